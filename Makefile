@@ -1,0 +1,75 @@
+# turnout: make, make test, make check, make bench, make help.  BUILD=build/<variant> keeps several builds
+# apart; CC, CFLAGS and LDFLAGS are yours and come last.
+
+BUILD   ?= build
+VERSION := 0.1.0
+PACKAGES := libzmq hiredis jansson liblmdb msgpack libxxhash
+
+CPPFLAGS_ALL := -I. -D_GNU_SOURCE -DTURNOUT_VERSION='"$(VERSION)"' \
+                $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CPPFLAGS)
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wpointer-arith
+CFLAGS   ?= -O2 -g
+CFLAGS_ALL := -std=gnu11 $(WARNINGS) -fno-common -fPIC $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined) $(CFLAGS)
+LDLIBS_ALL := $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS) -Wl,--as-needed \
+              -lzmq -lhiredis -lmsgpackc -llmdb -ljansson -lxxhash -lpthread $(LDLIBS)
+
+MAINS    := $(wildcard broker/*_main.c workers/*_main.c)
+PROGRAMS := $(patsubst %_main.c,$(BUILD)/bin/%,$(notdir $(MAINS)))
+TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
+FUZZERS  := $(patsubst tests/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz_*.c))
+BENCHES  := $(patsubst tests/%.c,$(BUILD)/bin/%,$(wildcard tests/bench_*.c))
+HELPERS  := $(filter-out tests/test_% tests/fuzz_% tests/bench_%,$(wildcard tests/*.c))
+FOLDERS  := proto broker workers
+SOURCES  := $(foreach f,$(FOLDERS),$(filter-out %_main.c,$(wildcard $(f)/*.c)))
+ARCHIVES := $(BUILD)/lib/workers.a $(BUILD)/lib/broker.a $(BUILD)/lib/libturnout.a
+objects   = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+all: $(PROGRAMS) $(BUILD)/lib/libturnout.a
+
+$(BUILD)/lib/libturnout.a: $(call objects,$(filter proto/%,$(SOURCES)))
+$(BUILD)/lib/broker.a: $(call objects,$(filter broker/%,$(SOURCES)))
+$(BUILD)/lib/workers.a: $(call objects,$(filter workers/%,$(SOURCES)))
+$(BUILD)/lib/tests.a: $(call objects,$(HELPERS))
+$(BUILD)/lib/%.a:
+	@mkdir -p $(@D)
+	rm -f $@ && ar crs $@ $^
+
+# A program is named after its main file and links its own folder's library; a test may link all.
+$(BUILD)/bin/turnout-broker: $(call objects,broker/turnout-broker_main.c) $(BUILD)/lib/broker.a $(BUILD)/lib/libturnout.a
+$(BUILD)/bin/turnout-worker: $(call objects,workers/turnout-worker_main.c) $(BUILD)/lib/workers.a $(BUILD)/lib/libturnout.a
+$(BUILD)/bin/turnout: $(call objects,workers/turnout_main.c) $(BUILD)/lib/workers.a $(BUILD)/lib/libturnout.a
+$(PROGRAMS):
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/lib/tests.a $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL) -lcmocka -lz
+
+$(BUILD)/bin/bench_%: $(BUILD)/obj/tests/bench_%.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+test: all $(TESTS) $(BENCHES)
+	@scripts/run-tests $(BUILD) $(TESTS)
+
+bench: all $(BENCHES)
+	@scripts/bench
+
+clean:
+	rm -rf $(BUILD)
+
+format:
+	clang-format -i $(wildcard */*.c */*.h)
+
+help:
+	@echo 'all test check bench fuzz install clean format lint help'
+
+.PHONY: all test check bench fuzz install clean format lint help
+.SECONDARY:

@@ -1,0 +1,162 @@
+/* Slices and buffers; see bytes.h.  Nothing here can fail but for want of memory. */
+#include "proto/bytes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int slice_compare(struct slice a, struct slice b)
+{
+    size_t common = a.size < b.size ? a.size : b.size;
+    int order = common ? memcmp(a.at, b.at, common) : 0;
+
+    return order ? order : (a.size > b.size) - (a.size < b.size);
+}
+
+bool slice_to_int(struct slice text, int64_t *ret)
+{
+    size_t i = text.size && text.at[0] == '-';
+    int64_t n = 0;
+
+    if (i == text.size || text.size > 20 || (text.at[i] == '0' && text.size > 1))
+        return false;
+    for (; i < text.size; i++) {
+        int digit = text.at[i] - '0';
+        if (digit < 0 || digit > 9 || __builtin_mul_overflow(n, 10, &n) ||
+            __builtin_sub_overflow(n, digit, &n))
+            return false;
+    }
+    /* summed up below zero, where int64 reaches one further */
+    if (text.at[0] != '-' && __builtin_sub_overflow(0, n, &n))
+        return false;
+    *ret = n;
+    return true;
+}
+
+bool slice_cut(struct slice *rest, char end, struct slice *ret)
+{
+    const char *stop = rest->size ? memchr(rest->at, end, rest->size) : NULL;
+
+    if (!stop)
+        return false;
+    *ret = slice_make(rest->at, (size_t)(stop - rest->at));
+    rest->size -= ret->size + 1;
+    rest->at = stop + 1;
+    return true;
+}
+
+/* How many bytes a well-formed sequence at `u` takes, 0 if there is none in `left` bytes. */
+static size_t utf8_length(const unsigned char *u, size_t left)
+{
+    static const struct {
+        unsigned char first, last, low, high;
+        size_t size;
+    } form[] = {/* Unicode 15, table 3-7 */
+                {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+                {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+                {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
+
+    for (size_t f = 0; f < sizeof form / sizeof *form; f++) {
+        if (u[0] < form[f].first || u[0] > form[f].last)
+            continue;
+        if (form[f].size > left)
+            return 0;
+        for (size_t i = 1; i < form[f].size; i++)
+            if (u[i] < (i == 1 ? form[f].low : 0x80) || u[i] > (i == 1 ? form[f].high : 0xbf))
+                return 0;
+        return form[f].size;
+    }
+    return 0;
+}
+
+bool utf8_valid(struct slice text)
+{
+    size_t i = 0;
+
+    while (i < text.size) {
+        unsigned char c = (unsigned char)text.at[i];
+        size_t n = c < 0x80 ? 1 : utf8_length((const unsigned char *)text.at + i, text.size - i);
+        if (n == 0)
+            return false;
+        i += n;
+    }
+    return true;
+}
+
+uint32_t utf8_next(const char **at)
+{
+    const unsigned char *u = (const unsigned char *)*at;
+    size_t n = u[0] < 0x80 ? 1 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : 4;
+    uint32_t c = n == 1 ? u[0] : u[0] & (0x7fu >> n);
+
+    for (size_t i = 1; i < n; i++)
+        c = c << 6 | (u[i] & 0x3f);
+    *at += n;
+    return c;
+}
+
+static void *memory_checked(void *p, size_t size)
+{
+    if (p)
+        return p;
+    fprintf(stderr, "turnout: out of memory (%zu bytes wanted)\n", size);
+    abort();
+}
+
+void *memory_need(size_t size)
+{
+    return memory_checked(malloc(size ? size : 1), size);
+}
+
+void *memory_grow(void *old, size_t size)
+{
+    return memory_checked(realloc(old, size ? size : 1), size);
+}
+
+char *buffer_room(struct buffer *b, size_t more)
+{
+    if (b->size + more > b->room) {
+        size_t room = b->room ? b->room : 256;
+        while (room < b->size + more)
+            room *= 2;
+        b->at = memory_grow(b->at, room);
+        b->room = room;
+    }
+    return b->at + b->size;
+}
+
+void buffer_add(struct buffer *b, const void *bytes, size_t size)
+{
+    if (size == 0)
+        return;
+    memcpy(buffer_room(b, size), bytes, size);
+    b->size += size;
+}
+
+void buffer_add_slice(struct buffer *b, struct slice s)
+{
+    buffer_add(b, s.at, s.size);
+}
+
+void buffer_add_text(struct buffer *b, const char *text)
+{
+    buffer_add(b, text, strlen(text));
+}
+
+void buffer_add_int(struct buffer *b, int64_t number)
+{
+    char digits[24], *at = digits + sizeof digits;
+    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+
+    do
+        *--at = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (number < 0)
+        *--at = '-';
+    buffer_add(b, at, (size_t)(digits + sizeof digits - at));
+}
+
+void buffer_free(struct buffer *b)
+{
+    free(b->at);
+    *b = (struct buffer){0};
+}

@@ -1,0 +1,84 @@
+/* Slices and buffers: the two shapes in which bytes travel through turnout.
+ *
+ * A slice is a view: it owns nothing and is good only as long as what it points
+ * into.  A buffer owns its bytes and grows.  Out of memory ends the process with
+ * a message: every daemon here is built to be killed at any point, so a crash is
+ * the one answer that is already tested. */
+#ifndef PROTO_BYTES_H
+#define PROTO_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct slice {
+    const char *at; /* NULL: absent, which differs from empty */
+    size_t size;
+};
+
+static inline struct slice slice_make(const void *at, size_t size)
+{
+    return (struct slice){at, size};
+}
+
+static inline struct slice slice_of(const char *text)
+{
+    return (struct slice){text, strlen(text)};
+}
+
+static inline bool slice_equal(struct slice a, struct slice b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.at, b.at, a.size) == 0);
+}
+
+static inline bool slice_is(struct slice a, const char *text)
+{
+    return slice_equal(a, slice_of(text));
+}
+
+/* Byte order; of two that agree as far as the shorter goes, the longer is greater. */
+int slice_compare(struct slice a, struct slice b);
+
+/* A decimal int64 without sign tricks, leading zeros or spaces: true when all of it is one. */
+bool slice_to_int(struct slice text, int64_t *ret);
+
+/* Takes the bytes up to `end` (which is skipped) off the front of *rest; false when none is there. */
+bool slice_cut(struct slice *rest, char end, struct slice *ret);
+
+/* True when the bytes are UTF-8 by RFC 3629: no overlong forms, no surrogates, nothing above
+ * U+10FFFF. */
+bool utf8_valid(struct slice text);
+
+/* Decodes one code point of valid UTF-8 at *at and moves past it. */
+uint32_t utf8_next(const char **at);
+
+struct buffer {
+    char *at;
+    size_t size, room;
+};
+
+/* malloc and realloc that never return NULL. */
+void *memory_need(size_t size);
+void *memory_grow(void *old, size_t size);
+
+/* Makes room for `more` bytes behind the present ones and returns where they go; the caller
+ * adds to `size` what it wrote. */
+char *buffer_room(struct buffer *b, size_t more);
+void buffer_add(struct buffer *b, const void *bytes, size_t size);
+void buffer_add_slice(struct buffer *b, struct slice s);
+void buffer_add_text(struct buffer *b, const char *text);
+void buffer_add_int(struct buffer *b, int64_t number);
+void buffer_free(struct buffer *b);
+
+static inline void buffer_clear(struct buffer *b)
+{
+    b->size = 0;
+}
+
+static inline struct slice buffer_slice(const struct buffer *b)
+{
+    return (struct slice){b->at, b->size};
+}
+
+#endif

@@ -1,0 +1,25 @@
+/* The texts of the error codes; see error.h. */
+#include "proto/error.h"
+
+const char *error_text(int code)
+{
+    static const char *const text[] = {
+        "no error",
+        "nothing there at the moment",
+        "connection lost",
+        "the offset was moved by somebody else",
+        "no room left",
+        "corrupt data",
+        "unknown version",
+        "input/output error",
+        "in use by another process",
+        "protocol error",
+        "event refused",
+        "configuration error",
+        "Redis stands for another journal",
+        "timed out",
+    };
+    int i = -code;
+
+    return i >= 0 && i < (int)(sizeof text / sizeof *text) ? text[i] : "unknown error";
+}

@@ -1,0 +1,24 @@
+/* One line per message on stderr: time, level, program, text.  No event's content, key or
+ * password is ever logged above debug. */
+#ifndef PROTO_LOG_H
+#define PROTO_LOG_H
+
+#include <stdbool.h>
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+/* The program's name, borrowed for good, and the least important level that is still written. */
+void log_open(const char *program, enum log_level most);
+
+/* "error", "warn", "info", "debug"; false for anything else. */
+bool log_level_parse(const char *name, enum log_level *ret);
+
+void log_line(enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
+#define log_warn(...)  log_line(LOG_WARN, __VA_ARGS__)
+#define log_info(...)  log_line(LOG_INFO, __VA_ARGS__)
+#define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
+
+#endif

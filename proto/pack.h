@@ -1,0 +1,50 @@
+/* msgpack, both ways, by msgpack-c: a writer into a buffer, a bounded check of foreign bytes,
+ * and a reader for the small arrays of the wire and the journal.
+ *
+ * msgpack-c trusts what it reads: five bytes make it ask for gigabytes.  So nothing foreign
+ * reaches it before pack_check has walked the bytes without allocating. */
+#ifndef PROTO_PACK_H
+#define PROTO_PACK_H
+
+#include "proto/bytes.h"
+#include "proto/refusal.h"
+
+/* ---- writing: appends to a buffer, smallest encoding, cannot fail ---- */
+void pack_array(struct buffer *b, uint32_t count);
+void pack_map(struct buffer *b, uint32_t count);
+void pack_int(struct buffer *b, int64_t number);
+void pack_uint(struct buffer *b, uint64_t number);
+void pack_bool(struct buffer *b, bool value);
+void pack_nil(struct buffer *b);
+void pack_double(struct buffer *b, double value);
+void pack_str(struct buffer *b, struct slice text);
+void pack_text(struct buffer *b, const char *text);
+void pack_bin(struct buffer *b, struct slice bytes);
+
+/* ---- the bounded check ---- */
+#define PACK_DEPTH 4 /* containers within containers; an event needs 2 */
+
+/* Walks one object at the start of `bytes`: every length within the bytes that are left, depth
+ * at most PACK_DEPTH, every str valid UTF-8.  Takes time linear in `bytes`, allocates nothing.
+ * Returns 0 and its size, or ERR_REFUSED with `why` (malformed, bad-utf8). */
+int pack_check(struct slice bytes, size_t *ret_size, struct refusal *why);
+
+/* ---- reading small arrays: checks first, then steps through ---- */
+struct pack_reader {
+    struct slice rest;
+    bool failed; /* sticky: once true all reads give 0 or empty, test it at the end */
+};
+
+/* `bytes` must be exactly one msgpack object; ERR_PROTOCOL if not. */
+int pack_read(struct slice bytes, struct pack_reader *ret);
+
+/* Each takes the next value; one of another kind, or none left, sets `failed`. */
+uint32_t pack_read_array(struct pack_reader *r); /* the count; its items follow */
+int64_t pack_read_int(struct pack_reader *r);
+uint64_t pack_read_uint(struct pack_reader *r);
+bool pack_read_bool(struct pack_reader *r);
+struct slice pack_read_str(struct pack_reader *r); /* borrows from `bytes` */
+struct slice pack_read_bin(struct pack_reader *r); /* likewise */
+void pack_skip(struct pack_reader *r);             /* one value of any kind */
+
+#endif

@@ -1,0 +1,71 @@
+/* Refusals; see refusal.h. */
+#include "proto/refusal.h"
+
+#include "proto/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static const char *const name_of[REFUSAL_CODES] = {
+    [REFUSAL_NONE] = "none",
+    [REFUSAL_MALFORMED] = "malformed",
+    [REFUSAL_TOO_LARGE] = "too-large",
+    [REFUSAL_BAD_UTF8] = "bad-utf8",
+    [REFUSAL_DUPLICATE_KEY] = "duplicate-key",
+    [REFUSAL_UNKNOWN_TYPE] = "unknown-type",
+    [REFUSAL_MISSING] = "missing",
+    [REFUSAL_BAD_TYPE] = "bad-type",
+    [REFUSAL_BAD_VALUE] = "bad-value",
+    [REFUSAL_OUT_OF_RANGE] = "out-of-range",
+    [REFUSAL_NOT_ALLOWED] = "not-allowed",
+    [REFUSAL_BAD_JSON] = "bad-json",
+    [REFUSAL_JOURNAL_FULL] = "journal-full",
+};
+
+const char *refusal_name(enum refusal_code code)
+{
+    return code < REFUSAL_CODES ? name_of[code] : "unknown";
+}
+
+enum refusal_code refusal_from_name(struct slice name)
+{
+    for (int i = 0; i < REFUSAL_CODES; i++)
+        if (slice_is(name, name_of[i]))
+            return (enum refusal_code)i;
+    return REFUSAL_NONE;
+}
+
+bool refusal_can_retry(enum refusal_code code)
+{
+    return code == REFUSAL_JOURNAL_FULL;
+}
+
+/* Copies printable text of at most `room` bytes, whole characters only. */
+static void copy_printable(char *out, size_t room, struct slice text)
+{
+    bool sound = utf8_valid(text);
+    size_t n = text.size < room ? text.size : room;
+
+    while (sound && n < text.size && n > 0 && ((unsigned char)text.at[n] & 0xc0) == 0x80)
+        n--;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        out[i] = c < 0x20 || c == 0x7f || (!sound && c > 0x7f) ? '?' : (char)c;
+    }
+    out[n] = '\0';
+}
+
+int refusal_set(struct refusal *r, enum refusal_code code, struct slice field, const char *format,
+                ...)
+{
+    char reason[2 * REFUSAL_REASON];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(reason, sizeof reason, format, args);
+    va_end(args);
+    r->code = code;
+    copy_printable(r->field, REFUSAL_FIELD, field);
+    copy_printable(r->reason, REFUSAL_REASON, slice_of(reason));
+    return ERR_REFUSED;
+}

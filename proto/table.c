@@ -1,0 +1,85 @@
+/* A hash table with open addressing; see table.h. */
+#include "proto/table.h"
+
+#include <stdlib.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define FIRST_SLOTS 8
+
+uint64_t table_hash(struct slice key)
+{
+    return XXH3_64bits(key.at, key.size);
+}
+
+static struct table_entry **slot_of(const struct table *t, struct slice key, uint64_t hash)
+{
+    size_t i = hash & t->mask;
+
+    while (t->slots[i] &&
+           (t->slots[i]->hash != hash || !slice_equal(t->slots[i]->key, key)))
+        i = (i + 1) & t->mask;
+    return &t->slots[i];
+}
+
+void *table_find(const struct table *t, struct slice key)
+{
+    return t->slots ? *slot_of(t, key, table_hash(key)) : NULL;
+}
+
+static struct table_entry **slots_new(struct table *t, size_t count)
+{
+    size_t bytes = count * sizeof *t->slots;
+
+    return t->arena ? arena_need(t->arena, bytes) : memset(memory_need(bytes), 0, bytes);
+}
+
+static void table_widen(struct table *t)
+{
+    struct table_entry **old = t->slots;
+    size_t old_slots = old ? t->mask + 1 : 0, slots = old ? old_slots * 2 : FIRST_SLOTS;
+
+    t->slots = slots_new(t, slots);
+    t->mask = slots - 1;
+    for (size_t i = 0; i < old_slots; i++)
+        if (old[i])
+            *slot_of(t, old[i]->key, old[i]->hash) = old[i];
+    if (!t->arena)
+        free(old);
+}
+
+void table_add(struct table *t, struct table_entry *entry)
+{
+    if (!t->slots || (t->count + 1) * 4 > (t->mask + 1) * 3)
+        table_widen(t);
+    entry->hash = table_hash(entry->key);
+    *slot_of(t, entry->key, entry->hash) = entry;
+    t->count++;
+}
+
+void *table_next(const struct table *t, size_t *at)
+{
+    while (t->slots && *at <= t->mask) {
+        struct table_entry *e = t->slots[(*at)++];
+        if (e)
+            return e;
+    }
+    return NULL;
+}
+
+void table_clear(struct table *t)
+{
+    if (t->arena)
+        t->slots = NULL;
+    else if (t->slots)
+        memset(t->slots, 0, (t->mask + 1) * sizeof *t->slots);
+    t->count = 0;
+}
+
+void table_free(struct table *t)
+{
+    if (!t->arena)
+        free(t->slots);
+    *t = (struct table){.arena = t->arena};
+}

@@ -1,0 +1,38 @@
+/* A hash table of entries that begin with their key.
+ *
+ * The entries are the caller's (as a rule out of an arena); the table holds pointers to them.
+ * Entries are never taken out one by one: what uses this is filled, read and dropped whole. */
+#ifndef PROTO_TABLE_H
+#define PROTO_TABLE_H
+
+#include "proto/arena.h"
+
+/* Every entry struct has this as its first member; the key's bytes live as long as the entry. */
+struct table_entry {
+    struct slice key;
+    uint64_t hash; /* set by table_add */
+};
+
+struct table {
+    struct table_entry **slots; /* NULL while empty */
+    size_t mask, count;         /* slots is mask + 1 long, at most three quarters full */
+    struct arena *arena;        /* where slots come from; NULL: malloc */
+};
+
+/* NULL when there is none. */
+void *table_find(const struct table *t, struct slice key);
+
+/* The key must not be in the table yet. */
+void table_add(struct table *t, struct table_entry *entry);
+
+/* Walks all entries: start with *at = 0; NULL at the end.  Adding during a walk is an error. */
+void *table_next(const struct table *t, size_t *at);
+
+/* Forgets the entries; keeps the slots if they are malloc's. */
+void table_clear(struct table *t);
+void table_free(struct table *t);
+
+/* The hash that tables use (XXH3, 64 bits); not part of any stored format. */
+uint64_t table_hash(struct slice key);
+
+#endif

@@ -1,0 +1,147 @@
+/* The messages of the wire protocol, to bytes and back.  PROTOCOL.md is the specification and
+ * has the golden bytes of each.
+ *
+ * A message is two or three ZeroMQ frames:
+ *
+ *     frame 0   "TRNT" and the version, 5 bytes: 54 52 4e 54 01
+ *     frame 1   header: a msgpack array, its first item the kind
+ *     frame 2   payload (PUBLISH and BATCH only): events, one after the other
+ *
+ * More items in a header than its kind has are ignored, so that fields can be added. */
+#ifndef PROTO_WIRE_H
+#define PROTO_WIRE_H
+
+#include "proto/arena.h"
+#include "proto/refusal.h"
+
+#define WIRE_VERSION 1
+extern const struct slice wire_preamble; /* frame 0 */
+
+/* Limits of a message; arithmetic in PROTOCOL.md. */
+#define WIRE_MAX_HEADER   (256 * 1024)
+#define WIRE_MAX_PAYLOAD  (1024 * 1024)
+#define WIRE_MAX_EVENTS   4096  /* events of one PUBLISH */
+#define WIRE_MAX_PARTS    256   /* partitions */
+#define WIRE_NAME         64    /* bytes of a peer's name, a source, a code */
+#define WIRE_WINDOW       65536 /* events a producer may have unacknowledged */
+#define WIRE_WINDOW_BYTES (16 * 1024 * 1024)
+#define WIRE_HEARTBEAT_MS 1000  /* silence after which to PING; three times that is death */
+
+enum wire_kind {
+    WIRE_HELLO = 1,    /* to broker:   who speaks */
+    WIRE_WELCOME = 2,  /* from broker: the log and the limits */
+    WIRE_PUBLISH = 3,  /* to broker:   a batch of events, numbered */
+    WIRE_PUBACK = 4,   /* from broker: a range of them is done; those refused, with reasons */
+    WIRE_READ = 5,     /* to broker:   send this partition from this offset on */
+    WIRE_BATCH = 6,    /* from broker: events of a partition */
+    WIRE_CREDIT = 7,   /* to broker:   so many more bytes of that stream */
+    WIRE_ASSIGN = 8,   /* from broker: the partitions this worker should serve, all of them */
+    WIRE_PING = 9,     /* both ways */
+    WIRE_PONG = 10,    /* both ways */
+    WIRE_STATUS = 11,  /* to broker:   how do you do */
+    WIRE_REPORT = 12,  /* from broker: the answer */
+    WIRE_ERROR = 13,   /* from broker: this cannot be done; the session is over if `fatal` */
+    WIRE_BYE = 14,     /* to broker:   do not wait for me */
+    WIRE_KINDS
+};
+
+struct wire_hello {
+    struct slice role; /* "producer", "worker" or "client" */
+    struct slice name;
+    int64_t pid;       /* 0 if there is none to tell */
+};
+struct wire_welcome {
+    struct slice log; /* 32 hex digits */
+    uint64_t partitions, max_event, max_payload, max_events, window_events, window_bytes;
+    uint64_t heartbeat_ms;
+    struct slice server; /* "turnout-broker/0.1.0" */
+};
+struct wire_publish {
+    uint64_t first; /* sequence number of the first event; they count from 1 */
+    uint32_t count;
+    const uint32_t *sizes; /* of each event in the payload; decoded: in the arena */
+};
+struct wire_refused {
+    uint64_t seq;
+    struct slice code, field, reason;
+    bool retry;
+};
+struct wire_puback {
+    uint64_t first, count; /* all of them are durable or refused */
+    uint32_t refused_count;
+    const struct wire_refused *refused;
+};
+struct wire_read {
+    uint64_t partition, stream, offset, credit; /* stream: the reader's number for this request */
+};
+struct wire_run { /* events that came from one source in one commit */
+    uint64_t count;
+    struct slice source;
+    int64_t received_ms;
+};
+struct wire_batch {
+    uint64_t partition, stream, offset, count; /* offset of the first event */
+    uint64_t end;                              /* the partition's end when this was sent */
+    uint32_t run_count;
+    const struct wire_run *runs;
+};
+struct wire_credit {
+    uint64_t partition, stream, bytes;
+};
+struct wire_assign {
+    uint32_t count;
+    const uint64_t *partitions;
+};
+struct wire_status {
+    uint32_t count; /* offsets[p]: from where on the asker counts as unapplied */
+    const uint64_t *offsets;
+};
+struct wire_peer { /* one worker in a report */
+    struct slice name;
+    int64_t pid;
+    uint64_t silent_ms;
+    uint32_t count;
+    const uint64_t *partitions;
+};
+struct wire_report {
+    struct slice log, server;
+    uint64_t uptime_ms, accepted, refused; /* since the broker started */
+    uint64_t producers, rejects;           /* connected; refused events kept */
+    uint64_t journal_bytes, journal_limit;
+    uint32_t count;              /* partitions */
+    const uint64_t *ends;        /* the next offset of each */
+    const int64_t *received_ms;  /* of the event at the asked offset; 0 where there is none */
+    uint32_t worker_count;
+    const struct wire_peer *workers;
+};
+struct wire_error {
+    struct slice code, reason; /* hello-first, version, bad-message, busy, ahead, corrupt, window */
+    bool fatal;
+};
+
+struct wire_message {
+    enum wire_kind kind;
+    union {
+        struct wire_hello hello;
+        struct wire_welcome welcome;
+        struct wire_publish publish;
+        struct wire_puback puback;
+        struct wire_read read;
+        struct wire_batch batch;
+        struct wire_credit credit;
+        struct wire_assign assign;
+        struct wire_status status;
+        struct wire_report report;
+        struct wire_error error;
+    };
+};
+
+/* Appends the header of a message to `out`; cannot fail. */
+void wire_encode(const struct wire_message *m, struct buffer *out);
+
+/* Reads a header.  Slices borrow from `header`, arrays come out of `arena`.  `payload_size` is
+ * checked against what the header says where it says it.  Returns 0, or ERR_PROTOCOL. */
+int wire_decode(struct slice header, size_t payload_size, struct arena *arena,
+                struct wire_message *ret);
+
+#endif
