@@ -50,10 +50,11 @@ static size_t utf8_length(const unsigned char *u, size_t left)
     static const struct {
         unsigned char first, last, low, high;
         size_t size;
-    } form[] = {/* Unicode 15, table 3-7 */
-                {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-                {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-                {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
+    } form[] = {
+        /* Unicode 15, table 3-7 */
+        {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
 
     for (size_t f = 0; f < sizeof form / sizeof *form; f++) {
         if (u[0] < form[f].first || u[0] > form[f].last)
@@ -68,11 +69,24 @@ static size_t utf8_length(const unsigned char *u, size_t left)
     return 0;
 }
 
+/* True when the next eight bytes are all ASCII, as most are. */
+static bool ascii_eight(const char *at)
+{
+    uint64_t eight;
+
+    memcpy(&eight, at, sizeof eight);
+    return (eight & 0x8080808080808080) == 0;
+}
+
 bool utf8_valid(struct slice text)
 {
     size_t i = 0;
 
     while (i < text.size) {
+        if (text.size - i >= 8 && ascii_eight(text.at + i)) {
+            i += 8;
+            continue;
+        }
         unsigned char c = (unsigned char)text.at[i];
         size_t n = c < 0x80 ? 1 : utf8_length((const unsigned char *)text.at + i, text.size - i);
         if (n == 0)
@@ -92,6 +106,11 @@ uint32_t utf8_next(const char **at)
         c = c << 6 | (u[i] & 0x3f);
     *at += n;
     return c;
+}
+
+bool char_is_control(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029;
 }
 
 static void *memory_checked(void *p, size_t size)
@@ -114,7 +133,7 @@ void *memory_grow(void *old, size_t size)
 
 char *buffer_room(struct buffer *b, size_t more)
 {
-    if (b->size + more > b->room) {
+    if (!b->at || b->size + more > b->room) {
         size_t room = b->room ? b->room : 256;
         while (room < b->size + more)
             room *= 2;

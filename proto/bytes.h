@@ -53,6 +53,9 @@ bool utf8_valid(struct slice text);
 /* Decodes one code point of valid UTF-8 at *at and moves past it. */
 uint32_t utf8_next(const char **at);
 
+/* C0, DEL and C1, and U+2028 and U+2029, which break lines in many programs. */
+bool char_is_control(uint32_t c);
+
 struct buffer {
     char *at;
     size_t size, room;

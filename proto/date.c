@@ -99,6 +99,16 @@ static bool fraction_parse(struct slice text, size_t *at, int *ret_ms)
     return places > 0;
 }
 
+/* A leap second comes after 23:59:59 UTC and nowhere else; it shares that second's last ms. */
+static bool leap_fold(int64_t minute, int *second, int *ms)
+{
+    if (*second < 60)
+        return true;
+    *second = 59;
+    *ms = 999;
+    return ((minute % 1440) + 1440) % 1440 == 1439;
+}
+
 bool time_parse(struct slice text, int64_t *ret_ms)
 {
     date_days day;
@@ -113,11 +123,10 @@ bool time_parse(struct slice text, int64_t *ret_ms)
         !fraction_parse(text, &at, &ms) ||
         !offset_parse(slice_make(text.at + at, text.size - at), &east))
         return false;
-    if (second == 60) {
-        second = 59;
-        ms = 999;
-    }
-    *ret_ms = day * DAY_MS + ((hour * 60 + minute - east) * 60 + second) * (int64_t)1000 + ms;
+    int64_t minutes = day * (int64_t)1440 + hour * 60 + minute - east;
+    if (!leap_fold(minutes, &second, &ms))
+        return false;
+    *ret_ms = (minutes * 60 + second) * 1000 + ms;
     return true;
 }
 

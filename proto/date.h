@@ -18,8 +18,8 @@ struct date_civil {
 bool date_parse(struct slice text, date_days *ret);
 
 /* RFC 3339, section 5.6, with any offset; fractions beyond milliseconds are cut off, so that
- * 23:59:59.9999 stays in its day; a leap second is the last millisecond of its minute.
- * Result: Unix ms.  False otherwise; *ret is then untouched. */
+ * 23:59:59.9999 stays in its day; a leap second (23:59:60 UTC) is the last millisecond of its
+ * minute.  Result: Unix ms.  False otherwise; *ret is then untouched. */
 bool time_parse(struct slice text, int64_t *ret_ms);
 
 /* 1900-01-01T00:00:00Z, the earliest time an event may have (contract of events). */

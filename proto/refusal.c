@@ -40,17 +40,26 @@ bool refusal_can_retry(enum refusal_code code)
     return code == REFUSAL_JOURNAL_FULL;
 }
 
-/* Copies printable text of at most `room` bytes, whole characters only. */
+/* Copies at most `room` bytes, whole characters only; '?' stands for what is not printable, and, in
+ * text that is not UTF-8, for all that is not ASCII. */
 static void copy_printable(char *out, size_t room, struct slice text)
 {
     bool sound = utf8_valid(text);
-    size_t n = text.size < room ? text.size : room;
+    size_t n = 0, i = 0;
 
-    while (sound && n < text.size && n > 0 && ((unsigned char)text.at[n] & 0xc0) == 0x80)
-        n--;
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)text.at[i];
-        out[i] = c < 0x20 || c == 0x7f || (!sound && c > 0x7f) ? '?' : (char)c;
+    while (i < text.size) {
+        const char *at = text.at + i;
+        uint32_t c = sound ? utf8_next(&at) : (unsigned char)*at++;
+        size_t size = (size_t)(at - (text.at + i));
+        bool plain = !char_is_control(c) && (sound || c < 0x80);
+        if (n + (plain ? size : 1) > room)
+            break;
+        if (plain)
+            memcpy(out + n, text.at + i, size);
+        else
+            out[n] = '?';
+        n += plain ? size : 1;
+        i += size;
     }
     out[n] = '\0';
 }

@@ -13,6 +13,10 @@
  * refused it; whatever is unacknowledged when a connection is lost is sent again by itself.  That
  * is harmless: turnout counts facts, and a repeated fact changes nothing.
  *
+ * Nothing happens between calls.  Events that turnout_send has only collected leave with the next
+ * turnout_send, _poll or _flush after an acknowledgement, so a producer that pauses calls
+ * turnout_poll about once a second; that also keeps its session alive.
+ *
  * One producer belongs to one thread.  Callbacks run inside turnout_send, _poll and _flush; they
  * must not call the producer again.  Never use a producer after fork. */
 #ifndef TURNOUT_H
@@ -32,10 +36,10 @@ extern "C" {
 enum turnout_status {
     TURNOUT_OK = 0,
     TURNOUT_TIMEOUT = -1,   /* not done within the time given; nothing is lost, call again */
-    TURNOUT_TOO_LARGE = -2, /* the event is above TURNOUT_MAX_EVENT: it was not taken */
+    TURNOUT_TOO_LARGE = -2, /* the event is above TURNOUT_MAX_EVENT, or empty: it was not taken */
     TURNOUT_CONFIG = -3,    /* an option or endpoint that cannot work */
-    TURNOUT_VERSION = -4,   /* the broker does not speak this protocol version */
-    TURNOUT_DENIED = -5     /* the broker turned this producer away; see turnout_error */
+    TURNOUT_WRONG_VERSION = -4, /* the broker does not speak this protocol version */
+    TURNOUT_DENIED = -5         /* the broker turned this producer away; see turnout_error */
 };
 
 /* Why the broker refused an event.  Borrowed for the time of the callback. */

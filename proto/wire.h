@@ -18,37 +18,41 @@
 extern const struct slice wire_preamble; /* frame 0 */
 
 /* Limits of a message; arithmetic in PROTOCOL.md. */
-#define WIRE_MAX_HEADER   (256 * 1024)
-#define WIRE_MAX_PAYLOAD  (1024 * 1024)
-#define WIRE_MAX_EVENTS   4096  /* events of one PUBLISH */
-#define WIRE_MAX_PARTS    256   /* partitions */
-#define WIRE_NAME         64    /* bytes of a peer's name, a source, a code */
-#define WIRE_WINDOW       65536 /* events a producer may have unacknowledged */
-#define WIRE_WINDOW_BYTES (16 * 1024 * 1024)
-#define WIRE_HEARTBEAT_MS 1000  /* silence after which to PING; three times that is death */
+#define WIRE_MAX_HEADER       (256 * 1024)
+#define WIRE_MAX_PAYLOAD      (1024 * 1024)
+#define WIRE_MAX_EVENTS       4096  /* events of one PUBLISH */
+#define WIRE_MAX_PARTS        256   /* partitions */
+#define WIRE_NAME             64    /* bytes of a peer's name, a source, a code, a field */
+#define WIRE_REASON           512   /* bytes of a sentence for people */
+#define WIRE_LOG              32    /* hex digits of a log's id */
+#define WIRE_WINDOW           65536 /* events a producer may have unacknowledged */
+#define WIRE_WINDOW_BYTES     (16 * 1024 * 1024)
+#define WIRE_HEARTBEAT_MS     1000 /* silence after which to PING; three times that is death */
+#define WIRE_MAX_HEARTBEAT_MS 60000
 
 enum wire_kind {
-    WIRE_HELLO = 1,    /* to broker:   who speaks */
-    WIRE_WELCOME = 2,  /* from broker: the log and the limits */
-    WIRE_PUBLISH = 3,  /* to broker:   a batch of events, numbered */
-    WIRE_PUBACK = 4,   /* from broker: a range of them is done; those refused, with reasons */
-    WIRE_READ = 5,     /* to broker:   send this partition from this offset on */
-    WIRE_BATCH = 6,    /* from broker: events of a partition */
-    WIRE_CREDIT = 7,   /* to broker:   so many more bytes of that stream */
-    WIRE_ASSIGN = 8,   /* from broker: the partitions this worker should serve, all of them */
-    WIRE_PING = 9,     /* both ways */
-    WIRE_PONG = 10,    /* both ways */
-    WIRE_STATUS = 11,  /* to broker:   how do you do */
-    WIRE_REPORT = 12,  /* from broker: the answer */
-    WIRE_ERROR = 13,   /* from broker: this cannot be done; the session is over if `fatal` */
-    WIRE_BYE = 14,     /* to broker:   do not wait for me */
+    WIRE_UNKNOWN = 0, /* only ever decoded: a kind of some later version; ignore it */
+    WIRE_HELLO = 1,   /* to broker:   who speaks */
+    WIRE_WELCOME = 2, /* from broker: the log and the limits */
+    WIRE_PUBLISH = 3, /* to broker:   a batch of events, numbered */
+    WIRE_PUBACK = 4,  /* from broker: a range of them is done; those refused, with reasons */
+    WIRE_READ = 5,    /* to broker:   send this partition from this offset on */
+    WIRE_BATCH = 6,   /* from broker: events of a partition */
+    WIRE_CREDIT = 7,  /* to broker:   so many more bytes of that stream */
+    WIRE_ASSIGN = 8,  /* from broker: the partitions this worker should serve, all of them */
+    WIRE_PING = 9,    /* both ways */
+    WIRE_PONG = 10,   /* both ways */
+    WIRE_STATUS = 11, /* to broker:   how do you do */
+    WIRE_REPORT = 12, /* from broker: the answer */
+    WIRE_ERROR = 13,  /* from broker: this cannot be done; the session is over if `fatal` */
+    WIRE_BYE = 14,    /* to broker:   do not wait for me */
     WIRE_KINDS
 };
 
 struct wire_hello {
     struct slice role; /* "producer", "worker" or "client" */
     struct slice name;
-    int64_t pid;       /* 0 if there is none to tell */
+    int64_t pid; /* 0 if there is none to tell */
 };
 struct wire_welcome {
     struct slice log; /* 32 hex digits */
@@ -108,9 +112,9 @@ struct wire_report {
     uint64_t uptime_ms, accepted, refused; /* since the broker started */
     uint64_t producers, rejects;           /* connected; refused events kept */
     uint64_t journal_bytes, journal_limit;
-    uint32_t count;              /* partitions */
-    const uint64_t *ends;        /* the next offset of each */
-    const int64_t *received_ms;  /* of the event at the asked offset; 0 where there is none */
+    uint32_t count;             /* partitions */
+    const uint64_t *ends;       /* the next offset of each */
+    const int64_t *received_ms; /* of the event at the asked offset; 0 where there is none */
     uint32_t worker_count;
     const struct wire_peer *workers;
 };
@@ -140,7 +144,9 @@ struct wire_message {
 void wire_encode(const struct wire_message *m, struct buffer *out);
 
 /* Reads a header.  Slices borrow from `header`, arrays come out of `arena`.  `payload_size` is
- * checked against what the header says where it says it.  Returns 0, or ERR_PROTOCOL. */
+ * checked against what the header says; it is 0 where there is no payload.  Returns 0 (also for
+ * WIRE_UNKNOWN), or ERR_PROTOCOL.  What comes back is within the limits above, whoever sent it;
+ * time and memory are linear in the bytes of `header`. */
 int wire_decode(struct slice header, size_t payload_size, struct arena *arena,
                 struct wire_message *ret);
 

@@ -1,0 +1,30 @@
+/* The broker: one loop around the journal and two endpoints. */
+#ifndef BROKER_BROKER_H
+#define BROKER_BROKER_H
+
+#include "proto/bytes.h"
+
+struct broker;
+
+struct broker_config {
+    const char *dir;     /* the journal is kept in DIR/journal */
+    const char *publish; /* endpoint for producers; NULL: ipc://DIR/publish.sock */
+    const char *read;    /* for workers and clients; NULL: ipc://DIR/read.sock */
+    uint64_t journal_bytes;
+    unsigned partitions;    /* 0: as it is; of a new journal JOURNAL_PARTITIONS */
+    bool insecure_loopback; /* allow tcp:// on this machine, where nobody is asked for a key */
+};
+
+/* Creates the folders, opens the journal, binds the endpoints, and logs what it found.  Logs the
+ * reason of a failure too.  ERR_CONFIG, ERR_LOCKED, ERR_VERSION, ERR_CORRUPT, ERR_FULL, ERR_IO. */
+int broker_open(const struct broker_config *config, struct broker **ret);
+void broker_close(struct broker *b); /* NULL is allowed */
+
+/* One round, waiting at most wait_ms for something to do, less if `stop_fd` (-1: none) becomes
+ * readable.  0, or the error after which nothing may be acknowledged any more. */
+int broker_round(struct broker *b, int stop_fd, int wait_ms);
+
+/* Rounds until `stop_fd` can be read: 0.  Or until the journal fails. */
+int broker_run(struct broker *b, int stop_fd);
+
+#endif

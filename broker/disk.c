@@ -1,0 +1,357 @@
+/* Tables on disk by LMDB; see disk.h.  Happy path: disk_open, then disk_append ... disk_commit
+ * for every round, and disk_read_begin ... disk_read_end in between.
+ *
+ * LMDB writes changed pages elsewhere in the file, syncs them, and only then writes and syncs the
+ * page that makes them count.  A commit that fails before that last step has therefore changed
+ * nothing; one that fails in it makes LMDB refuse all further writing (MDB_PANIC). */
+#include "broker/disk.h"
+
+#include "broker/number.h"
+#include "proto/error.h"
+#include "proto/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define KEY_BYTES 8
+
+struct disk {
+    MDB_env *env;
+    MDB_txn *write, *read;
+    MDB_cursor *cursor; /* of `read` */
+    int lock;           /* held for as long as it is open */
+    int error;          /* the first of this write transaction */
+    unsigned page_bytes;
+    uint64_t limit, staged, allocated; /* bytes */
+};
+
+/* Maps LMDB's codes and errno.  What stands behind ERR_IO and ERR_CORRUPT would be lost by that,
+ * so it is logged here; the caller says what follows from it. */
+static int disk_error(const char *what, int code)
+{
+    switch (code) {
+    case MDB_SUCCESS:
+        return 0;
+    case MDB_NOTFOUND:
+        return ERR_AGAIN;
+    case MDB_MAP_FULL:
+    case MDB_TXN_FULL:
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return ERR_FULL;
+    case MDB_VERSION_MISMATCH:
+        return ERR_VERSION;
+    }
+    log_error("journal: %s: %s", what, mdb_strerror(code));
+    return code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID ? ERR_CORRUPT
+                                                                                     : ERR_IO;
+}
+
+/* LMDB's own lock lets several processes write in turn; the ends and the staged offsets are kept
+ * in memory, so there must be one only. */
+static int disk_lock(struct disk *d, const char *folder)
+{
+    char path[4096];
+
+    snprintf(path, sizeof path, "%s/broker.lock", folder);
+    d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (d->lock < 0)
+        return disk_error(path, errno);
+    if (flock(d->lock, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? ERR_LOCKED : disk_error(path, errno);
+    return 0;
+}
+
+static int disk_open_env(struct disk *d, const char *folder, unsigned tables)
+{
+    int code = mdb_env_create(&d->env), dead;
+
+    if (code == 0)
+        code = mdb_env_set_maxdbs(d->env, tables);
+    if (code == 0)
+        code = mdb_env_set_mapsize(d->env, d->limit);
+    if (code == 0)
+        code = mdb_env_open(d->env, folder, 0, 0600);
+    if (code == 0)
+        code = mdb_reader_check(d->env, &dead); /* a killed mdb_copy would hold old pages */
+    return disk_error("opening", code);
+}
+
+static int disk_measure(struct disk *d)
+{
+    struct stat file;
+    MDB_stat stat;
+    int fd, code = mdb_env_get_fd(d->env, &fd);
+
+    if (code == 0)
+        code = mdb_env_stat(d->env, &stat);
+    if (code == 0 && fstat(fd, &file) < 0)
+        code = errno;
+    if (code != 0)
+        return disk_error("measuring", code);
+    d->page_bytes = stat.ms_psize;
+    d->allocated = (uint64_t)file.st_size;
+    return 0;
+}
+
+int disk_open(const char *folder, uint64_t limit_bytes, unsigned tables, struct disk **ret)
+{
+    struct disk *d = memory_need(sizeof *d);
+    int err;
+
+    *d = (struct disk){.lock = -1, .limit = limit_bytes};
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error code here, not death */
+    err = disk_lock(d, folder);
+    if (err == 0)
+        err = disk_open_env(d, folder, tables);
+    if (err == 0)
+        err = disk_measure(d);
+    if (err < 0) {
+        disk_close(d);
+        return err;
+    }
+    *ret = d;
+    return 0;
+}
+
+void disk_close(struct disk *d)
+{
+    int kept = errno;
+
+    if (!d)
+        return;
+    disk_read_end(d);
+    disk_abort(d);
+    mdb_env_close(d->env);
+    if (d->lock >= 0)
+        close(d->lock);
+    free(d);
+    errno = kept;
+}
+
+uint64_t disk_used_bytes(const struct disk *d)
+{
+    MDB_envinfo info;
+
+    mdb_env_info(d->env, &info);
+    return (info.me_last_pgno + 1) * (uint64_t)d->page_bytes;
+}
+
+uint64_t disk_limit_bytes(const struct disk *d)
+{
+    return d->limit;
+}
+
+/* ---- room ---- */
+
+static int disk_check_spare(int fd, uint64_t more)
+{
+    struct statvfs fs;
+
+    if (fstatvfs(fd, &fs) < 0)
+        return disk_error("free space", errno);
+    return (uint64_t)fs.f_bavail * fs.f_frsize < more + DISK_SPARE ? ERR_FULL : 0;
+}
+
+/* Allocates the file up to `want`, and some more.  Where the file system cannot do that, its free
+ * space is looked at every time instead. */
+static int disk_grow(struct disk *d, uint64_t want)
+{
+    uint64_t size = (want + DISK_STEP - 1) / DISK_STEP * DISK_STEP;
+    int fd, err;
+
+    if (want <= d->allocated)
+        return 0;
+    if (size > d->limit)
+        size = d->limit;
+    mdb_env_get_fd(d->env, &fd);
+    err = disk_check_spare(fd, size - d->allocated);
+    if (err < 0)
+        return err;
+    if (fallocate(fd, 0, (off_t)d->allocated, (off_t)(size - d->allocated)) < 0)
+        return errno == EOPNOTSUPP || errno == ENOSYS ? 0 : disk_error("growing", errno);
+    d->allocated = size;
+    return 0;
+}
+
+/* Is there room for one more value?  LMDB puts what is above half a page into whole pages. */
+static int disk_reserve(struct disk *d, size_t size)
+{
+    uint64_t page = d->page_bytes, cost = size + 64;
+
+    if (cost > page / 2)
+        cost = (cost + page - 1) / page * page;
+    uint64_t want = disk_used_bytes(d) + d->staged + cost + DISK_RESERVE;
+    if (want > d->limit)
+        return ERR_FULL;
+    d->staged += cost;
+    return disk_grow(d, want);
+}
+
+/* ---- writing ---- */
+
+static int disk_stick(struct disk *d, int err)
+{
+    if (err < 0 && d->error == 0)
+        d->error = err;
+    return err;
+}
+
+static int disk_begin(struct disk *d)
+{
+    if (d->error < 0 || d->write)
+        return d->error;
+    return disk_stick(d, disk_error("begin", mdb_txn_begin(d->env, NULL, 0, &d->write)));
+}
+
+int disk_table(struct disk *d, const char *name, unsigned *ret_table)
+{
+    MDB_dbi table;
+    int err = disk_begin(d);
+
+    if (err == 0)
+        err = disk_stick(d, disk_error(name, mdb_dbi_open(d->write, name, MDB_CREATE, &table)));
+    if (err == 0)
+        *ret_table = table;
+    return err;
+}
+
+int disk_append(struct disk *d, unsigned table, uint64_t key, size_t size, char **ret_room)
+{
+    char bytes[KEY_BYTES];
+    MDB_val k = {KEY_BYTES, bytes}, v = {size, NULL};
+    int err = disk_begin(d);
+
+    number_put_key(bytes, key);
+    if (err == 0)
+        err = disk_reserve(d, size);
+    if (err == 0)
+        err = disk_error("append", mdb_put(d->write, table, &k, &v, MDB_APPEND | MDB_RESERVE));
+    if (err == 0)
+        *ret_room = v.mv_data;
+    return disk_stick(d, err);
+}
+
+int disk_drop_first(struct disk *d, unsigned table)
+{
+    MDB_cursor *cursor;
+    MDB_val k, v;
+    int code, err = disk_begin(d);
+
+    if (err < 0)
+        return err;
+    code = mdb_cursor_open(d->write, table, &cursor);
+    if (code == 0) {
+        code = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
+        if (code == 0)
+            code = mdb_cursor_del(cursor, 0);
+        mdb_cursor_close(cursor);
+    }
+    return disk_stick(d, disk_error("drop", code));
+}
+
+int disk_count(struct disk *d, unsigned table, uint64_t *ret)
+{
+    MDB_stat stat;
+    int err = disk_begin(d);
+
+    if (err == 0)
+        err = disk_stick(d, disk_error("count", mdb_stat(d->write, table, &stat)));
+    if (err == 0)
+        *ret = stat.ms_entries;
+    return err;
+}
+
+void disk_abort(struct disk *d)
+{
+    if (d->write)
+        mdb_txn_abort(d->write);
+    d->write = NULL;
+    d->error = 0;
+    d->staged = 0;
+}
+
+int disk_commit(struct disk *d)
+{
+    int err = d->error;
+
+    if (err == 0 && d->write) {
+        err = disk_error("commit", mdb_txn_commit(d->write));
+        d->write = NULL; /* freed by LMDB in either case */
+    }
+    disk_abort(d);
+    return err;
+}
+
+/* ---- reading ---- */
+
+int disk_read_begin(struct disk *d)
+{
+    assert(!d->read);
+    return disk_error("read", mdb_txn_begin(d->env, NULL, MDB_RDONLY, &d->read));
+}
+
+void disk_read_end(struct disk *d)
+{
+    if (d->cursor)
+        mdb_cursor_close(d->cursor);
+    if (d->read)
+        mdb_txn_abort(d->read);
+    d->cursor = NULL;
+    d->read = NULL;
+}
+
+static int disk_get(struct disk *d, MDB_cursor_op op, MDB_val *k, struct disk_item *ret)
+{
+    MDB_val v;
+    int err = disk_error("read", mdb_cursor_get(d->cursor, k, &v, op));
+
+    if (err < 0)
+        return err;
+    if (k->mv_size != KEY_BYTES)
+        return ERR_CORRUPT;
+    ret->key = number_get_key(k->mv_data);
+    ret->value = slice_make(v.mv_data, v.mv_size);
+    return 0;
+}
+
+int disk_at_or_after(struct disk *d, unsigned table, uint64_t key, struct disk_item *ret)
+{
+    char bytes[KEY_BYTES];
+    MDB_val k = {KEY_BYTES, bytes};
+    int err;
+
+    if (d->cursor)
+        mdb_cursor_close(d->cursor);
+    d->cursor = NULL;
+    err = disk_error("read", mdb_cursor_open(d->read, table, &d->cursor));
+    number_put_key(bytes, key);
+    return err < 0 ? err : disk_get(d, MDB_SET_RANGE, &k, ret);
+}
+
+int disk_at_or_before(struct disk *d, unsigned table, uint64_t key, struct disk_item *ret)
+{
+    MDB_val k;
+    int err = disk_at_or_after(d, table, key, ret);
+
+    if (err == 0 && ret->key > key)
+        return disk_get(d, MDB_PREV, &k, ret);
+    return err == ERR_AGAIN ? disk_get(d, MDB_LAST, &k, ret) : err;
+}
+
+int disk_next(struct disk *d, struct disk_item *ret)
+{
+    MDB_val k;
+
+    return disk_get(d, MDB_NEXT, &k, ret);
+}

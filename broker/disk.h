@@ -1,0 +1,64 @@
+/* The disk below the journal: a few tables of numbered values in one folder, kept by LMDB.  The
+ * only file that knows LMDB is disk.c.
+ *
+ * One process owns the folder.  Writing is one transaction at a time: the first change begins it,
+ * an error in it sticks, and disk_commit either makes all of it durable or keeps none of it.
+ *
+ * Errors: ERR_FULL (no room in the limit or on the file system: nothing is broken, try again once
+ * there is room) and ERR_IO or ERR_CORRUPT (a write or a sync failed: stop, and start again). */
+#ifndef BROKER_DISK_H
+#define BROKER_DISK_H
+
+#include "proto/bytes.h"
+
+struct disk;
+
+/* Room kept free for what a commit writes besides the values themselves: the changed pages of
+ * each table's tree (256 tables x 3 levels x 4 KiB = 3 MiB) and the list of free pages (1 MiB). */
+#define DISK_RESERVE ((uint64_t)4 * 1024 * 1024)
+
+/* The file grows by this much, allocated before it is needed: a file system that runs out of room
+ * says so then, cleanly, and not in the middle of a commit. */
+#define DISK_STEP ((uint64_t)16 * 1024 * 1024)
+
+/* What stays free on the file system, for everybody else's last words. */
+#define DISK_SPARE ((uint64_t)16 * 1024 * 1024)
+
+struct disk_item {
+    uint64_t key;
+    struct slice value; /* borrowed until the end of the transaction */
+};
+
+/* Opens or creates the folder's files.  ERR_LOCKED when another process has them, ERR_VERSION
+ * when another version of LMDB wrote them, ERR_IO, ERR_CORRUPT. */
+int disk_open(const char *folder, uint64_t limit_bytes, unsigned tables, struct disk **ret);
+void disk_close(struct disk *d); /* NULL is allowed; what is not committed is dropped */
+
+/* ---- within the write transaction; errors are returned and stick ---- */
+int disk_table(struct disk *d, const char *name, unsigned *ret_table); /* created if need be */
+
+/* Room for a value of `size` bytes, to be filled before the next call; `key` must be greater than
+ * every key in the table. */
+int disk_append(struct disk *d, unsigned table, uint64_t key, size_t size, char **ret_room);
+int disk_drop_first(struct disk *d, unsigned table);
+int disk_count(struct disk *d, unsigned table, uint64_t *ret);
+
+/* Without changes there is nothing to do.  After an error nothing of the transaction is kept. */
+int disk_commit(struct disk *d);
+void disk_abort(struct disk *d);
+
+/* ---- reading: a snapshot, to be held only for a moment, as it stops the reuse of pages ---- */
+int disk_read_begin(struct disk *d);
+void disk_read_end(struct disk *d);
+
+/* The last item whose key is at most `key`, or the first whose key is at least it; disk_next is
+ * the one behind that.  ERR_AGAIN when there is none. */
+int disk_at_or_before(struct disk *d, unsigned table, uint64_t key, struct disk_item *ret);
+int disk_at_or_after(struct disk *d, unsigned table, uint64_t key, struct disk_item *ret);
+int disk_next(struct disk *d, struct disk_item *ret);
+
+/* Pages that have ever been in use, and the limit, both in bytes. */
+uint64_t disk_used_bytes(const struct disk *d);
+uint64_t disk_limit_bytes(const struct disk *d);
+
+#endif

@@ -1,0 +1,300 @@
+/* Ingest; see ingest.h.  Happy path of an event: out of a PUBLISH, through event_decode, into the
+ * buffer of its partition, as part of a record into the journal, and its number into a PUBACK.
+ *
+ * Nothing is allocated and no system call is made for one event: the buffers and the arena are
+ * used again in every round.  What can fail: an event (refused, kept with its reason), the
+ * journal for want of room (the round is refused), the disk (fatal). */
+#include "broker/ingest.h"
+
+#include "proto/clock.h"
+#include "proto/error.h"
+#include "proto/event.h"
+#include "proto/log.h"
+
+#include <stdlib.h>
+
+#define ARENA_KEEP   ((size_t)4 * 1024 * 1024)
+#define PUBACK_BYTES ((size_t)WIRE_MAX_HEADER - 1024) /* for refusals */
+#define REFUSED_MORE 32 /* bytes of a refusal besides its texts: number, lengths, retry */
+
+struct refused {
+    struct refused *next;
+    struct wire_refused wire;
+};
+
+/* One contiguous range of one session's numbers; in the round's arena. */
+struct ack {
+    struct ack *next;
+    struct session *to;
+    uint64_t session_number; /* the session may have begun anew since */
+    uint64_t first, count;
+    uint32_t refused_count;
+    struct refused *refused, **refused_end;
+};
+
+/* Events of one partition and one source, not yet a record. */
+struct draft {
+    struct buffer events;
+    uint32_t count;
+    struct slice source;
+};
+
+struct ingest {
+    struct journal *journal;
+    struct sessions *producers;
+    struct event_decoder *decoder;
+    struct arena arena;
+    struct draft drafts[WIRE_MAX_PARTS];
+    struct ack *acks, **acks_end;
+    size_t bytes, events; /* of this round */
+    int64_t received_ms;
+    bool full; /* the last commit found no room */
+    struct ingest_counts counts;
+};
+
+struct ingest *ingest_new(struct journal *journal, struct sessions *producers)
+{
+    struct ingest *in = memory_need(sizeof *in);
+
+    *in = (struct ingest){.journal = journal, .producers = producers};
+    in->decoder = event_decoder_new();
+    in->acks_end = &in->acks;
+    return in;
+}
+
+void ingest_free(struct ingest *in)
+{
+    if (!in)
+        return;
+    for (unsigned p = 0; p < WIRE_MAX_PARTS; p++)
+        buffer_free(&in->drafts[p].events);
+    event_decoder_free(in->decoder);
+    arena_free(&in->arena);
+    free(in);
+}
+
+/* ---- drain ---- */
+
+static void draft_close(struct ingest *in, unsigned partition)
+{
+    struct draft *draft = &in->drafts[partition];
+    struct record record = {draft->source, in->received_ms, draft->count,
+                            buffer_slice(&draft->events)};
+
+    if (draft->count > 0)
+        journal_append(in->journal, partition, &record); /* an error sticks until the commit */
+    draft->count = 0;
+    buffer_clear(&draft->events);
+}
+
+static void draft_add(struct ingest *in, unsigned partition, struct slice source,
+                      struct slice event)
+{
+    struct draft *draft = &in->drafts[partition];
+
+    if (draft->count == RECORD_MAX_EVENTS || !slice_equal(draft->source, source) ||
+        draft->events.size + event.size > WIRE_MAX_PAYLOAD)
+        draft_close(in, partition);
+    if (draft->count == 0)
+        draft->source = arena_copy(&in->arena, source); /* the session may end in this round */
+    buffer_add_slice(&draft->events, event);
+    draft->count++;
+}
+
+static struct ack *ack_for(struct ingest *in, struct session *to, uint64_t first)
+{
+    struct ack *ack = to->ack;
+
+    if (ack && ack->first + ack->count == first)
+        return ack;
+    ack = arena_need(&in->arena, sizeof *ack);
+    ack->to = to;
+    ack->session_number = to->number;
+    ack->first = first;
+    ack->refused_end = &ack->refused;
+    *in->acks_end = ack;
+    in->acks_end = &ack->next;
+    return to->ack = ack;
+}
+
+static void ack_refuse(struct ingest *in, struct ack *ack, uint64_t seq, const struct refusal *why)
+{
+    struct refused *r = arena_need(&in->arena, sizeof *r);
+
+    r->wire.seq = seq;
+    r->wire.code = slice_of(refusal_name(why->code));
+    r->wire.field = arena_copy(&in->arena, slice_of(why->field));
+    r->wire.reason = arena_copy(&in->arena, slice_of(why->reason));
+    r->wire.retry = refusal_can_retry(why->code);
+    *ack->refused_end = r;
+    ack->refused_end = &r->next;
+    ack->refused_count++;
+}
+
+static void event_refuse(struct ingest *in, struct ack *ack, uint64_t seq, struct slice event,
+                         const struct refusal *why)
+{
+    struct reject reject = {.received_ms = in->received_ms,
+                            .source = ack->to->source,
+                            .code = slice_of(refusal_name(why->code)),
+                            .field = slice_of(why->field),
+                            .reason = slice_of(why->reason),
+                            .event = event};
+
+    journal_reject(in->journal, &reject); /* an error sticks until the commit */
+    ack_refuse(in, ack, seq, why);
+}
+
+static void publish_take(struct ingest *in, struct session *from, const struct wire_publish *m,
+                         struct slice payload)
+{
+    struct ack *ack = ack_for(in, from, m->first);
+    unsigned partitions = journal_partitions(in->journal);
+    struct refusal why;
+    struct event event;
+
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct slice raw = slice_make(payload.at, m->sizes[i]);
+        payload = slice_make(payload.at + raw.size, payload.size - raw.size);
+        if (event_decode(in->decoder, raw, in->received_ms, &event, &why) == 0)
+            draft_add(in, event_partition(&event, partitions), from->source, raw);
+        else
+            event_refuse(in, ack, m->first + i, raw, &why);
+    }
+    event_decoder_reset(in->decoder);
+    ack->count += m->count;
+    in->events += m->count;
+}
+
+/* Takes one message; false when there is none. */
+static bool message_take(struct ingest *in, int64_t now_ms)
+{
+    struct session *from;
+    struct wire_message m;
+    struct slice payload;
+
+    if (sessions_receive(in->producers, now_ms, &from, &m) < 0)
+        return false;
+    if (!from)
+        return true;
+    payload = sessions_payload(in->producers);
+    in->bytes += payload.size;
+    if (m.kind == WIRE_PUBLISH)
+        publish_take(in, from, &m.publish, payload);
+    else
+        session_error(in->producers, from, "bad-message", true,
+                      "a producer sends PUBLISH, PING and BYE only");
+    return true;
+}
+
+bool ingest_drain(struct ingest *in, int64_t now_ms)
+{
+    unsigned messages = 0;
+
+    in->received_ms = clock_wall_ms();
+    while (messages < ROUND_MESSAGES && in->bytes < ROUND_BYTES && in->events < ROUND_EVENTS) {
+        if (!message_take(in, now_ms))
+            return false;
+        messages++;
+    }
+    return true;
+}
+
+/* ---- commit ---- */
+
+/* Also those that were refused for themselves: their rejects were not kept either, so they too
+ * have to come again. */
+static void ack_refuse_all(struct ingest *in, struct ack *ack)
+{
+    struct refusal why;
+
+    refusal_set(&why, REFUSAL_JOURNAL_FULL, slice_of(""),
+                "no room in the journal: try again later");
+    ack->refused = NULL;
+    ack->refused_end = &ack->refused;
+    ack->refused_count = 0;
+    for (uint64_t i = 0; i < ack->count; i++)
+        ack_refuse(in, ack, ack->first + i, &why);
+}
+
+static void full_note(struct ingest *in, bool full)
+{
+    if (full && !in->full)
+        log_error("the journal or its disk is full: events are refused until there is room; free "
+                  "disk space, or restart with a larger --journal-size");
+    if (!full && in->full)
+        log_info("there is room in the journal again");
+    in->full = full;
+}
+
+int ingest_commit(struct ingest *in)
+{
+    int err;
+
+    if (!in->acks)
+        return 0;
+    for (unsigned p = 0; p < journal_partitions(in->journal); p++)
+        draft_close(in, p);
+    err = journal_commit(in->journal);
+    if (err < 0 && err != ERR_FULL)
+        return err;
+    full_note(in, err == ERR_FULL);
+    for (struct ack *ack = in->acks; ack; ack = ack->next) {
+        if (err == ERR_FULL)
+            ack_refuse_all(in, ack);
+        in->counts.accepted += ack->count - ack->refused_count;
+        in->counts.refused += ack->refused_count;
+    }
+    return 0;
+}
+
+/* ---- acknowledge ---- */
+
+static size_t refused_bytes(const struct wire_refused *r)
+{
+    return REFUSED_MORE + r->code.size + r->field.size + r->reason.size;
+}
+
+/* Sends a range as one PUBACK, or as several if its refusals do not fit into one header. */
+static void ack_send(struct ingest *in, const struct ack *ack)
+{
+    struct wire_refused *part = arena_need(&in->arena, (ack->refused_count + 1) * sizeof *part);
+    struct refused *next = ack->refused;
+    uint64_t first = ack->first, left = ack->count;
+
+    while (left > 0) {
+        struct wire_message m = {.kind = WIRE_PUBACK};
+        uint32_t n = 0;
+        for (size_t bytes = 0; next; next = next->next) {
+            bytes += refused_bytes(&next->wire);
+            if (bytes > PUBACK_BYTES)
+                break;
+            part[n++] = next->wire;
+        }
+        uint64_t count = next ? part[n - 1].seq + 1 - first : left;
+        m.puback = (struct wire_puback){first, count, n, part};
+        session_post(in->producers, ack->to, &m);
+        first += count;
+        left -= count;
+    }
+}
+
+void ingest_acknowledge(struct ingest *in)
+{
+    for (struct ack *ack = in->acks; ack; ack = ack->next) {
+        bool same = ack->to->number == ack->session_number;
+        if (same && !ack->to->gone)
+            ack_send(in, ack);
+        if (same)
+            ack->to->ack = NULL;
+    }
+    in->acks = NULL;
+    in->acks_end = &in->acks;
+    in->bytes = in->events = 0;
+    arena_reset(&in->arena, ARENA_KEEP);
+}
+
+struct ingest_counts ingest_counts(const struct ingest *in)
+{
+    return in->counts;
+}

@@ -1,0 +1,53 @@
+/* The refused events, kept with their reasons so that they can be sent again once the cause is
+ * mended.  They are a table of the journal's disk and part of its commits.
+ *
+ *     0        1        2       3       4          6       8           16          24       28
+ *     +--------+--------+-------+-------+----------+-------+-----------+-----------+--------+---
+ *     | version| S      | C     | F     | R        | zero  | received  | checksum  | size   | S C F
+ * R, event | u8 = 1 | u8     | u8    | u8    | u16      | u16   | i64 ms    | XXH3-64   | u32    |
+ * bytes
+ *     +--------+--------+-------+-------+----------+-------+-----------+-----------+--------+---
+ *
+ * S, C, F, R: bytes of source, code, field, reason.  `size` is the event's true size; of a larger
+ * one the first EVENT_MAX_BYTES are kept. */
+#ifndef BROKER_REJECTS_H
+#define BROKER_REJECTS_H
+
+#include "broker/disk.h"
+
+#define REJECT_VERSION 1
+#define REJECT_HEAD    28
+
+/* The newest so many are kept, and of a small journal no more than an eighth of its limit: one
+ * takes at most three pages (28 + 64 + 64 + 64 + 160 + 8192 bytes), 12 KiB. */
+#define REJECTS_MOST      100000
+#define REJECTS_PART      8
+#define REJECTS_MAX_BYTES (12 * 1024)
+
+struct reject {
+    int64_t received_ms;
+    struct slice source, code, field, reason;
+    struct slice event; /* as it came; when read, perhaps only its beginning */
+    uint32_t size;      /* of all of it; set by rejects_add */
+};
+
+struct rejects; /* borrows the disk */
+
+/* The numbers of the refused events go on from the last one kept. */
+int rejects_open(struct disk *disk, unsigned table, struct rejects **ret);
+void rejects_free(struct rejects *r); /* NULL is allowed */
+
+/* In the disk's write transaction; drops the oldest when there are too many. */
+int rejects_add(struct rejects *r, const struct reject *reject);
+
+/* After the commit, or after an abort. */
+void rejects_settle(struct rejects *r, bool committed);
+
+/* How many are kept. */
+uint64_t rejects_count(const struct rejects *r);
+
+/* The first kept whose number is at least `number`, within a read transaction of the disk, from
+ * which the slices borrow.  ERR_AGAIN when there is none, ERR_CORRUPT, ERR_VERSION. */
+int rejects_next(struct rejects *r, uint64_t number, uint64_t *ret_number, struct reject *ret);
+
+#endif

@@ -1,0 +1,346 @@
+/* Sessions; see session.h.  Happy path: HELLO, WELCOME, then messages that are handed on, PING and
+ * PONG in times of silence.  What can fail is always one peer's doing and ends that peer only. */
+#include "broker/session.h"
+
+#include "proto/error.h"
+#include "proto/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DEAD_MS    (3 * WIRE_HEARTBEAT_MS)
+#define ARENA_KEEP ((size_t)256 * 1024)
+
+static const char *const role_name[SESSION_ROLES] = {"producer", "worker", "client"};
+
+void sessions_open(struct sessions *s, struct link *link, const struct wire_welcome *welcome)
+{
+    *s = (struct sessions){.link = link, .welcome = *welcome};
+}
+
+static void session_free(struct session *who)
+{
+    free(who->streams);
+    buffer_free(&who->unsent);
+    free(who);
+}
+
+void sessions_close(struct sessions *s)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        session_free(s->list[i]);
+    free(s->list);
+    table_free(&s->by_peer);
+    buffer_free(&s->header);
+    arena_free(&s->arena);
+}
+
+/* ---- sending ---- */
+
+int session_send(struct sessions *s, struct session *to, const struct wire_message *m,
+                 const struct slice *parts, size_t part_count)
+{
+    int err;
+
+    if (to->gone)
+        return ERR_LOST;
+    buffer_clear(&s->header);
+    wire_encode(m, &s->header);
+    err = link_send(s->link, to->entry.key, buffer_slice(&s->header), parts, part_count);
+    if (err < 0 && err != ERR_AGAIN)
+        session_end(s, to, "connection lost");
+    return err < 0 && err != ERR_AGAIN ? ERR_LOST : err;
+}
+
+void session_post(struct sessions *s, struct session *to, const struct wire_message *m)
+{
+    uint32_t size;
+
+    if (to->unsent.size == 0 && session_send(s, to, m, NULL, 0) != ERR_AGAIN)
+        return;
+    buffer_clear(&s->header);
+    wire_encode(m, &s->header);
+    if (to->unsent.size + s->header.size > SESSION_MAX_UNSENT) {
+        session_end(s, to, "does not read its acknowledgements");
+        return;
+    }
+    size = (uint32_t)s->header.size;
+    buffer_add(&to->unsent, &size, sizeof size);
+    buffer_add_slice(&to->unsent, buffer_slice(&s->header));
+    s->unsent = true;
+}
+
+/* Sends what was kept for one peer, as far as its queue takes it. */
+static void session_flush(struct sessions *s, struct session *to)
+{
+    size_t at = 0;
+    uint32_t size;
+    int err = 0;
+
+    while (at < to->unsent.size) {
+        memcpy(&size, to->unsent.at + at, sizeof size);
+        err = link_send(s->link, to->entry.key, slice_make(to->unsent.at + at + sizeof size, size),
+                        NULL, 0);
+        if (err < 0)
+            break;
+        at += sizeof size + size;
+    }
+    if (err < 0 && err != ERR_AGAIN)
+        session_end(s, to, "connection lost");
+    memmove(to->unsent.at, to->unsent.at + at, to->unsent.size - at);
+    to->unsent.size -= at;
+    if (to->unsent.size == 0)
+        buffer_free(&to->unsent);
+    else
+        s->unsent = true;
+}
+
+static void peer_error(struct sessions *s, struct slice peer, const char *code, bool fatal,
+                       const char *reason)
+{
+    struct wire_message m = {.kind = WIRE_ERROR};
+
+    m.error = (struct wire_error){slice_of(code), slice_of(reason), fatal};
+    buffer_clear(&s->header);
+    wire_encode(&m, &s->header);
+    link_send(s->link, peer, buffer_slice(&s->header), NULL, 0); /* who is gone need not know */
+}
+
+void session_error(struct sessions *s, struct session *to, const char *code, bool fatal,
+                   const char *format, ...)
+{
+    char reason[256];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(reason, sizeof reason, format, args);
+    va_end(args);
+    if (to->gone)
+        return;
+    peer_error(s, to->entry.key, code, fatal, reason);
+    if (fatal)
+        session_end(s, to, reason);
+}
+
+/* ---- coming and going ---- */
+
+void session_end(struct sessions *s, struct session *who, const char *why)
+{
+    if (who->gone)
+        return;
+    who->gone = true;
+    s->changed = true;
+    log_line(who->role == SESSION_WORKER ? LOG_INFO : LOG_DEBUG, "%s %s (pid %lld) left: %s",
+             role_name[who->role], who->name, (long long)who->pid, why);
+}
+
+static struct session *session_find(const struct sessions *s, struct slice peer)
+{
+    struct session *who = table_find(&s->by_peer, peer);
+
+    return who && !who->gone ? who : NULL;
+}
+
+static bool role_find(const struct sessions *s, struct slice word, enum session_role *ret)
+{
+    for (int i = 0; i < SESSION_ROLES; i++)
+        if (slice_is(word, role_name[i])) {
+            *ret = (enum session_role)i;
+            return s->allowed[i];
+        }
+    return false;
+}
+
+/* The peer's entry, used again if it said HELLO before; NULL when there are too many. */
+static struct session *session_place(struct sessions *s, struct slice peer)
+{
+    struct session *who = table_find(&s->by_peer, peer);
+
+    if (who || s->count == SESSIONS_MOST)
+        return who;
+    if (s->count == s->room) {
+        s->room = s->room ? s->room * 2 : 16;
+        s->list = memory_grow(s->list, s->room * sizeof *s->list);
+    }
+    who = memory_need(sizeof *who);
+    *who = (struct session){0};
+    memcpy(who->peer, peer.at, peer.size);
+    who->entry.key = slice_make(who->peer, peer.size);
+    s->list[s->count++] = who;
+    table_add(&s->by_peer, &who->entry);
+    return who;
+}
+
+/* A name goes into log lines and reports: nothing in it may look like a line of its own. */
+static void name_copy(char out[WIRE_NAME + 1], struct slice name)
+{
+    size_t n = name.size < WIRE_NAME ? name.size : WIRE_NAME;
+
+    for (size_t i = 0; i < n; i++)
+        out[i] = (unsigned char)name.at[i] < 0x20 || name.at[i] == 0x7f ? '?' : name.at[i];
+    out[n] = '\0';
+}
+
+static void session_greet(struct sessions *s, struct session *who, const struct wire_hello *hello,
+                          enum session_role role, int64_t now_ms)
+{
+    struct wire_message welcome = {.kind = WIRE_WELCOME, .welcome = s->welcome};
+
+    free(who->streams);
+    buffer_free(&who->unsent);
+    who->streams = NULL;
+    who->ack = NULL;
+    who->gone = who->assign_due = false;
+    who->role = role;
+    who->source = slice_of("local");
+    who->pid = hello->pid;
+    who->number = ++s->hellos;
+    who->heard_ms = who->pinged_ms = now_ms;
+    name_copy(who->name, hello->name);
+    s->changed = true;
+    log_line(role == SESSION_WORKER ? LOG_INFO : LOG_DEBUG, "%s %s (pid %lld) joined",
+             role_name[role], who->name, (long long)who->pid);
+    session_send(s, who, &welcome, NULL, 0);
+}
+
+static void hello_take(struct sessions *s, struct slice peer, const struct wire_hello *hello,
+                       int64_t now_ms)
+{
+    enum session_role role;
+    struct session *who;
+
+    if (!role_find(s, hello->role, &role)) {
+        peer_error(s, peer, "bad-message", true, "this role has no business at this endpoint");
+        return;
+    }
+    who = session_place(s, peer);
+    if (who)
+        session_greet(s, who, hello, role, now_ms);
+    else
+        peer_error(s, peer, "busy", false, "too many sessions; try again later");
+}
+
+/* ---- receiving ---- */
+
+/* What every session may say; true if that was all. */
+static bool common_take(struct sessions *s, struct session *from, const struct wire_message *m)
+{
+    struct wire_message pong = {.kind = WIRE_PONG};
+
+    switch (m->kind) {
+    case WIRE_PING:
+        session_send(s, from, &pong, NULL, 0);
+        return true;
+    case WIRE_BYE:
+        session_end(s, from, "said goodbye");
+        return true;
+    case WIRE_PONG:
+    case WIRE_UNKNOWN: /* of a later version of the protocol: to be passed over */
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void message_take(struct sessions *s, struct slice peer, int64_t now_ms,
+                         struct session **ret_from, struct wire_message *ret)
+{
+    struct session *from = session_find(s, peer);
+
+    arena_reset(&s->arena, ARENA_KEEP);
+    if (wire_decode(s->m.header, s->m.payload.size, &s->arena, ret) < 0) {
+        peer_error(s, peer, "bad-message", true, "the header is not what PROTOCOL.md allows");
+        if (from)
+            session_end(s, from, "sent a malformed header");
+        return;
+    }
+    if (ret->kind == WIRE_HELLO) {
+        hello_take(s, peer, &ret->hello, now_ms);
+        return;
+    }
+    if (!from) {
+        if (ret->kind != WIRE_BYE)
+            peer_error(s, peer, "hello-first", true, "there is no session: say HELLO");
+        return;
+    }
+    from->heard_ms = now_ms;
+    if (!common_take(s, from, ret))
+        *ret_from = from;
+}
+
+int sessions_receive(struct sessions *s, int64_t now_ms, struct session **ret_from,
+                     struct wire_message *ret)
+{
+    struct slice peer;
+    int err = link_receive(s->link, &s->m);
+
+    *ret_from = NULL;
+    if (err < 0)
+        return err;
+    /* Copied, as an answer is a further call on the link. */
+    peer = slice_make(s->peer, s->m.peer.size < SESSION_PEER ? s->m.peer.size : SESSION_PEER);
+    memcpy(s->peer, s->m.peer.at, peer.size);
+    if (s->m.other_version)
+        peer_error(s, peer, "version", true, "this broker speaks version 1 of the protocol");
+    else if (s->m.foreign)
+        s->foreign++;
+    else
+        message_take(s, peer, now_ms, ret_from, ret);
+    return 0;
+}
+
+struct slice sessions_payload(const struct sessions *s)
+{
+    return s->m.payload;
+}
+
+/* ---- time ---- */
+
+static void session_beat(struct sessions *s, struct session *who, int64_t now_ms)
+{
+    struct wire_message ping = {.kind = WIRE_PING};
+    int64_t silent_ms = now_ms - who->heard_ms;
+
+    if (silent_ms >= DEAD_MS) {
+        session_end(s, who, "silent for too long");
+    } else if (silent_ms >= WIRE_HEARTBEAT_MS && now_ms - who->pinged_ms >= WIRE_HEARTBEAT_MS) {
+        who->pinged_ms = now_ms;
+        session_send(s, who, &ping, NULL, 0);
+    }
+}
+
+/* Tables do not let entries go one by one, so the table is filled anew. */
+static void sessions_sweep(struct sessions *s)
+{
+    unsigned kept = 0;
+
+    table_clear(&s->by_peer);
+    for (unsigned i = 0; i < s->count; i++) {
+        struct session *who = s->list[i];
+        if (who->gone) {
+            session_free(who);
+            continue;
+        }
+        table_add(&s->by_peer, &who->entry);
+        s->list[kept++] = who;
+    }
+    s->count = kept;
+}
+
+void sessions_beat(struct sessions *s, int64_t now_ms)
+{
+    bool gone = false;
+
+    s->unsent = false;
+    for (unsigned i = 0; i < s->count; i++) {
+        struct session *who = s->list[i];
+        if (!who->gone && who->unsent.size)
+            session_flush(s, who);
+        if (!who->gone)
+            session_beat(s, who, now_ms);
+        gone |= who->gone;
+    }
+    if (gone)
+        sessions_sweep(s);
+}

@@ -1,0 +1,87 @@
+/* Sessions: who is connected to one of the broker's two endpoints.
+ *
+ * A session begins with HELLO and ends with BYE, a fatal ERROR, a lost connection, or silence.
+ * Everything that is the same for all peers is done here: HELLO and WELCOME, heartbeats, foreign
+ * messages, malformed headers, limits.  The rest is handed on to ingest and feed. */
+#ifndef BROKER_SESSION_H
+#define BROKER_SESSION_H
+
+#include "proto/link.h"
+#include "proto/table.h"
+#include "proto/wire.h"
+
+/* Of one endpoint.  With 20 MiB of messages queued in ZeroMQ for each at the very worst, and as a
+ * rule a few KiB. */
+#define SESSIONS_MOST      4096
+#define SESSION_PEER       255               /* bytes: ZeroMQ's limit for a peer's name */
+#define SESSION_MAX_UNSENT (8 * 1024 * 1024) /* the acknowledgements of one round are 4.3 MB */
+
+enum session_role { SESSION_PRODUCER, SESSION_WORKER, SESSION_CLIENT, SESSION_ROLES };
+
+/* What a reader asked for, of one partition. */
+struct stream {
+    bool open;
+    uint64_t id, offset; /* `offset`: of the next event to send */
+    int64_t credit;      /* bytes */
+};
+
+struct ack; /* ingest's */
+
+struct session {
+    struct table_entry entry; /* its key is the peer's name */
+    char peer[SESSION_PEER], name[WIRE_NAME + 1];
+    enum session_role role;
+    struct slice source; /* what its events are stored under */
+    int64_t pid;
+    uint64_t number; /* counts HELLOs: also the order of joining */
+    int64_t heard_ms, pinged_ms;
+    bool gone;              /* ended; freed by the next sweep */
+    bool assign_due;        /* feed's: ASSIGN has not been sent yet */
+    struct ack *ack;        /* ingest's, of this round */
+    struct stream *streams; /* feed's, one per partition; NULL until the first READ */
+    struct buffer unsent; /* acknowledgements that found its queue full: size (u32), header, ... */
+};
+
+struct sessions {
+    struct link *link;
+    bool allowed[SESSION_ROLES]; /* here */
+    struct wire_welcome welcome;
+    struct session **list; /* in order of joining, as a rule; those gone among them */
+    unsigned count, room;
+    struct table by_peer;
+    uint64_t hellos, foreign;
+    bool changed; /* somebody came or went; for feed to set back */
+    bool unsent;  /* some session has acknowledgements that wait for room */
+    struct buffer header;
+    struct arena arena;    /* of the message received last */
+    struct link_message m; /* likewise */
+    char peer[SESSION_PEER];
+};
+
+/* The link and the welcome's slices are borrowed. */
+void sessions_open(struct sessions *s, struct link *link, const struct wire_welcome *welcome);
+void sessions_close(struct sessions *s);
+
+/* Takes one message.  ERR_AGAIN when there is none, else 0: *ret_from is then its session if the
+ * message is for the caller, or NULL if it has been dealt with.  Borrowed until the next call. */
+int sessions_receive(struct sessions *s, int64_t now_ms, struct session **ret_from,
+                     struct wire_message *ret);
+struct slice sessions_payload(const struct sessions *s); /* of that message */
+
+/* 0, ERR_AGAIN (the peer's queue is full), or ERR_LOST: the session is then over. */
+int session_send(struct sessions *s, struct session *to, const struct wire_message *m,
+                 const struct slice *parts, size_t part_count);
+
+/* The same, but keeps what cannot be sent now and sends it as soon as it can.  A session that
+ * leaves more than SESSION_MAX_UNSENT unread is ended: its producer will say HELLO and resend. */
+void session_post(struct sessions *s, struct session *to, const struct wire_message *m);
+
+/* Sends an ERROR; a fatal one ends the session. */
+void session_error(struct sessions *s, struct session *to, const char *code, bool fatal,
+                   const char *format, ...) __attribute__((format(printf, 5, 6)));
+void session_end(struct sessions *s, struct session *who, const char *why);
+
+/* Sends what waited for room, PINGs the silent, ends the dead, frees those that are gone. */
+void sessions_beat(struct sessions *s, int64_t now_ms);
+
+#endif

@@ -1,0 +1,161 @@
+/* turnout-broker: options, limits and signals; everything else is in broker.c.
+ *
+ * Exit status: 0 told to stop, 64 wrong usage, 74 the disk or the journal failed, 78 a setting
+ * that cannot work. */
+#include "broker/broker.h"
+#include "broker/journal.h"
+#include "proto/error.h"
+#include "proto/log.h"
+
+#include <argp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+const char *argp_program_version = "turnout-broker " TURNOUT_VERSION;
+
+enum {
+    OPTION_PUBLISH = 256,
+    OPTION_READ,
+    OPTION_SIZE,
+    OPTION_PARTITIONS,
+    OPTION_LOG,
+    OPTION_LOOPBACK
+};
+
+static const struct argp_option options[] = {
+    {"dir", 'd', "DIR", 0,
+     "where it keeps its journal and sockets (default: $TURNOUT_DIR, or ./run)", 0},
+    {"publish", OPTION_PUBLISH, "ENDPOINT", 0,
+     "where producers connect (default: ipc://DIR/publish.sock)", 0},
+    {"read", OPTION_READ, "ENDPOINT", 0,
+     "where workers and the command line connect (default: ipc://DIR/read.sock)", 0},
+    {"journal-size", OPTION_SIZE, "SIZE", 0,
+     "most bytes of the journal, with K, M or G (default: 64G); may be raised at any start", 0},
+    {"partitions", OPTION_PARTITIONS, "N", 0,
+     "partitions of a new journal, 1 to 256 (default: 8); an existing one keeps its own", 0},
+    {"insecure-loopback", OPTION_LOOPBACK, NULL, 0,
+     "allow tcp:// endpoints on the loopback interface, open to everybody on this machine", 0},
+    {"log-level", OPTION_LOG, "LEVEL", 0, "error, warn, info (default) or debug", 0},
+    {0},
+};
+
+struct settings {
+    struct broker_config broker;
+    enum log_level log;
+};
+
+/* A number with K, M or G; false if it is none or lies outside the limits. */
+static bool size_parse(const char *text, uint64_t least, uint64_t most, uint64_t *ret)
+{
+    static const char units[] = "KMG";
+    struct slice number = slice_of(text);
+    const char *unit = number.size ? strchr(units, text[number.size - 1]) : NULL;
+    int64_t n;
+
+    number.size -= unit && *unit;
+    if (!slice_to_int(number, &n) || n < 0)
+        return false;
+    for (const char *u = units; unit && *unit && u <= unit; u++)
+        if (__builtin_mul_overflow(n, 1024, &n))
+            return false;
+    *ret = (uint64_t)n;
+    return *ret >= least && *ret <= most;
+}
+
+static error_t option_take(int key, char *value, struct argp_state *state)
+{
+    struct settings *s = state->input;
+    uint64_t n;
+
+    switch (key) {
+    case 'd':
+        s->broker.dir = value;
+        return 0;
+    case OPTION_PUBLISH:
+        s->broker.publish = value;
+        return 0;
+    case OPTION_READ:
+        s->broker.read = value;
+        return 0;
+    case OPTION_SIZE:
+        if (!size_parse(value, JOURNAL_MIN_BYTES, (uint64_t)1 << 46, &s->broker.journal_bytes))
+            argp_error(state, "--journal-size: from 16M to 65536G, not '%s'", value);
+        return 0;
+    case OPTION_PARTITIONS:
+        if (!size_parse(value, 1, WIRE_MAX_PARTS, &n))
+            argp_error(state, "--partitions: from 1 to %d, not '%s'", WIRE_MAX_PARTS, value);
+        s->broker.partitions = (unsigned)n;
+        return 0;
+    case OPTION_LOOPBACK:
+        s->broker.insecure_loopback = true;
+        return 0;
+    case OPTION_LOG:
+        if (!log_level_parse(value, &s->log))
+            argp_error(state, "--log-level: error, warn, info or debug, not '%s'", value);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* A socket for each connection: ZeroMQ ends the process when it runs out of them. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* Blocked before any thread begins, so that they reach nobody but the loop. */
+static int stop_signals_open(void)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int exit_status(int err)
+{
+    if (err == 0)
+        return EX_OK;
+    return err == ERR_CONFIG || err == ERR_VERSION || err == ERR_LOCKED ? EX_CONFIG : EX_IOERR;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp argp = {
+        options, option_take,
+        NULL,    "Takes events from producers, keeps them in a journal, and feeds them to workers.",
+        NULL,    NULL,
+        NULL};
+    const char *dir = getenv("TURNOUT_DIR");
+    struct settings s = {.log = LOG_INFO};
+    struct broker *broker = NULL;
+    int stop_fd, err;
+
+    s.broker.dir = dir && *dir ? dir : "./run";
+    s.broker.journal_bytes = JOURNAL_DEFAULT_BYTES;
+    argp_parse(&argp, argc, argv, 0, NULL, &s);
+    log_open("turnout-broker", s.log);
+    raise_file_limit();
+    stop_fd = stop_signals_open();
+    err = stop_fd < 0 ? ERR_IO : broker_open(&s.broker, &broker);
+    if (err == 0)
+        err = broker_run(broker, stop_fd);
+    broker_close(broker);
+    if (stop_fd >= 0)
+        close(stop_fd);
+    return exit_status(err);
+}

@@ -1,0 +1,353 @@
+/* Links; see link.h.  The only file that knows ZeroMQ: ROUTER where we bind, DEALER where we
+ * connect.
+ *
+ * Happy path: link_send queues a message without waiting, ZeroMQ's own thread carries it over,
+ * link_wait tells the other side, link_receive hands it out.  What can fail: the peer's queue is
+ * full (ERR_AGAIN), the peer is gone (ERR_LOST), or what arrives is not ours (`foreign`).
+ *
+ * A message that was sent need not arrive: a peer may freeze or die with it in its queue.  Only
+ * the protocol's own acknowledgements count. */
+#include "proto/link.h"
+
+#include "proto/error.h"
+#include "proto/log.h"
+#include "proto/wire.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/un.h>
+#include <zmq.h>
+
+/* Messages that may wait in each direction, for each peer.  A message is at most a payload and a
+ * header, 1.25 MiB.  A broker therefore holds at most 16 x 1.25 = 20 MiB in and 20 MiB out for
+ * one peer, and does so only for one that sends faster than it is served, or does not read what
+ * it asked for.  The connecting side has one peer, and what it sends is within its own window. */
+#define BIND_QUEUE    16
+#define CONNECT_QUEUE 64
+
+#define HANDSHAKE_MS      5000 /* a connection that says nothing is closed after this */
+#define BEAT_MS           1000 /* ZeroMQ's own heartbeat finds dead hosts; */
+#define BEAT_TIMEOUT_MS   3000 /* dead or frozen programs are found by PING */
+#define RECONNECT_MS      50
+#define RECONNECT_MOST_MS 1000
+#define BACKLOG           1024
+#define DEFAULT_LINGER_MS 1000
+#define MAX_LINKS         8 /* that one link_wait can watch */
+
+enum frame { FRAME_PEER, FRAME_PREAMBLE, FRAME_HEADER, FRAME_PAYLOAD, FRAMES };
+
+struct link {
+    void *socket;
+    bool bound;
+    zmq_msg_t frames[FRAMES]; /* of the message handed out last */
+};
+
+/* One context serves all links of the process; it goes with the last of them, which is also what
+ * makes the last messages leave before a program ends. */
+static pthread_mutex_t context_lock = PTHREAD_MUTEX_INITIALIZER;
+static void *context;
+static unsigned context_users;
+
+static void *context_take(void)
+{
+    pthread_mutex_lock(&context_lock);
+    if (context_users == 0)
+        context = zmq_ctx_new();
+    if (context)
+        context_users++;
+    pthread_mutex_unlock(&context_lock);
+    return context;
+}
+
+static void context_release(void)
+{
+    pthread_mutex_lock(&context_lock);
+    if (--context_users == 0) {
+        while (zmq_ctx_term(context) < 0 && errno == EINTR)
+            continue;
+        context = NULL;
+    }
+    pthread_mutex_unlock(&context_lock);
+}
+
+/* The one place where ZeroMQ's errors become ours. */
+static int error_of(int zmq_error)
+{
+    switch (zmq_error) {
+    case EAGAIN:
+    case EINTR:
+        return ERR_AGAIN;
+    case EHOSTUNREACH:
+        return ERR_LOST;
+    case EINVAL:
+    case EPROTONOSUPPORT:
+    case ENOCOMPATPROTO:
+    case ENAMETOOLONG:
+        return ERR_CONFIG;
+    default:
+        return ERR_IO;
+    }
+}
+
+/* The options are ours and known to every libzmq that has them, so a refusal is our bug. */
+static void option_set(void *socket, int option, int value)
+{
+    int r = zmq_setsockopt(socket, option, &value, sizeof value);
+
+    assert(r == 0);
+}
+
+static void set_options(void *socket, bool bound)
+{
+    int64_t largest = WIRE_MAX_PAYLOAD;
+    int r = zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
+
+    assert(r == 0);
+    option_set(socket, ZMQ_LINGER, DEFAULT_LINGER_MS);
+    option_set(socket, ZMQ_SNDHWM, bound ? BIND_QUEUE : CONNECT_QUEUE);
+    option_set(socket, ZMQ_RCVHWM, bound ? BIND_QUEUE : CONNECT_QUEUE);
+    option_set(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
+    option_set(socket, ZMQ_HEARTBEAT_IVL, BEAT_MS);
+    option_set(socket, ZMQ_HEARTBEAT_TIMEOUT, BEAT_TIMEOUT_MS);
+    option_set(socket, ZMQ_HEARTBEAT_TTL, BEAT_TIMEOUT_MS);
+    option_set(socket, ZMQ_IPV6, 1);
+    if (bound) {
+        option_set(socket, ZMQ_ROUTER_MANDATORY, 1);
+        option_set(socket, ZMQ_BACKLOG, BACKLOG);
+    } else {
+        option_set(socket, ZMQ_IMMEDIATE, 1); /* nothing is "sent" to a broker that is not there */
+        option_set(socket, ZMQ_RECONNECT_IVL, RECONNECT_MS);
+        option_set(socket, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MOST_MS);
+    }
+}
+
+static int endpoint_check(const char *endpoint)
+{
+    size_t most = sizeof((struct sockaddr_un *)NULL)->sun_path - 1;
+
+    if (strncmp(endpoint, "tcp://", 6) == 0)
+        return endpoint[6] ? 0 : ERR_CONFIG;
+    if (strncmp(endpoint, "ipc://", 6) != 0 || !endpoint[6])
+        return ERR_CONFIG;
+    if (strlen(endpoint + 6) <= most)
+        return 0;
+    /* Said here, because no caller could guess it from the code alone. */
+    log_error("the path of a socket may have at most %zu bytes, this one has %zu: %s", most,
+              strlen(endpoint + 6), endpoint + 6);
+    return ERR_CONFIG;
+}
+
+static struct link *link_new(bool bound)
+{
+    struct link *l = memory_need(sizeof *l);
+    void *shared = context_take();
+
+    l->bound = bound;
+    l->socket = shared ? zmq_socket(shared, bound ? ZMQ_ROUTER : ZMQ_DEALER) : NULL;
+    for (int i = 0; i < FRAMES; i++)
+        zmq_msg_init(&l->frames[i]);
+    if (l->socket) {
+        set_options(l->socket, bound);
+        return l;
+    }
+    if (shared)
+        context_release();
+    free(l);
+    return NULL;
+}
+
+static int link_open(const char *endpoint, bool bound, struct link **ret)
+{
+    int r = endpoint_check(endpoint);
+
+    if (r < 0)
+        return r;
+    struct link *l = link_new(bound);
+    if (!l)
+        return ERR_IO;
+    if ((bound ? zmq_bind(l->socket, endpoint) : zmq_connect(l->socket, endpoint)) < 0) {
+        r = error_of(errno);
+        link_close(l, 0);
+        return r;
+    }
+    *ret = l;
+    return 0;
+}
+
+int link_bind(const char *endpoint, struct link **ret)
+{
+    return link_open(endpoint, true, ret);
+}
+
+int link_connect(const char *endpoint, struct link **ret)
+{
+    return link_open(endpoint, false, ret);
+}
+
+void link_close(struct link *l, int linger_ms)
+{
+    int saved = errno;
+
+    if (!l)
+        return;
+    for (int i = 0; i < FRAMES; i++)
+        zmq_msg_close(&l->frames[i]);
+    option_set(l->socket, ZMQ_LINGER, linger_ms);
+    zmq_close(l->socket);
+    context_release();
+    free(l);
+    errno = saved;
+}
+
+/* ---- sending ---- */
+
+static void frame_make(zmq_msg_t *frame, const struct slice *parts, size_t count)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < count; i++)
+        size += parts[i].size;
+    if (zmq_msg_init_size(frame, size) < 0) {
+        fprintf(stderr, "turnout: out of memory (%zu bytes wanted)\n", size);
+        abort();
+    }
+    char *at = zmq_msg_data(frame);
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].size)
+            memcpy(at, parts[i].at, parts[i].size);
+        at += parts[i].size;
+    }
+}
+
+static int frame_send(struct link *l, const struct slice *parts, size_t count, bool more)
+{
+    zmq_msg_t frame;
+    int r;
+
+    frame_make(&frame, parts, count);
+    do
+        r = zmq_msg_send(&frame, l->socket, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0));
+    while (r < 0 && errno == EINTR);
+    if (r >= 0)
+        return 0;
+    r = error_of(errno);
+    zmq_msg_close(&frame);
+    return r;
+}
+
+/* Room is checked at the first frame.  If the peer goes in the middle of a message the others are
+ * sent all the same: ZeroMQ drops them, and only so does it know where the next message begins. */
+int link_send(struct link *l, struct slice peer, struct slice header, const struct slice *parts,
+              size_t part_count)
+{
+    int r = frame_send(l, l->bound ? &peer : &wire_preamble, 1, true);
+
+    if (r < 0)
+        return r;
+    if (l->bound && frame_send(l, &wire_preamble, 1, true) < 0)
+        r = ERR_LOST;
+    if (frame_send(l, &header, 1, part_count > 0) < 0)
+        r = ERR_LOST;
+    if (part_count > 0 && frame_send(l, parts, part_count, false) < 0)
+        r = ERR_LOST;
+    return r;
+}
+
+/* ---- receiving ---- */
+
+static int frame_receive(struct link *l, zmq_msg_t *frame)
+{
+    int r;
+
+    do
+        r = zmq_msg_recv(frame, l->socket, ZMQ_DONTWAIT);
+    while (r < 0 && errno == EINTR);
+    return r < 0 ? error_of(errno) : 0;
+}
+
+/* A hostile peer may send one frame or a thousand: those too many are read one by one and dropped.
+ */
+static void drop_rest(struct link *l)
+{
+    zmq_msg_t frame;
+    bool more = true;
+
+    zmq_msg_init(&frame);
+    while (more && frame_receive(l, &frame) == 0)
+        more = zmq_msg_more(&frame);
+    zmq_msg_close(&frame);
+}
+
+/* Reads one message into l->frames and returns through *ret_end the frame after its last one;
+ * FRAMES + 1 if there were more than a message can have. */
+static int frames_receive(struct link *l, int *ret_end)
+{
+    int at = l->bound ? FRAME_PEER : FRAME_PREAMBLE;
+    bool more = true;
+
+    while (more && at < FRAMES) {
+        int r = frame_receive(l, &l->frames[at]);
+        if (r < 0)
+            return r;
+        more = zmq_msg_more(&l->frames[at++]);
+    }
+    if (more)
+        drop_rest(l);
+    *ret_end = more ? FRAMES + 1 : at;
+    return 0;
+}
+
+static struct slice frame_slice(struct link *l, enum frame which)
+{
+    return slice_make(zmq_msg_data(&l->frames[which]), zmq_msg_size(&l->frames[which]));
+}
+
+static bool is_other_version(struct slice preamble)
+{
+    return preamble.size == wire_preamble.size &&
+           memcmp(preamble.at, wire_preamble.at, wire_preamble.size - 1) == 0 &&
+           preamble.at[preamble.size - 1] != wire_preamble.at[wire_preamble.size - 1];
+}
+
+int link_receive(struct link *l, struct link_message *ret)
+{
+    struct link_message m = {0};
+    int end;
+    int r = frames_receive(l, &end);
+
+    if (r < 0)
+        return r;
+    if (l->bound)
+        m.peer = frame_slice(l, FRAME_PEER);
+    m.other_version = end > FRAME_PREAMBLE && is_other_version(frame_slice(l, FRAME_PREAMBLE));
+    m.foreign = !m.other_version && (end <= FRAME_HEADER || end > FRAMES ||
+                                     !slice_equal(frame_slice(l, FRAME_PREAMBLE), wire_preamble));
+    if (!m.foreign && !m.other_version) {
+        m.header = frame_slice(l, FRAME_HEADER);
+        if (end > FRAME_PAYLOAD)
+            m.payload = frame_slice(l, FRAME_PAYLOAD);
+    }
+    *ret = m;
+    return 0;
+}
+
+unsigned link_wait(struct link *const *links, unsigned count, int fd, int timeout_ms)
+{
+    zmq_pollitem_t items[MAX_LINKS + 1] = {0};
+    unsigned ready = 0, all = count;
+
+    assert(count <= MAX_LINKS);
+    for (unsigned i = 0; i < count; i++)
+        items[i] = (zmq_pollitem_t){.socket = links[i]->socket, .events = ZMQ_POLLIN};
+    if (fd >= 0)
+        items[all++] = (zmq_pollitem_t){.fd = fd, .events = ZMQ_POLLIN};
+    if (zmq_poll(items, (int)all, timeout_ms) <= 0)
+        return 0;
+    for (unsigned i = 0; i < all; i++)
+        if (items[i].revents)
+            ready |= 1U << i;
+    return ready;
+}

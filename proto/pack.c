@@ -1,0 +1,334 @@
+/* msgpack, both ways; see pack.h.
+ *
+ * Writing is msgpack-c's packer into a buffer.  The check and the reader share one function,
+ * head_read, which understands the first bytes of any msgpack value and is told how many bytes
+ * there are; neither allocates, and neither believes a length before it has compared it with
+ * what is left.  What can fail: foreign bytes, which are answered with a refusal or ERR_PROTOCOL.
+ */
+#include "proto/pack.h"
+
+#include "proto/error.h"
+
+#include <msgpack.h>
+
+static int buffer_write(void *buffer, const char *bytes, size_t size)
+{
+    buffer_add(buffer, bytes, size);
+    return 0;
+}
+
+static msgpack_packer packer_on(struct buffer *b)
+{
+    return (msgpack_packer){.data = b, .callback = buffer_write};
+}
+
+void pack_array(struct buffer *b, uint32_t count)
+{
+    msgpack_packer p = packer_on(b);
+    msgpack_pack_array(&p, count);
+}
+
+void pack_map(struct buffer *b, uint32_t count)
+{
+    msgpack_packer p = packer_on(b);
+    msgpack_pack_map(&p, count);
+}
+
+void pack_int(struct buffer *b, int64_t number)
+{
+    msgpack_packer p = packer_on(b);
+    msgpack_pack_int64(&p, number);
+}
+
+void pack_uint(struct buffer *b, uint64_t number)
+{
+    msgpack_packer p = packer_on(b);
+    msgpack_pack_uint64(&p, number);
+}
+
+void pack_bool(struct buffer *b, bool value)
+{
+    msgpack_packer p = packer_on(b);
+    value ? msgpack_pack_true(&p) : msgpack_pack_false(&p);
+}
+
+void pack_nil(struct buffer *b)
+{
+    msgpack_packer p = packer_on(b);
+    msgpack_pack_nil(&p);
+}
+
+void pack_double(struct buffer *b, double value)
+{
+    msgpack_packer p = packer_on(b);
+    msgpack_pack_double(&p, value);
+}
+
+void pack_str(struct buffer *b, struct slice text)
+{
+    msgpack_packer p = packer_on(b);
+    msgpack_pack_str(&p, text.size);
+    msgpack_pack_str_body(&p, text.at, text.size);
+}
+
+void pack_text(struct buffer *b, const char *text)
+{
+    pack_str(b, slice_of(text));
+}
+
+void pack_bin(struct buffer *b, struct slice bytes)
+{
+    msgpack_packer p = packer_on(b);
+    msgpack_pack_bin(&p, bytes.size);
+    msgpack_pack_bin_body(&p, bytes.at, bytes.size);
+}
+
+/* ---- heads ---- */
+
+enum head_kind {
+    HEAD_NONE, /* c1, which msgpack never uses */
+    HEAD_NIL,
+    HEAD_BOOL,
+    HEAD_UINT,
+    HEAD_INT, /* the signed forms: `number` is sign-extended */
+    HEAD_FLOAT,
+    HEAD_STR,
+    HEAD_BIN,
+    HEAD_EXT,
+    HEAD_ARRAY,
+    HEAD_MAP
+};
+
+/* A value as far as it has a fixed size. */
+struct head {
+    enum head_kind kind;
+    uint64_t number; /* the value; of str, bin and ext the bytes that follow, else the items */
+    size_t size;     /* bytes of the head itself */
+};
+
+/* The formats c0 to df: the kind, and how many big-endian bytes of a number come after it. */
+static const struct {
+    uint8_t kind, width;
+} head_form[32] = {
+    {HEAD_NIL, 0},   {HEAD_NONE, 0},  {HEAD_BOOL, 0},  {HEAD_BOOL, 0},  /* c0 */
+    {HEAD_BIN, 1},   {HEAD_BIN, 2},   {HEAD_BIN, 4},   {HEAD_EXT, 1},   /* c4 */
+    {HEAD_EXT, 2},   {HEAD_EXT, 4},   {HEAD_FLOAT, 4}, {HEAD_FLOAT, 8}, /* c8 */
+    {HEAD_UINT, 1},  {HEAD_UINT, 2},  {HEAD_UINT, 4},  {HEAD_UINT, 8},  /* cc */
+    {HEAD_INT, 1},   {HEAD_INT, 2},   {HEAD_INT, 4},   {HEAD_INT, 8},   /* d0 */
+    {HEAD_EXT, 0},   {HEAD_EXT, 0},   {HEAD_EXT, 0},   {HEAD_EXT, 0},   /* d4 */
+    {HEAD_EXT, 0},   {HEAD_STR, 1},   {HEAD_STR, 2},   {HEAD_STR, 4},   /* d8 */
+    {HEAD_ARRAY, 2}, {HEAD_ARRAY, 4}, {HEAD_MAP, 2},   {HEAD_MAP, 4},   /* dc */
+};
+
+static uint64_t big_endian(const char *at, unsigned width)
+{
+    uint64_t n = 0;
+
+    for (unsigned i = 0; i < width; i++)
+        n = n << 8 | (unsigned char)at[i];
+    return n;
+}
+
+/* The forms of one byte, which hold their number in it. */
+static bool head_short(unsigned char c, struct head *ret)
+{
+    if (c < 0x80)
+        *ret = (struct head){HEAD_UINT, c, 1};
+    else if (c < 0x90)
+        *ret = (struct head){HEAD_MAP, c & 0x0f, 1};
+    else if (c < 0xa0)
+        *ret = (struct head){HEAD_ARRAY, c & 0x0f, 1};
+    else if (c < 0xc0)
+        *ret = (struct head){HEAD_STR, c & 0x1f, 1};
+    else if (c >= 0xe0)
+        *ret = (struct head){HEAD_INT, (uint64_t)(int8_t)c, 1};
+    else
+        return false;
+    return true;
+}
+
+/* False when there is no whole head at the start of `bytes`. */
+static bool head_read(struct slice bytes, struct head *ret)
+{
+    unsigned char c;
+
+    if (bytes.size == 0)
+        return false;
+    c = (unsigned char)bytes.at[0];
+    if (head_short(c, ret))
+        return true;
+    unsigned width = head_form[c - 0xc0].width;
+    if (head_form[c - 0xc0].kind == HEAD_NONE || bytes.size < 1 + width)
+        return false;
+    *ret = (struct head){head_form[c - 0xc0].kind, big_endian(bytes.at + 1, width), 1 + width};
+    if (ret->kind == HEAD_BOOL)
+        ret->number = c == 0xc3;
+    if (ret->kind == HEAD_INT) /* the sign bit goes to the top and is drawn back down */
+        ret->number = (uint64_t)((int64_t)(ret->number << (64 - 8 * width)) >> (64 - 8 * width));
+    if (ret->kind == HEAD_EXT && width == 0)
+        ret->number = (uint64_t)1 << (c - 0xd4);
+    if (ret->kind == HEAD_EXT)
+        ret->number++; /* its type is the first byte of what follows */
+    return true;
+}
+
+static bool head_has_body(const struct head *h)
+{
+    return h->kind == HEAD_STR || h->kind == HEAD_BIN || h->kind == HEAD_EXT;
+}
+
+/* Values that a container holds directly; 0 for all else. */
+static uint64_t head_items(const struct head *h)
+{
+    return h->kind == HEAD_MAP ? h->number * 2 : h->kind == HEAD_ARRAY ? h->number : 0;
+}
+
+/* ---- the bounded check ---- */
+
+static int malformed(struct refusal *why, const char *reason)
+{
+    return refusal_set(why, REFUSAL_MALFORMED, slice_make(NULL, 0), "%s", reason);
+}
+
+/* One value without what it contains: takes it off *rest and checks its lengths and text. */
+static int check_value(struct slice *rest, struct head *h, struct refusal *why)
+{
+    if (!head_read(*rest, h))
+        return malformed(why, "the msgpack ends too early or has a byte that msgpack never uses");
+    rest->at += h->size;
+    rest->size -= h->size;
+    if (head_items(h) > rest->size)
+        return malformed(why, "an array or map claims more items than there are bytes left");
+    if (!head_has_body(h))
+        return 0;
+    if (h->number > rest->size)
+        return malformed(why, "a length points beyond the end");
+    if (h->kind == HEAD_STR && !utf8_valid(slice_make(rest->at, h->number)))
+        return refusal_set(why, REFUSAL_BAD_UTF8, slice_make(NULL, 0), "text that is not UTF-8");
+    rest->at += h->number;
+    rest->size -= h->number;
+    return 0;
+}
+
+int pack_check(struct slice bytes, size_t *ret_size, struct refusal *why)
+{
+    uint64_t open[PACK_DEPTH + 1] = {1}; /* values still to come, at each depth */
+    struct slice rest = bytes;
+    unsigned depth = 0;
+
+    for (;;) {
+        struct head h;
+        int r = check_value(&rest, &h, why);
+        if (r < 0)
+            return r;
+        open[depth]--;
+        if (h.kind == HEAD_ARRAY || h.kind == HEAD_MAP) {
+            if (depth == PACK_DEPTH)
+                return refusal_set(why, REFUSAL_MALFORMED, slice_make(NULL, 0),
+                                   "containers nested more than %d deep", PACK_DEPTH);
+            open[++depth] = head_items(&h);
+        }
+        while (depth > 0 && open[depth] == 0)
+            depth--;
+        if (open[depth] == 0)
+            break;
+    }
+    *ret_size = bytes.size - rest.size;
+    return 0;
+}
+
+/* ---- the reader ---- */
+
+int pack_read(struct slice bytes, struct pack_reader *ret)
+{
+    struct refusal why;
+    size_t size;
+
+    if (pack_check(bytes, &size, &why) < 0 || size != bytes.size)
+        return ERR_PROTOCOL;
+    *ret = (struct pack_reader){.rest = bytes};
+    return 0;
+}
+
+/* The head of the next value if its kind is one of two; else `failed`, and a head of zeros. */
+static struct head reader_head(struct pack_reader *r, enum head_kind kind, enum head_kind other)
+{
+    struct head h;
+
+    if (r->failed || !head_read(r->rest, &h) || (h.kind != kind && h.kind != other)) {
+        r->failed = true;
+        return (struct head){0};
+    }
+    r->rest.at += h.size;
+    r->rest.size -= h.size;
+    return h;
+}
+
+uint32_t pack_read_array(struct pack_reader *r)
+{
+    return (uint32_t)reader_head(r, HEAD_ARRAY, HEAD_ARRAY).number;
+}
+
+int64_t pack_read_int(struct pack_reader *r)
+{
+    struct head h = reader_head(r, HEAD_INT, HEAD_UINT);
+
+    if (h.kind == HEAD_UINT && h.number > INT64_MAX) {
+        r->failed = true;
+        return 0;
+    }
+    return (int64_t)h.number;
+}
+
+uint64_t pack_read_uint(struct pack_reader *r)
+{
+    struct head h = reader_head(r, HEAD_INT, HEAD_UINT);
+
+    if (h.kind == HEAD_INT && h.number > INT64_MAX) {
+        r->failed = true;
+        return 0;
+    }
+    return h.number;
+}
+
+bool pack_read_bool(struct pack_reader *r)
+{
+    return reader_head(r, HEAD_BOOL, HEAD_BOOL).number != 0;
+}
+
+static struct slice reader_body(struct pack_reader *r, enum head_kind kind)
+{
+    struct head h = reader_head(r, kind, kind);
+    struct slice body = slice_make(r->rest.at, h.number);
+
+    if (r->failed || h.number > r->rest.size) {
+        r->failed = true;
+        return slice_make(NULL, 0);
+    }
+    r->rest.at += h.number;
+    r->rest.size -= h.number;
+    return body;
+}
+
+struct slice pack_read_str(struct pack_reader *r)
+{
+    return reader_body(r, HEAD_STR);
+}
+
+struct slice pack_read_bin(struct pack_reader *r)
+{
+    return reader_body(r, HEAD_BIN);
+}
+
+void pack_skip(struct pack_reader *r)
+{
+    struct refusal why;
+    size_t size;
+
+    if (r->failed || pack_check(r->rest, &size, &why) < 0) {
+        r->failed = true;
+        return;
+    }
+    r->rest.at += size;
+    r->rest.size -= size;
+}

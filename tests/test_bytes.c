@@ -1,0 +1,273 @@
+/* Slices, integers, UTF-8, buffers and refusals. */
+#include "proto/bytes.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include "proto/error.h"
+#include "proto/refusal.h"
+#include "tests/world.h"
+
+static void slices_are_ordered_by_bytes_and_then_by_length(void **state)
+{
+    static const char *const rising[] = {"", "A", "AA", "B", "Ba", "a", "\x7f", "\xc3\xa9", "\xff"};
+    const int count = sizeof rising / sizeof *rising;
+
+    (void)state;
+    for (int i = 0; i < count; i++)
+        for (int j = 0; j < count; j++) {
+            int order = slice_compare(slice_of(rising[i]), slice_of(rising[j]));
+            assert_int_equal((order > 0) - (order < 0), (i > j) - (i < j));
+            assert_int_equal(slice_equal(slice_of(rising[i]), slice_of(rising[j])), i == j);
+        }
+    assert_int_equal(slice_compare(slice_make(NULL, 0), slice_of("")), 0);
+    assert_true(slice_is(slice_make("closesX", 6), "closes"));
+}
+
+static void an_integer_is_read_back_as_it_was_written(void **state)
+{
+    static const int64_t edge[] = {0,  1,  -1,        9,         -10,           99,
+                                   42, -7, INT64_MAX, INT64_MIN, INT64_MAX - 1, INT64_MIN + 1};
+    struct random r = random_new(random_seed("an_integer_is_read_back"));
+    struct buffer b = {0};
+
+    (void)state;
+    for (int i = 0; i < 20000; i++) {
+        int64_t n = i < (int)(sizeof edge / sizeof *edge)
+                        ? edge[i]
+                        : (int64_t)random_next(&r) >> random_below(&r, 64);
+        int64_t back;
+        char text[32];
+        snprintf(text, sizeof text, "%" PRId64, n);
+        buffer_clear(&b);
+        buffer_add_int(&b, n);
+        assert_true(slice_is(buffer_slice(&b), text));
+        assert_true(slice_to_int(buffer_slice(&b), &back));
+        assert_int_equal(back, n);
+    }
+    buffer_free(&b);
+}
+
+static void what_is_not_exactly_an_integer_is_refused(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        "-",
+        "+1",
+        " 1",
+        "1 ",
+        "01",
+        "-0",
+        "-01",
+        "00",
+        "1.0",
+        "1e3",
+        "0x1",
+        "--1",
+        "9223372036854775808",
+        "-9223372036854775809",
+        "99999999999999999999",
+        "a",
+    };
+    int64_t n = 77;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_false(slice_to_int(slice_of(bad[i]), &n));
+        assert_int_equal(n, 77);
+    }
+    assert_false(slice_to_int(slice_make("1\0"
+                                         "2",
+                                         3),
+                              &n));
+    assert_false(slice_to_int(slice_make(NULL, 0), &n));
+}
+
+static void a_slice_is_cut_at_the_first_end(void **state)
+{
+    struct slice rest = slice_of("a||bc"), piece;
+
+    (void)state;
+    assert_true(slice_cut(&rest, '|', &piece));
+    assert_true(slice_is(piece, "a"));
+    assert_true(slice_cut(&rest, '|', &piece));
+    assert_true(slice_is(piece, ""));
+    assert_true(slice_is(rest, "bc"));
+    assert_false(slice_cut(&rest, '|', &piece));
+    assert_true(slice_is(rest, "bc"));
+    rest = slice_make(NULL, 0);
+    assert_false(slice_cut(&rest, '|', &piece));
+}
+
+/* UTF-8 by its definition alone: the shortest form of a code point that is no surrogate. */
+static size_t utf8_write(uint32_t c, char out[4])
+{
+    if (c < 0x80)
+        return out[0] = (char)c, 1;
+    if (c < 0x800)
+        return out[0] = (char)(0xc0 | c >> 6), out[1] = (char)(0x80 | (c & 0x3f)), 2;
+    size_t n = c < 0x10000 ? 3 : 4;
+    for (size_t i = n; i-- > 1; c >>= 6)
+        out[i] = (char)(0x80 | (c & 0x3f));
+    out[0] = (char)((n == 3 ? 0xe0 : 0xf0) | c);
+    return n;
+}
+
+static void every_code_point_is_valid_but_surrogates(void **state)
+{
+    (void)state;
+    for (uint32_t c = 0; c < 0x120000; c++) {
+        char text[4];
+        const char *at = text;
+        size_t n = utf8_write(c, text);
+        bool sound = c <= 0x10ffff && (c < 0xd800 || c > 0xdfff);
+        assert_int_equal(utf8_valid(slice_make(text, n)), sound);
+        if (!sound)
+            continue;
+        assert_int_equal(utf8_next(&at), c);
+        assert_ptr_equal(at, text + n);
+        for (size_t cut = 1; cut < n; cut++)
+            assert_false(utf8_valid(slice_make(text, cut)));
+    }
+}
+
+/* Whether the three bytes are UTF-8, told by writing what they would decode to. */
+static bool three_bytes_sound(const unsigned char u[3])
+{
+    size_t i = 0;
+
+    while (i < 3) {
+        size_t n = u[i] < 0x80 ? 1 : u[i] < 0xe0 ? 2 : 3;
+        uint32_t c = n == 1 ? u[i] : u[i] & (n == 2 ? 0x1f : 0x0f);
+        char back[4];
+        if (i + n > 3 || (u[i] >= 0x80 && u[i] < 0xc0) || u[i] >= 0xf0)
+            return false;
+        for (size_t k = 1; k < n; k++) {
+            if ((u[i + k] & 0xc0) != 0x80)
+                return false;
+            c = c << 6 | (u[i + k] & 0x3f);
+        }
+        if ((c >= 0xd800 && c <= 0xdfff) || utf8_write(c, back) != n)
+            return false;
+        i += n;
+    }
+    return true;
+}
+
+static void all_three_bytes_are_judged_as_by_the_definition(void **state)
+{
+    (void)state;
+    for (uint32_t n = 0; n < 1 << 24; n += 1 + (n % 7 == 0)) {
+        unsigned char u[3] = {(unsigned char)(n >> 16), (unsigned char)(n >> 8), (unsigned char)n};
+        if (utf8_valid(slice_make(u, 3)) != three_bytes_sound(u))
+            fail_msg("%02x %02x %02x", u[0], u[1], u[2]);
+    }
+}
+
+static void a_bad_byte_is_found_wherever_it_stands(void **state)
+{
+    (void)state;
+    for (size_t size = 1; size < 40; size++)
+        for (size_t at = 0; at < size; at++) {
+            char text[40];
+            memset(text, 'x', sizeof text);
+            assert_true(utf8_valid(slice_make(text, size)));
+            text[at] = (char)0x80;
+            assert_false(utf8_valid(slice_make(text, size)));
+        }
+    assert_true(utf8_valid(slice_make(NULL, 0)));
+}
+
+static void a_buffer_keeps_all_that_is_added(void **state)
+{
+    struct buffer b = {0};
+
+    (void)state;
+    assert_non_null(buffer_room(&b, 0));
+    buffer_add(&b, NULL, 0);
+    buffer_add_slice(&b, slice_make(NULL, 0));
+    assert_int_equal(b.size, 0);
+    for (int i = 0; i < 5000; i++)
+        buffer_add_text(&b, "abc");
+    assert_int_equal(b.size, 15000);
+    for (size_t i = 0; i < b.size; i++)
+        assert_int_equal(b.at[i], "abc"[i % 3]);
+    memset(buffer_room(&b, 100000), 'z', 100000);
+    assert_int_equal(b.size, 15000);
+    assert_true(b.room >= 115000);
+    buffer_free(&b);
+    assert_null(b.at);
+}
+
+static void every_refusal_code_has_a_name_of_its_own(void **state)
+{
+    (void)state;
+    for (int i = 1; i < REFUSAL_CODES; i++) {
+        const char *name = refusal_name((enum refusal_code)i);
+        assert_int_equal(refusal_from_name(slice_of(name)), i);
+        assert_int_equal(refusal_can_retry((enum refusal_code)i), i == REFUSAL_JOURNAL_FULL);
+    }
+    assert_int_equal(refusal_from_name(slice_of("no such code")), REFUSAL_NONE);
+    assert_string_equal(refusal_name(REFUSAL_CODES), "unknown");
+}
+
+/* What is kept of a field's name. */
+static const char *kept(struct slice field)
+{
+    static struct refusal r;
+
+    assert_int_equal(refusal_set(&r, REFUSAL_MISSING, field, "%d", 1), ERR_REFUSED);
+    return r.field;
+}
+
+static void a_refusal_is_printable_whatever_the_field_was(void **state)
+{
+    (void)state;
+    assert_string_equal(kept(slice_of("closes")), "closes");
+    assert_string_equal(kept(slice_make(NULL, 0)), "");
+    assert_string_equal(kept(slice_make("a\0b\x1b[2J\x7f", 8)), "a?b?[2J?");
+    assert_string_equal(kept(slice_of("c\xc3\xa9")), "c\xc3\xa9");
+    assert_string_equal(kept(slice_of("c1 \xc2\x9b ls \xe2\x80\xa8.")), "c1 ? ls ?.");
+    assert_string_equal(kept(slice_of("bad \xff\xc3\xa9")), "bad ???");
+}
+
+static void a_refusal_is_cut_at_a_whole_character(void **state)
+{
+    char field[80], reason[400];
+    struct refusal r;
+
+    (void)state;
+    memset(field, 'x', sizeof field);
+    assert_int_equal(strlen(kept(slice_make(field, 80))), REFUSAL_FIELD);
+    memcpy(field + 62, "\xe2\x82\xac", 3); /* three bytes, of which two would fit */
+    assert_int_equal(strlen(kept(slice_make(field, 80))), 62);
+    memset(reason, 'y', sizeof reason - 1);
+    reason[sizeof reason - 1] = '\0';
+    refusal_set(&r, REFUSAL_MISSING, slice_of("f"), "%s", reason);
+    assert_int_equal(strlen(r.reason), REFUSAL_REASON);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(slices_are_ordered_by_bytes_and_then_by_length),
+        cmocka_unit_test(an_integer_is_read_back_as_it_was_written),
+        cmocka_unit_test(what_is_not_exactly_an_integer_is_refused),
+        cmocka_unit_test(a_slice_is_cut_at_the_first_end),
+        cmocka_unit_test(every_code_point_is_valid_but_surrogates),
+        cmocka_unit_test(all_three_bytes_are_judged_as_by_the_definition),
+        cmocka_unit_test(a_bad_byte_is_found_wherever_it_stands),
+        cmocka_unit_test(a_buffer_keeps_all_that_is_added),
+        cmocka_unit_test(every_refusal_code_has_a_name_of_its_own),
+        cmocka_unit_test(a_refusal_is_printable_whatever_the_field_was),
+        cmocka_unit_test(a_refusal_is_cut_at_a_whole_character),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,225 @@
+/* Applying; see apply.h.  Any failure drops the ledger: it is right only while our own commits
+ * succeed. */
+#include "workers/apply.h"
+
+#include "proto/error.h"
+#include "proto/log.h"
+#include "workers/flush.h"
+#include "workers/fold.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* Records kept between commits: 24 MB, of the 64 that a worker may take. */
+#define LEDGER_KEEP_BYTES ((size_t)24 << 20)
+
+struct apply {
+    struct store *store;
+    struct ledger *ledger;
+    struct event_decoder *decoder;
+    struct gather gather;
+    struct commit commit;
+    apply_recall_fn recall;
+    void *recall_arg;
+    char log[LOG_ID + 1];
+    unsigned partitions;
+    struct event *events;
+    size_t event_count, event_room;
+    unsigned *touched; /* the partitions of the batches, and what the store says of them */
+    struct applied *applied;
+    size_t touched_room;
+};
+
+struct apply *apply_new(struct store *store, apply_recall_fn recall, void *arg)
+{
+    struct apply *a = memory_need(sizeof *a);
+
+    *a = (struct apply){.store = store, .recall = recall, .recall_arg = arg};
+    a->ledger = ledger_new();
+    a->decoder = event_decoder_new();
+    gather_open(&a->gather, a->ledger);
+    a->commit.arena = &a->ledger->batch;
+    return a;
+}
+
+void apply_free(struct apply *a)
+{
+    if (!a)
+        return;
+    gather_close(&a->gather);
+    commit_free(&a->commit);
+    event_decoder_free(a->decoder);
+    ledger_free(a->ledger);
+    free(a->events);
+    free(a->touched);
+    free(a->applied);
+    free(a);
+}
+
+void apply_journal(struct apply *a, const char *log, unsigned partitions)
+{
+    memcpy(a->log, log, LOG_ID);
+    a->partitions = partitions;
+}
+
+void apply_forget(struct apply *a)
+{
+    ledger_drop(a->ledger);
+    commit_clear(&a->commit);
+}
+
+static int decode_batch(struct apply *a, const struct apply_batch *b)
+{
+    struct slice rest = b->events;
+    struct refusal why;
+
+    for (uint64_t i = 0; i < b->count; i++) {
+        if (a->event_count == a->event_room) {
+            a->event_room = a->event_room ? a->event_room * 2 : 1024;
+            a->events = memory_grow(a->events, a->event_room * sizeof *a->events);
+        }
+        if (event_next(a->decoder, &rest, EVENT_ANY_TIME, &a->events[a->event_count], &why) < 0) {
+            log_error("partition %u, offset %llu: the journal holds what is no event: %s",
+                      b->partition, (unsigned long long)(b->from.offset + i), why.reason);
+            return ERR_CORRUPT;
+        }
+        a->event_count++;
+    }
+    return rest.size ? ERR_CORRUPT : 0;
+}
+
+static void room_for(struct apply *a, size_t count)
+{
+    if (count <= a->touched_room)
+        return;
+    a->touched = memory_grow(a->touched, count * sizeof *a->touched);
+    a->applied = memory_grow(a->applied, count * sizeof *a->applied);
+    a->touched_room = count;
+}
+
+static bool same_place(const struct applied *a, const struct applied *b)
+{
+    return a->known == b->known && a->offset == b->offset && strcmp(a->log, b->log) == 0;
+}
+
+/* Looks at the offsets and gets the records, in one round trip, and in a second one what seat
+ * notices bear on. */
+static int gather_batches(struct apply *a, const struct apply_batch *batches, size_t count)
+{
+    const struct store_fetch *fetches;
+    size_t fetch_count;
+    int error;
+
+    for (size_t i = 0; i < a->event_count; i++)
+        gather_event(&a->gather, &a->events[i]);
+    fetches = gather_take(&a->gather, &fetch_count);
+    room_for(a, count);
+    for (size_t i = 0; i < count; i++)
+        a->touched[i] = batches[i].partition;
+    error = store_begin(a->store, a->touched, count, a->applied, fetches, fetch_count, a->ledger);
+    for (size_t i = 0; i < count && error == 0; i++)
+        if (!same_place(&a->applied[i], &batches[i].from))
+            error = ERR_CONFLICT;
+    if (error < 0)
+        return error;
+    for (size_t i = 0; i < a->event_count; i++)
+        gather_seats(&a->gather, &a->events[i]);
+    fetches = gather_take(&a->gather, &fetch_count);
+    return store_fetch(a->store, fetches, fetch_count, a->ledger);
+}
+
+/* The bytes of all versions that events from `first` on tie with, in one walk a partition. */
+static int recall_bytes(struct apply *a, const struct apply_batch *b, size_t first, size_t end)
+{
+    struct version **wanted = arena_need(&a->ledger->batch, (end - first) * sizeof *wanted);
+    size_t n = 0;
+    int error;
+
+    for (size_t i = first; i < end; i++)
+        if (fold_needs_bytes(a->ledger, &a->events[i]))
+            wanted[n++] = fold_version(a->ledger, &a->events[i]);
+    error = a->recall(a->recall_arg, a->ledger, b->partition, b->from.offset, wanted, n);
+    for (size_t i = 0; i < n && error == 0; i++)
+        if (!wanted[i]->raw.at) {
+            log_error("partition %u: an event that Redis stands for is not in the journal",
+                      b->partition);
+            error = ERR_CORRUPT;
+        }
+    return error;
+}
+
+static int fold_batches(struct apply *a, const struct apply_batch *batches, size_t count)
+{
+    size_t at = 0;
+    int error = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t end = at + batches[i].count;
+        while (at < end && error == 0) {
+            if (fold_event(a->ledger, &a->events[at]) == 0)
+                at++;
+            else
+                error = recall_bytes(a, &batches[i], at, end);
+        }
+    }
+    return error;
+}
+
+static void note_moves(struct apply *a, const struct apply_batch *batches, size_t count,
+                       int64_t now_ms)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct commit_move *m = commit_move(&a->commit, batches[i].partition);
+        m->from = batches[i].from;
+        m->to = (struct applied){.known = true,
+                                 .offset = batches[i].from.offset + batches[i].count,
+                                 .time_ms = now_ms};
+        memcpy(m->to.log, a->log, sizeof m->to.log);
+    }
+}
+
+/* Says once in a while what the keys are. */
+static void note_meta(struct apply *a)
+{
+    struct slice key = slice_of("meta");
+
+    if (!ledger_first_time(a->ledger, 'm', key))
+        return;
+    commit_hset(&a->commit, key, slice_of("schema"), commit_text(&a->commit, STORE_SCHEMA));
+    commit_hset(&a->commit, key, slice_of("version"), slice_of(TURNOUT_VERSION));
+    commit_hset(&a->commit, key, slice_of("partitions"), commit_text(&a->commit, a->partitions));
+}
+
+static int apply_steps(struct apply *a, const struct apply_batch *batches, size_t count,
+                       int64_t now_ms)
+{
+    int error = 0;
+
+    for (size_t i = 0; i < count && error == 0; i++)
+        error = decode_batch(a, &batches[i]);
+    if (error == 0)
+        error = gather_batches(a, batches, count);
+    if (error == 0)
+        error = fold_batches(a, batches, count);
+    if (error < 0)
+        return error;
+    note_moves(a, batches, count, now_ms);
+    note_meta(a);
+    flush_changes(a->ledger, &a->commit);
+    flush_ledger(a->ledger, &a->commit);
+    return store_commit(a->store, &a->commit);
+}
+
+int apply_batches(struct apply *a, const struct apply_batch *batches, size_t count, int64_t now_ms)
+{
+    int error = apply_steps(a, batches, count, now_ms);
+
+    commit_clear(&a->commit);
+    a->event_count = 0;
+    event_decoder_reset(a->decoder);
+    if (error < 0)
+        ledger_drop(a->ledger);
+    else
+        ledger_settle(a->ledger, LEDGER_KEEP_BYTES);
+    return error;
+}

@@ -1,0 +1,44 @@
+/* Applying: batches of events, from the journal's bytes to one commit in the store.
+ *
+ *     decode → gather → begin (offsets and records, one round trip) → fold → flush → commit
+ *
+ * The straight path of an event in a worker, and just the same in tests. */
+#ifndef WORKERS_APPLY_H
+#define WORKERS_APPLY_H
+
+#include "workers/gather.h"
+#include "workers/store.h"
+
+/* Consecutive events of one partition. */
+struct apply_batch {
+    unsigned partition;
+    struct applied from; /* where the caller believes the store stands; `offset` is the first's */
+    uint64_t count;
+    struct slice events; /* must live until apply_batches returns */
+};
+
+/* Finds in the journal, among the partition's events before `upto`, those with the digests of the
+ * wanted versions, and hands each to fold_recall.  0, or an error as of a store. */
+typedef int (*apply_recall_fn)(void *arg, struct ledger *l, unsigned partition, uint64_t upto,
+                               struct version *const *wanted, size_t count);
+
+struct apply;
+
+/* The store is borrowed; `log` is the journal's id; partitions as the journal has them. */
+struct apply *apply_new(struct store *store, apply_recall_fn recall, void *arg);
+void apply_free(struct apply *a);
+
+/* The journal whose events come from now on. */
+void apply_journal(struct apply *a, const char *log, unsigned partitions);
+
+/* Folds the batches, at most one per partition, and commits.  0, and the store stands at
+ * from.offset + count of each; or an error of the store (ERR_CONFLICT also when it does not stand
+ * where a batch begins), or ERR_CORRUPT for bytes that are no event.  After an error nothing is
+ * known of the store any more: look at its offsets again. */
+int apply_batches(struct apply *a, const struct apply_batch *batches, size_t count,
+                  int64_t now_ms);
+
+/* Forgets what is known of the store: it is not ours alone any more. */
+void apply_forget(struct apply *a);
+
+#endif

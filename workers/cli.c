@@ -1,0 +1,156 @@
+/* What the verbs share; see cli.h. */
+#include "workers/cli.h"
+
+#include "proto/clock.h"
+#include "proto/error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+enum { KEY_PUBLISH = 0x100, KEY_READ, KEY_REDIS, KEY_PREFIX };
+
+static const struct argp_option option_table[] = {
+    {"dir", 'd', "DIR", 0, "the stack's folder (default: $TURNOUT_DIR, else ./run)", 1},
+    {"publish", KEY_PUBLISH, "ENDPOINT", 0, "the broker's publish endpoint", 1},
+    {"read", KEY_READ, "ENDPOINT", 0, "the broker's read endpoint", 1},
+    {"redis", KEY_REDIS, "ADDRESS", 0, "Redis: a socket's path, or HOST:PORT", 1},
+    {"prefix", KEY_PREFIX, "TEXT", 0, "before every key in Redis (default: turnout:)", 1},
+    {0}};
+
+static char *in_dir(const char *format, const char *dir)
+{
+    char *path = NULL;
+
+    if (asprintf(&path, format, dir) < 0)
+        abort();
+    return path;
+}
+
+static void stack_end(struct cli_stack *s)
+{
+    if (!s->dir)
+        s->dir = getenv("TURNOUT_DIR");
+    if (!s->dir || !*s->dir)
+        s->dir = "run";
+    s->publish = s->publish ? strdup(s->publish) : in_dir("ipc://%s/publish.sock", s->dir);
+    s->read = s->read ? strdup(s->read) : in_dir("ipc://%s/read.sock", s->dir);
+    s->redis = s->redis ? strdup(s->redis) : in_dir("%s/redis.sock", s->dir);
+    s->prefix = s->prefix ? s->prefix : STORE_PREFIX;
+}
+
+static error_t stack_parse(int key, char *arg, struct argp_state *state)
+{
+    struct cli_stack *s = state->input;
+
+    switch (key) {
+    case 'd':
+        s->dir = arg;
+        return 0;
+    case KEY_PUBLISH:
+        s->publish = arg;
+        return 0;
+    case KEY_READ:
+        s->read = arg;
+        return 0;
+    case KEY_REDIS:
+        s->redis = arg;
+        return 0;
+    case KEY_PREFIX:
+        s->prefix = arg;
+        return 0;
+    case ARGP_KEY_END:
+        stack_end(s);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+const struct argp cli_stack_argp = {option_table, stack_parse, NULL, NULL, NULL, NULL, NULL};
+
+void cli_stack_free(struct cli_stack *s)
+{
+    free((void *)(uintptr_t)s->publish);
+    free((void *)(uintptr_t)s->read);
+    free((void *)(uintptr_t)s->redis);
+}
+
+/* Receives until there is a session, or a message if one is wanted. */
+static int await(struct reader *r, int64_t end_ms, bool session, struct wire_message *ret)
+{
+    struct slice payload;
+    int64_t left;
+    int error;
+
+    while ((left = end_ms - clock_mono_ms()) > 0) {
+        error = reader_receive(r, -1, left < 20 ? (int)left : 20, ret, &payload);
+        if (error != ERR_AGAIN || (session && reader_session(r)))
+            return error == ERR_AGAIN ? 0 : error;
+    }
+    return ERR_TIMEOUT;
+}
+
+int cli_connect(const struct cli_stack *s, int timeout_ms, struct reader **ret)
+{
+    struct wire_message m;
+    int error = reader_new(s->read, "client", "turnout", ret);
+
+    if (error < 0)
+        return error;
+    error = await(*ret, clock_mono_ms() + timeout_ms, true, &m);
+    if (error < 0) {
+        reader_free(*ret);
+        *ret = NULL;
+    }
+    return error;
+}
+
+int cli_report(struct reader *r, const uint64_t *offsets, unsigned count, int timeout_ms,
+               struct wire_report *ret)
+{
+    struct wire_message ask = {.kind = WIRE_STATUS, .status = {offsets ? count : 0, offsets}}, m;
+    int64_t end_ms = clock_mono_ms() + timeout_ms;
+    uint64_t session = 0;
+    int error;
+
+    do {
+        if (reader_session(r) != session) { /* asked in the old session: ask again in the new */
+            session = reader_session(r);
+            reader_send(r, &ask);
+        }
+        error = await(r, end_ms, reader_session(r) != session, &m);
+    } while (error == 0 && (m.kind != WIRE_REPORT || reader_session(r) != session));
+    if (error == 0)
+        *ret = m.report;
+    return error;
+}
+
+int cli_applied(struct store *s, unsigned count, struct applied *ret)
+{
+    unsigned parts[WIRE_MAX_PARTS];
+
+    for (unsigned p = 0; p < count; p++)
+        parts[p] = p;
+    return store_begin(s, parts, count, ret, NULL, 0, NULL);
+}
+
+int cli_exit_status(int error)
+{
+    switch (error) {
+    case 0:
+        return EX_OK;
+    case ERR_TIMEOUT:
+    case ERR_LOST:
+        return EX_UNAVAILABLE;
+    case ERR_AGAIN:
+        return EX_TEMPFAIL;
+    case ERR_CONFIG:
+    case ERR_VERSION:
+    case ERR_FOREIGN:
+        return EX_CONFIG;
+    default:
+        return EXIT_FAILURE;
+    }
+}

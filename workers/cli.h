@@ -1,0 +1,41 @@
+/* What the verbs of the command line share: where the stack is, and the broker's report. */
+#ifndef WORKERS_CLI_H
+#define WORKERS_CLI_H
+
+#include "workers/reader.h"
+#include "workers/store.h"
+
+#include <argp.h>
+
+/* Where the stack is: by its folder ($TURNOUT_DIR, default ./run), or endpoint by endpoint. */
+struct cli_stack {
+    const char *dir, *prefix;
+    const char *publish, *read, *redis; /* set after parsing; owned */
+};
+extern const struct argp cli_stack_argp; /* its input is a struct cli_stack */
+void cli_stack_free(struct cli_stack *s);
+
+/* One verb: what `turnout VERB` runs. */
+struct cli_verb {
+    const char *name, *summary;
+    int (*run)(int argc, char **argv); /* argv[0] is "turnout VERB"; returns the exit status */
+};
+int cli_publish(int argc, char **argv);
+int cli_sync(int argc, char **argv);
+int cli_status(int argc, char **argv);
+
+/* A client session with the broker; ERR_TIMEOUT when it does not answer. */
+int cli_connect(const struct cli_stack *s, int timeout_ms, struct reader **ret);
+
+/* Asks for a report; `offsets` (may be NULL) as of struct wire_status.  The report's slices live
+ * until the next call on the reader, its arrays until reader_reset. */
+int cli_report(struct reader *r, const uint64_t *offsets, unsigned count, int timeout_ms,
+               struct wire_report *ret);
+
+/* Where Redis stands, for partitions 0 to count - 1. */
+int cli_applied(struct store *s, unsigned count, struct applied *ret);
+
+/* The exit status that says what this error means to the caller of a program. */
+int cli_exit_status(int error);
+
+#endif

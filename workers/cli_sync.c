@@ -1,0 +1,142 @@
+/* turnout sync: waits until Redis stands for all that the broker has acknowledged. */
+#include "proto/clock.h"
+#include "proto/error.h"
+#include "workers/cli.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+
+#define TIMEOUT_S    60
+#define CONNECT_MS   10000
+#define LONGEST_MS   20 /* between two looks */
+
+struct sync {
+    struct cli_stack stack;
+    int timeout_s;
+    char log[LOG_ID + 1];
+    unsigned partitions;
+    uint64_t ends[WIRE_MAX_PARTS];
+};
+
+static const struct argp_option option_table[] = {
+    {"timeout", 't', "SECONDS", 0, "give up after so long without progress (default: 60)", 0},
+    {0}};
+
+static error_t option_parse(int key, char *arg, struct argp_state *state)
+{
+    struct sync *s = state->input;
+
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &s->stack;
+        return 0;
+    case 't':
+        s->timeout_s = atoi(arg);
+        if (s->timeout_s <= 0)
+            argp_error(state, "--timeout takes a number of seconds");
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_usage(state);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* What has been acknowledged by now. */
+static int ask_broker(struct sync *s)
+{
+    struct wire_report report;
+    struct reader *r;
+    int error = cli_connect(&s->stack, CONNECT_MS, &r);
+
+    if (error < 0)
+        return error;
+    error = cli_report(r, NULL, 0, CONNECT_MS, &report);
+    if (error == 0 && report.log.size == LOG_ID) {
+        memcpy(s->log, report.log.at, LOG_ID);
+        s->partitions = report.count;
+        for (unsigned p = 0; p < report.count; p++)
+            s->ends[p] = report.ends[p];
+    }
+    reader_free(r);
+    return error;
+}
+
+/* Events still to come, or an error. */
+static int look(struct sync *s, struct store *store, uint64_t *ret_left)
+{
+    struct applied applied[WIRE_MAX_PARTS];
+    int error = cli_applied(store, s->partitions, applied);
+
+    *ret_left = 0;
+    for (unsigned p = 0; p < s->partitions && error == 0; p++) {
+        if (applied[p].known && strcmp(applied[p].log, s->log) != 0)
+            error = ERR_FOREIGN;
+        else if (applied[p].offset < s->ends[p])
+            *ret_left += s->ends[p] - applied[p].offset;
+    }
+    return error;
+}
+
+static void pause_ms(int ms)
+{
+    struct timespec t = {0, ms * 1000000L};
+
+    nanosleep(&t, NULL);
+}
+
+/* Redis may come and go meanwhile; only standing still for too long ends the wait. */
+static int wait_for_redis(struct sync *s, struct store *store)
+{
+    uint64_t left, best = UINT64_MAX;
+    int64_t moved_ms = clock_mono_ms();
+    int error, wait = 1;
+
+    for (;;) {
+        error = look(s, store, &left);
+        if (error == ERR_FOREIGN || error == ERR_CONFIG || (error == 0 && left == 0))
+            return error;
+        if (error == 0 && left != best) {
+            best = left;
+            moved_ms = clock_mono_ms();
+        }
+        if (clock_mono_ms() - moved_ms > (int64_t)s->timeout_s * 1000)
+            break;
+        pause_ms(wait);
+        wait = wait * 2 < LONGEST_MS ? wait * 2 : LONGEST_MS;
+    }
+    if (error == 0)
+        fprintf(stderr, "turnout sync: no progress; %" PRIu64 " events are not in Redis\n", left);
+    return error ? error : ERR_AGAIN;
+}
+
+int cli_sync(int argc, char **argv)
+{
+    static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {
+        option_table, option_parse, NULL,
+        "Returns when all events that the broker had acknowledged are in Redis.  Exit status: 0 "
+        "they are, 69 the broker or Redis cannot be reached, 75 nothing moves, 78 Redis belongs "
+        "to another journal.",
+        children, NULL, NULL};
+    struct sync s = {.timeout_s = TIMEOUT_S};
+    struct store *store;
+    int error;
+
+    argp_parse(&argp, argc, argv, 0, NULL, &s);
+    error = ask_broker(&s);
+    if (error == 0) {
+        store = store_redis_new(s.stack.redis, s.stack.prefix, CONNECT_MS / 2);
+        error = wait_for_redis(&s, store);
+        store_free(store);
+    }
+    if (error < 0)
+        fprintf(stderr, "turnout sync: %s\n", error_text(error));
+    cli_stack_free(&s.stack);
+    return cli_exit_status(error);
+}

@@ -1,0 +1,107 @@
+/* A commit, as a list of operations; see commit.h. */
+#include "workers/commit.h"
+
+#include <stdlib.h>
+
+void commit_clear(struct commit *c)
+{
+    c->count = 0;
+    c->move_count = 0;
+}
+
+void commit_free(struct commit *c)
+{
+    free(c->ops);
+    free(c->moves);
+    *c = (struct commit){0};
+}
+
+struct commit_move *commit_move(struct commit *c, unsigned partition)
+{
+    if (c->move_count == c->move_room) {
+        c->move_room = c->move_room ? c->move_room * 2 : 8;
+        c->moves = memory_grow(c->moves, c->move_room * sizeof *c->moves);
+    }
+    c->moves[c->move_count] = (struct commit_move){.partition = partition};
+    return &c->moves[c->move_count++];
+}
+
+static void commit_add(struct commit *c, struct commit_op op)
+{
+    if (c->count == c->room) {
+        c->room = c->room ? c->room * 2 : 1024;
+        c->ops = memory_grow(c->ops, c->room * sizeof *c->ops);
+    }
+    c->ops[c->count++] = op;
+}
+
+void commit_hset(struct commit *c, struct slice key, struct slice field, struct slice value)
+{
+    commit_add(c, (struct commit_op){COMMIT_HSET, key, field, value, 0});
+}
+
+void commit_hdel(struct commit *c, struct slice key, struct slice field)
+{
+    commit_add(c, (struct commit_op){COMMIT_HDEL, key, field, {0}, 0});
+}
+
+void commit_hincrby(struct commit *c, struct slice key, struct slice field, int64_t amount)
+{
+    commit_add(c, (struct commit_op){COMMIT_HINCRBY, key, field, {0}, amount});
+}
+
+void commit_sadd(struct commit *c, struct slice key, struct slice name)
+{
+    commit_add(c, (struct commit_op){COMMIT_SADD, key, name, {0}, 0});
+}
+
+void commit_zadd(struct commit *c, struct slice key, struct slice name, int64_t score)
+{
+    commit_add(c, (struct commit_op){COMMIT_ZADD, key, name, {0}, score});
+}
+
+void commit_zrem(struct commit *c, struct slice key, struct slice name)
+{
+    commit_add(c, (struct commit_op){COMMIT_ZREM, key, name, {0}, 0});
+}
+
+void commit_xadd(struct commit *c, struct slice key, struct slice field, struct slice value)
+{
+    commit_add(c, (struct commit_op){COMMIT_XADD, key, field, value, 0});
+}
+
+size_t commit_run(const struct commit *c, size_t i)
+{
+    const struct commit_op *first = &c->ops[i];
+    size_t n = 1;
+
+    while (i + n < c->count && c->ops[i + n].verb == first->verb &&
+           slice_equal(c->ops[i + n].key, first->key))
+        n++;
+    return n;
+}
+
+struct slice commit_join(struct commit *c, const struct slice *parts, size_t count)
+{
+    size_t size = 0;
+    char *out;
+
+    for (size_t i = 0; i < count; i++)
+        size += parts[i].size;
+    out = arena_need(c->arena, size + 1);
+    size = 0;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(out + size, parts[i].at, parts[i].size);
+        size += parts[i].size;
+    }
+    return slice_make(out, size);
+}
+
+struct slice commit_text(struct commit *c, int64_t number)
+{
+    char room[32];
+    struct buffer b = {room, 0, sizeof room}; /* never grows: 20 characters at most */
+
+    buffer_add_int(&b, number);
+    return arena_copy(c->arena, buffer_slice(&b));
+}

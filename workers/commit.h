@@ -1,0 +1,74 @@
+/* A commit: everything that one step changes in the store, to happen all at once or not at all.
+ *
+ * It moves one or more partitions from one offset to another, and succeeds only if each of them
+ * still stands where the commit begins (invariants 2 and 3 in README.md).  Keys carry no prefix
+ * here: that is the store's. */
+#ifndef WORKERS_COMMIT_H
+#define WORKERS_COMMIT_H
+
+#include "proto/arena.h"
+
+#define LOG_ID 32 /* hex digits of a journal's log id */
+
+/* What a partition in the store stands for. */
+struct applied {
+    bool known;           /* false: nothing was ever applied */
+    char log[LOG_ID + 1]; /* the journal */
+    uint64_t offset;      /* the next event */
+    int64_t time_ms;      /* when that was applied */
+};
+
+struct commit_move {
+    unsigned partition;
+    struct applied from, to;
+};
+
+enum commit_verb {
+    COMMIT_HSET,    /* key field value */
+    COMMIT_HDEL,    /* key field */
+    COMMIT_HINCRBY, /* key field amount; a field that comes to zero is removed */
+    COMMIT_SADD,    /* key field */
+    COMMIT_ZADD,    /* key field amount */
+    COMMIT_ZREM,    /* key field */
+    COMMIT_XADD,    /* key field value: consecutive ones of one key make one stream entry */
+};
+
+struct commit_op {
+    enum commit_verb verb;
+    struct slice key, field, value;
+    int64_t amount;
+};
+
+/* All slices must outlive the commit: they come from `arena` or from what the caller keeps. */
+struct commit {
+    struct arena *arena;
+    struct commit_op *ops;
+    size_t count, room;
+    struct commit_move *moves;
+    size_t move_count, move_room;
+};
+
+void commit_clear(struct commit *c);
+void commit_free(struct commit *c);
+
+struct commit_move *commit_move(struct commit *c, unsigned partition);
+
+void commit_hset(struct commit *c, struct slice key, struct slice field, struct slice value);
+void commit_hdel(struct commit *c, struct slice key, struct slice field);
+void commit_hincrby(struct commit *c, struct slice key, struct slice field, int64_t amount);
+void commit_sadd(struct commit *c, struct slice key, struct slice name);
+void commit_zadd(struct commit *c, struct slice key, struct slice name, int64_t score);
+void commit_zrem(struct commit *c, struct slice key, struct slice name);
+void commit_xadd(struct commit *c, struct slice key, struct slice field, struct slice value);
+
+/* How many of the operations from `i` on have the verb and key of operation `i`: stores send them
+ * as one. */
+size_t commit_run(const struct commit *c, size_t i);
+
+/* A decimal, in the commit's arena. */
+struct slice commit_text(struct commit *c, int64_t number);
+
+/* The parts put together, in the commit's arena. */
+struct slice commit_join(struct commit *c, const struct slice *parts, size_t count);
+
+#endif

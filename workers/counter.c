@@ -1,0 +1,151 @@
+/* Counters of a batch; see counter.h. */
+#include "workers/counter.h"
+
+static const char *const counter_name[COUNTERS] = {
+    [COUNTER_VOTES] = "votes",
+    [COUNTER_VOTES + POSITION_APPROVE] = "votes.approve",
+    [COUNTER_VOTES + POSITION_DISAPPROVE] = "votes.disapprove",
+    [COUNTER_VOTES + POSITION_ABSTAIN] = "votes.abstain",
+    [COUNTER_VOTES + POSITION_CONFIRM] = "votes.confirm",
+    [COUNTER_VOTES + POSITION_REVISE] = "votes.revise",
+    [COUNTER_VOTES + POSITION_WITHDRAW] = "votes.withdraw",
+    [COUNTER_COMMENTED] = "votes.commented",
+    [COUNTER_PARTICIPATE] = "votes.participate",
+    [COUNTER_LATE] = "votes.late",
+    [COUNTER_DUE] = "ballots.due",
+    [COUNTER_ABSTAINED] = "ballots.abstained",
+    [COUNTER_EXCUSED] = "ballots.excused",
+    [COUNTER_MISSED] = "ballots.missed",
+    [COUNTER_VOLUNTARY] = "ballots.voluntary",
+    [COUNTER_ATTENDED] = "meetings.attended",
+    [COUNTER_DELEGATES] = "delegates",
+    [COUNTER_DELEGATES_VIRTUAL] = "delegates.virtual",
+    [COUNTER_DELEGATES_HEAD] = "delegates.head",
+    [COUNTER_MEETINGS_DUE] = "meetings.due",
+    [COUNTER_MEETINGS_MISSED] = "meetings.missed",
+    [COUNTER_MEETINGS_EXCUSED] = "meetings.excused",
+    [COUNTER_MEETINGS_CORRESPONDENCE] = "meetings.correspondence",
+};
+
+void counters_open(struct counters *c, struct arena *keep, struct arena *batch)
+{
+    *c = (struct counters){.keep = keep, .batch = batch};
+    c->last = &c->first;
+}
+
+void counters_clear(struct counters *c)
+{
+    table_clear(&c->rows);
+    c->first = NULL;
+    c->last = &c->first;
+}
+
+void counters_drop(struct counters *c)
+{
+    counters_clear(c);
+    table_clear(&c->fields);
+    memset(c->fixed, 0, sizeof c->fixed);
+}
+
+void counters_free(struct counters *c)
+{
+    table_free(&c->rows);
+    table_free(&c->fields);
+}
+
+const struct field *counters_named(struct counters *c, struct slice name)
+{
+    struct field *f = table_find(&c->fields, name);
+
+    if (!f) {
+        f = arena_need(c->keep, sizeof *f);
+        f->entry.key = arena_copy(c->keep, name);
+        table_add(&c->fields, &f->entry);
+    }
+    return f;
+}
+
+const struct field *counters_field(struct counters *c, uint8_t level, enum counter counter,
+                                   struct slice suffix)
+{
+    const struct field **fixed = &c->fixed[level][counter];
+    char room[128]; /* level 10, name 24, a kind or theme 32, points */
+    struct buffer b = {room, 0, sizeof room};
+
+    if (suffix.size == 0 && *fixed)
+        return *fixed;
+    buffer_add_text(&b, level_name[level]);
+    buffer_add(&b, ".", 1);
+    buffer_add_text(&b, counter_name[counter]);
+    if (suffix.size == 0)
+        return *fixed = counters_named(c, buffer_slice(&b));
+    buffer_add(&b, ".", 1);
+    buffer_add_slice(&b, suffix);
+    return counters_named(c, buffer_slice(&b));
+}
+
+struct row *counters_row(struct counters *c, struct row_key key)
+{
+    struct row *r = table_find(&c->rows, slice_make(&key, sizeof key));
+
+    if (!r) {
+        r = arena_need(c->batch, sizeof *r);
+        r->key = key;
+        r->entry.key = slice_make(&r->key, sizeof r->key);
+        table_add(&c->rows, &r->entry);
+        *c->last = r;
+        c->last = &r->next;
+    }
+    return r;
+}
+
+static void row_widen(struct counters *c, struct row *r)
+{
+    uint32_t room = r->room ? r->room * 2 : 8;
+    struct cell *cells = arena_need(c->batch, room * sizeof *cells);
+
+    if (r->count)
+        memcpy(cells, r->cells, r->count * sizeof *cells);
+    r->cells = cells;
+    r->room = room;
+}
+
+void row_add(struct counters *c, struct row *r, const struct field *f, int64_t amount)
+{
+    for (uint32_t i = 0; i < r->count; i++)
+        if (r->cells[i].field == f) {
+            r->cells[i].amount += amount;
+            return;
+        }
+    if (r->count == r->room)
+        row_widen(c, r);
+    r->cells[r->count++] = (struct cell){f, amount};
+}
+
+bool row_moves(const struct row *r)
+{
+    for (uint32_t i = 0; i < r->count; i++)
+        if (r->cells[i].amount)
+            return true;
+    return false;
+}
+
+void counters_add(struct counters *c, const struct place *at, const struct field *f,
+                  int64_t amount)
+{
+    struct date_civil day = date_to_civil(at->day);
+    uint32_t year = (uint32_t)day.year * 100;
+    struct row_key key = {.member = at->member, .kind = ROW_MEMBER, .period = year};
+
+    row_add(c, counters_row(c, key), f, amount);
+    key.period = year + (uint32_t)day.month;
+    row_add(c, counters_row(c, key), f, amount);
+    if (!at->committee)
+        return;
+    key = (struct row_key){.committee = at->committee, .kind = ROW_COMMITTEE, .period = year};
+    row_add(c, counters_row(c, key), f, amount);
+    if (!at->duty)
+        return;
+    key = (struct row_key){at->member, at->committee, ROW_SEAT, year};
+    row_add(c, counters_row(c, key), f, amount);
+}

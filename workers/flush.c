@@ -1,0 +1,398 @@
+/* Flushing; see flush.h. */
+#include "workers/flush.h"
+
+#include "workers/tally.h"
+
+#include <stdio.h>
+
+static struct slice key_of(struct commit *c, const char *family, struct slice name)
+{
+    struct slice parts[] = {slice_of(family), name};
+
+    return commit_join(c, parts, 2);
+}
+
+static struct slice key_pair(struct commit *c, const char *family, struct slice a, struct slice b)
+{
+    struct slice parts[] = {slice_of(family), a, slice_of("|"), b};
+
+    return commit_join(c, parts, 4);
+}
+
+/* A fact's line; its event's bytes are let go, unless they must be kept. */
+static struct slice fact_line(struct ledger *l, struct commit *c, enum event_type type, void *fact)
+{
+    struct version *v = fact;
+
+    buffer_clear(&l->scratch);
+    fact_format(type, fact, &l->scratch);
+    if (!v->contested)
+        v->raw = (struct slice){0};
+    return arena_copy(c->arena, buffer_slice(&l->scratch));
+}
+
+static struct slice date_text(struct commit *c, date_days d)
+{
+    char text[DATE_TEXT];
+
+    if (d == DATE_NONE)
+        return (struct slice){0};
+    date_format(d, text);
+    return arena_copy(c->arena, slice_make(text, sizeof text));
+}
+
+static struct slice bool_text(bool b)
+{
+    return slice_of(b ? "1" : "0");
+}
+
+/* A field for dashboards: absent or empty ones are not there. */
+static void visible(struct commit *c, struct slice key, const char *field, bool holds,
+                    struct slice value)
+{
+    if (holds && value.size)
+        commit_hset(c, key, slice_of(field), value);
+    else
+        commit_hdel(c, key, slice_of(field));
+}
+
+/* Writes what moved since the store last had it. */
+static void flush_numbers(struct commit *c, struct slice key, const char *const *names,
+                          unsigned count, const int64_t *now, int64_t *stored)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (now[i] == stored[i])
+            continue;
+        if (now[i])
+            commit_hset(c, key, slice_of(names[i]), commit_text(c, now[i]));
+        else
+            commit_hdel(c, key, slice_of(names[i]));
+        stored[i] = now[i];
+    }
+}
+
+static void flush_ballot_notice(struct ledger *l, struct commit *c, struct ballot *b,
+                                struct slice key)
+{
+    const struct ballot_fact *n = &b->notice;
+    bool holds = version_holds(&n->version), open = holds && n->stage == STAGE_OPEN;
+    struct slice id = b->entry.key, committee = b->committee->entry.key;
+    struct slice name = key_pair(c, "", committee, id), index = key_of(c, "index:", committee);
+
+    commit_hset(c, key, slice_of("notice"), fact_line(l, c, EVENT_BALLOT, &b->notice));
+    visible(c, key, "kind", holds, n->kind);
+    visible(c, key, "opens", holds, date_text(c, holds ? n->opens : DATE_NONE));
+    visible(c, key, "closes", holds, date_text(c, holds ? n->closes : DATE_NONE));
+    visible(c, key, "status", holds, slice_of(stage_name[n->stage]));
+    visible(c, key, "level", holds, slice_of(level_name[n->level]));
+    visible(c, key, "mandatory", holds, bool_text(n->mandatory));
+    visible(c, key, "title", holds, n->title);
+    if (open)
+        commit_zadd(c, slice_of("ballots:open"), name, n->closes * (DAY_MS / 1000));
+    else
+        commit_zrem(c, slice_of("ballots:open"), name);
+    if (holds)
+        commit_hset(c, index, key_pair(c, "", slice_of("ballot"), id), date_text(c, n->closes));
+    else
+        commit_hdel(c, index, key_pair(c, "", slice_of("ballot"), id));
+    b->indexed = holds ? n->closes : DATE_NONE;
+    b->notice_changed = false;
+}
+
+static void flush_verdict(struct commit *c, struct ballot *b, struct slice key)
+{
+    enum verdict now = tally_verdict(b);
+
+    if (now != b->stored_verdict)
+        visible(c, key, "verdict", true, slice_of(verdict_name[now]));
+    b->stored_verdict = (uint8_t)now;
+}
+
+static void flush_ballot(struct ledger *l, struct commit *c, struct ballot *b)
+{
+    struct slice committee = b->committee->entry.key;
+    struct slice key = key_pair(c, "ballot:", committee, b->entry.key);
+    struct slice votes = key_pair(c, "votes:", committee, b->entry.key);
+
+    if (b->notice_changed)
+        flush_ballot_notice(l, c, b, key);
+    flush_numbers(c, key, tally_name, TALLIES, b->tally, b->stored);
+    flush_verdict(c, b, key);
+    for (struct vote *v = b->changed_votes; v; v = v->next_changed) {
+        commit_hset(c, votes, v->entry.key, fact_line(l, c, EVENT_VOTE, &v->fact));
+        v->changed = false;
+    }
+    b->changed_votes = NULL;
+}
+
+static void flush_meeting_notice(struct ledger *l, struct commit *c, struct meeting *m,
+                                 struct slice key)
+{
+    const struct meeting_fact *n = &m->notice;
+    bool holds = version_holds(&n->version);
+    struct slice index = key_of(c, "index:", m->committee->entry.key);
+    struct slice field = key_pair(c, "", slice_of("meeting"), m->entry.key);
+
+    commit_hset(c, key, slice_of("notice"), fact_line(l, c, EVENT_MEETING, &m->notice));
+    visible(c, key, "starts", holds, date_text(c, holds ? n->starts : DATE_NONE));
+    visible(c, key, "ends", holds, date_text(c, holds ? n->ends : DATE_NONE));
+    visible(c, key, "status", holds, slice_of(planning_name[n->planning]));
+    visible(c, key, "level", holds, slice_of(level_name[n->level]));
+    visible(c, key, "mandatory", holds, bool_text(n->mandatory));
+    visible(c, key, "title", holds, n->title);
+    if (holds)
+        commit_hset(c, index, field, date_text(c, n->starts));
+    else
+        commit_hdel(c, index, field);
+    m->indexed = holds ? n->starts : DATE_NONE;
+    m->notice_changed = false;
+}
+
+static void flush_meeting(struct ledger *l, struct commit *c, struct meeting *m)
+{
+    struct slice committee = m->committee->entry.key;
+    struct slice key = key_pair(c, "meeting:", committee, m->entry.key);
+    struct slice attendance = key_pair(c, "attendance:", committee, m->entry.key);
+
+    if (m->notice_changed)
+        flush_meeting_notice(l, c, m, key);
+    flush_numbers(c, key, gathering_name, GATHERINGS, m->tally, m->stored);
+    for (struct participant *p = m->changed_participants; p; p = p->next_changed) {
+        commit_hset(c, attendance, p->entry.key, fact_line(l, c, EVENT_ATTENDANCE, &p->fact));
+        p->changed = false;
+    }
+    m->changed_participants = NULL;
+}
+
+/* C -> title, or reference, or C itself. */
+static struct slice committee_label(const struct committee *c)
+{
+    if (version_holds(&c->fact.version) && c->fact.title.size)
+        return c->fact.title;
+    if (version_holds(&c->fact.version) && c->fact.reference.size)
+        return c->fact.reference;
+    return c->entry.key;
+}
+
+static void flush_committee(struct ledger *l, struct commit *c, struct committee *com)
+{
+    struct slice seats = key_of(c, "seats:", com->entry.key);
+
+    if (com->fact_changed || !com->listed) {
+        struct slice line = slice_of("-");
+        if (com->fact.version.known)
+            line = fact_line(l, c, EVENT_COMMITTEE, &com->fact);
+        commit_hset(c, key_of(c, "index:", com->entry.key), slice_of("committee"), line);
+        commit_hset(c, slice_of("committees"), com->entry.key, committee_label(com));
+        com->listed = true;
+        com->fact_changed = false;
+    }
+    for (struct seat *s = com->changed_seats; s; s = s->next_changed) {
+        struct slice field = key_pair(c, "", s->member->entry.key, date_text(c, s->from));
+        commit_hset(c, seats, field, fact_line(l, c, EVENT_SEAT, &s->fact));
+        s->changed = false;
+    }
+    com->changed_seats = NULL;
+}
+
+static struct slice list_text(struct ledger *l, struct commit *c, const struct slice *items,
+                              uint32_t count)
+{
+    buffer_clear(&l->scratch);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i)
+            buffer_add(&l->scratch, ",", 1);
+        buffer_add_slice(&l->scratch, items[i]);
+    }
+    return arena_copy(c->arena, buffer_slice(&l->scratch));
+}
+
+static void list_group(struct ledger *l, struct commit *c, struct slice group)
+{
+    if (ledger_first_time(l, 'g', group))
+        commit_sadd(c, slice_of("groups"), arena_copy(c->arena, group));
+}
+
+/* The newest notice is the one with the latest `from` that holds. */
+static void flush_profile(struct ledger *l, struct commit *c, const struct member *m)
+{
+    struct slice key = key_of(c, "profile:", m->entry.key);
+    const struct profile *newest = NULL;
+
+    for (const struct profile *p = m->profiles; p; p = p->next)
+        newest = version_holds(&p->fact.version) ? p : newest;
+    bool holds = newest != NULL;
+    const struct profile_fact nothing = {0}, *f = holds ? &newest->fact : &nothing;
+    visible(c, key, "from", holds, holds ? date_text(c, newest->from) : (struct slice){0});
+    visible(c, key, "name", holds, f->name);
+    visible(c, key, "nsb", holds, f->nsb);
+    visible(c, key, "category", holds, slice_of(category_name[f->category]));
+    visible(c, key, "developing", holds, bool_text(f->developing));
+    visible(c, key, "groups", holds, list_text(l, c, f->groups, f->group_count));
+}
+
+static void flush_profiles(struct ledger *l, struct commit *c, struct member *m)
+{
+    struct slice key = key_of(c, "profiles:", m->entry.key);
+    bool changed = false;
+
+    for (struct profile *p = m->profiles; p; p = p->next) {
+        if (!p->changed)
+            continue;
+        commit_hset(c, key, date_text(c, p->from), fact_line(l, c, EVENT_MEMBER, &p->fact));
+        changed = true;
+        p->changed = false;
+        if (!version_holds(&p->fact.version))
+            continue;
+        list_group(l, c, slice_of(p->fact.developing ? "developing" : "other"));
+        for (uint32_t i = 0; i < p->fact.group_count; i++)
+            list_group(l, c, p->fact.groups[i]);
+    }
+    if (changed)
+        flush_profile(l, c, m);
+}
+
+static void flush_member(struct ledger *l, struct commit *c, struct member *m)
+{
+    struct slice adoptions = key_of(c, "adoptions:", m->entry.key);
+
+    if (!m->listed) {
+        commit_sadd(c, slice_of("members"), m->entry.key);
+        list_group(l, c, slice_of("all"));
+        m->listed = true;
+    }
+    flush_profiles(l, c, m);
+    for (struct adoption *a = m->changed_adoptions; a; a = a->next_changed) {
+        commit_hset(c, adoptions, a->entry.key, fact_line(l, c, EVENT_ADOPTION, &a->fact));
+        a->changed = false;
+    }
+    m->changed_adoptions = NULL;
+}
+
+/* "2026" or "2026-03" */
+static struct slice period_text(struct commit *c, uint32_t period)
+{
+    char text[16];
+    int n = period % 100
+                ? snprintf(text, sizeof text, "%04u-%02u", period / 100, period % 100)
+                : snprintf(text, sizeof text, "%04u", period / 100);
+
+    return arena_copy(c->arena, slice_make(text, (size_t)n));
+}
+
+static struct slice row_key_text(struct commit *c, const struct row_key *k)
+{
+    struct slice none = slice_make("", 0);
+    struct slice committee = k->committee ? k->committee->entry.key : none;
+    struct slice member = k->member ? k->member->entry.key : none;
+    struct slice period = period_text(c, k->period);
+    struct slice of_member[] = {slice_of("member:"), member, slice_of(":"), period};
+    struct slice of_committee[] = {slice_of("committee:"), committee, slice_of(":"), period};
+    struct slice of_seat[] = {slice_of("seat:"), committee,     slice_of("|"),
+                              member,            slice_of(":"), period};
+
+    return k->kind == ROW_MEMBER      ? commit_join(c, of_member, 4)
+           : k->kind == ROW_COMMITTEE ? commit_join(c, of_committee, 4)
+                                      : commit_join(c, of_seat, 6);
+}
+
+static void flush_row(struct ledger *l, struct commit *c, const struct row *r)
+{
+    struct slice key, period;
+
+    if (!row_moves(r))
+        return;
+    key = row_key_text(c, &r->key);
+    for (uint32_t i = 0; i < r->count; i++)
+        if (r->cells[i].amount)
+            commit_hincrby(c, key, r->cells[i].field->entry.key, r->cells[i].amount);
+    if (r->key.kind != ROW_MEMBER)
+        return;
+    period = period_text(c, r->key.period);
+    if (ledger_first_time(l, 'p', period))
+        commit_sadd(c, slice_of("periods"), period);
+}
+
+void flush_ledger(struct ledger *l, struct commit *c)
+{
+    for (size_t i = 0; i < l->touched_committees.count; i++)
+        flush_committee(l, c, l->touched_committees.items[i]);
+    for (size_t i = 0; i < l->touched_ballots.count; i++)
+        flush_ballot(l, c, l->touched_ballots.items[i]);
+    for (size_t i = 0; i < l->touched_meetings.count; i++)
+        flush_meeting(l, c, l->touched_meetings.items[i]);
+    for (size_t i = 0; i < l->touched_members.count; i++)
+        flush_member(l, c, l->touched_members.items[i]);
+    for (const struct row *r = l->counters.first; r; r = r->next)
+        flush_row(l, c, r);
+}
+
+/* A change entry names at most this many of a kind, else "*": all of them may have changed. */
+#define CHANGES_NAMED 100
+
+struct names {
+    struct table seen;
+    struct buffer text;
+};
+
+static void names_add(struct ledger *l, struct names *n, struct slice name)
+{
+    struct table_entry *e;
+
+    if (n->seen.count > CHANGES_NAMED || table_find(&n->seen, name))
+        return;
+    e = arena_need(&l->batch, sizeof *e);
+    e->key = name;
+    table_add(&n->seen, e);
+    if (n->text.size)
+        buffer_add(&n->text, "\n", 1);
+    buffer_add_slice(&n->text, name);
+}
+
+static void names_end(struct commit *c, struct names *n, const char *field)
+{
+    struct slice all = n->seen.count > CHANGES_NAMED ? slice_of("*") : buffer_slice(&n->text);
+
+    if (n->seen.count)
+        commit_xadd(c, slice_of("changes"), slice_of(field), arena_copy(c->arena, all));
+    buffer_free(&n->text);
+    table_free(&n->seen);
+}
+
+static void changes_of_rows(struct ledger *l, struct commit *c)
+{
+    struct names members = {0}, committees = {0}, periods = {0};
+
+    for (const struct row *r = l->counters.first; r; r = r->next) {
+        if (!row_moves(r))
+            continue;
+        if (r->key.kind == ROW_MEMBER) {
+            names_add(l, &members, r->key.member->entry.key);
+            names_add(l, &periods, period_text(c, r->key.period));
+        } else {
+            names_add(l, &committees, r->key.committee->entry.key);
+        }
+    }
+    names_end(c, &members, "members");
+    names_end(c, &committees, "committees");
+    names_end(c, &periods, "periods");
+}
+
+void flush_changes(struct ledger *l, struct commit *c)
+{
+    struct names ballots = {0}, meetings = {0};
+
+    commit_xadd(c, slice_of("changes"), slice_of("moves"),
+                commit_text(c, (int64_t)c->move_count));
+    changes_of_rows(l, c);
+    for (size_t i = 0; i < l->touched_ballots.count; i++) {
+        const struct ballot *b = l->touched_ballots.items[i];
+        names_add(l, &ballots, key_pair(c, "", b->committee->entry.key, b->entry.key));
+    }
+    for (size_t i = 0; i < l->touched_meetings.count; i++) {
+        const struct meeting *m = l->touched_meetings.items[i];
+        names_add(l, &meetings, key_pair(c, "", m->committee->entry.key, m->entry.key));
+    }
+    names_end(c, &ballots, "ballots");
+    names_end(c, &meetings, "meetings");
+}

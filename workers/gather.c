@@ -1,0 +1,345 @@
+/* Gathering; see gather.h.
+ *
+ * The row functions at the top read what the store has into the records; a row that turnout did
+ * not write is ERR_CORRUPT and ends the fetch. */
+#include "workers/gather.h"
+
+#include "proto/error.h"
+
+#include <stdlib.h>
+
+static bool split(struct slice pair, char at, struct slice *ret_left, struct slice *ret_right)
+{
+    *ret_right = pair;
+    return slice_cut(ret_right, at, ret_left);
+}
+
+static int row_tally(const char *const *names, unsigned count, int64_t *tally, int64_t *stored,
+                     struct slice field, struct slice value)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (names[i] && slice_is(field, names[i])) {
+            if (!slice_to_int(value, &tally[i]))
+                return ERR_CORRUPT;
+            stored[i] = tally[i];
+            return 0;
+        }
+    return 0; /* fields for dashboards */
+}
+
+static int row_ballot(void *context, void *record, struct slice field, struct slice value)
+{
+    struct ledger *l = context;
+    struct ballot *b = record;
+
+    if (slice_is(field, "notice"))
+        return fact_parse(EVENT_BALLOT, value, &l->keep, &b->notice);
+    if (slice_is(field, "verdict")) {
+        b->stored_verdict = slice_is(value, "pass") ? VERDICT_PASS : VERDICT_FAIL;
+        return 0;
+    }
+    return row_tally(tally_name, TALLIES, b->tally, b->stored, field, value);
+}
+
+static int row_vote(void *context, void *record, struct slice field, struct slice value)
+{
+    struct ledger *l = context;
+    struct vote *v = value.at ? ledger_vote(l, record, field) : NULL;
+
+    /* what the ledger already had is as new as this or newer */
+    if (!v || v->fact.version.known)
+        return 0;
+    return fact_parse(EVENT_VOTE, value, &l->keep, &v->fact);
+}
+
+static int row_meeting(void *context, void *record, struct slice field, struct slice value)
+{
+    struct ledger *l = context;
+    struct meeting *m = record;
+
+    if (slice_is(field, "notice"))
+        return fact_parse(EVENT_MEETING, value, &l->keep, &m->notice);
+    return row_tally(gathering_name, GATHERINGS, m->tally, m->stored, field, value);
+}
+
+static int row_attendance(void *context, void *record, struct slice field, struct slice value)
+{
+    struct ledger *l = context;
+    struct slice member, participant;
+    struct participant *p;
+
+    if (!split(field, '|', &member, &participant))
+        return ERR_CORRUPT;
+    p = ledger_participant(l, record, member, field);
+    if (fact_parse(EVENT_ATTENDANCE, value, &l->keep, &p->fact) < 0)
+        return ERR_CORRUPT;
+    if (version_holds(&p->fact.version))
+        p->delegation->present[p->fact.presence]++;
+    return 0;
+}
+
+static int row_seat(void *context, void *record, struct slice field, struct slice value)
+{
+    struct ledger *l = context;
+    struct slice member, from;
+    date_days day;
+
+    if (!split(field, '|', &member, &from) || !date_parse(from, &day))
+        return ERR_CORRUPT;
+    return fact_parse(EVENT_SEAT, value, &l->keep, &ledger_seat(l, record, member, day)->fact);
+}
+
+/* The index of a committee: "committee" its fact, "ballot|B" and "meeting|M" their dates. */
+static int row_index(void *context, void *record, struct slice field, struct slice value)
+{
+    struct ledger *l = context;
+    struct committee *c = record;
+    struct slice kind, id;
+    date_days day;
+
+    if (slice_is(field, "committee")) {
+        c->listed = true;
+        return slice_is(value, "-") ? 0
+                                    : fact_parse(EVENT_COMMITTEE, value, &l->keep, &c->fact);
+    }
+    if (!split(field, '|', &kind, &id) || !date_parse(value, &day))
+        return ERR_CORRUPT;
+    if (slice_is(kind, "ballot"))
+        ledger_ballot(l, c, id)->indexed = day;
+    else
+        ledger_meeting(l, c, id)->indexed = day;
+    return 0;
+}
+
+static int row_adoption(void *context, void *record, struct slice field, struct slice value)
+{
+    struct ledger *l = context;
+
+    if (!value.at)
+        return 0;
+    return fact_parse(EVENT_ADOPTION, value, &l->keep, &ledger_adoption(l, record, field)->fact);
+}
+
+static int row_profile(void *context, void *record, struct slice field, struct slice value)
+{
+    struct ledger *l = context;
+    date_days from;
+
+    if (!date_parse(field, &from))
+        return ERR_CORRUPT;
+    return fact_parse(EVENT_MEMBER, value, &l->keep, &ledger_profile(l, record, from)->fact);
+}
+
+void gather_open(struct gather *g, struct ledger *l)
+{
+    *g = (struct gather){.ledger = l};
+}
+
+void gather_close(struct gather *g)
+{
+    free(g->fetches);
+    free(g->ballots.items);
+    free(g->members.items);
+}
+
+static struct store_fetch *gather_add(struct gather *g, const char *family, struct slice a,
+                                      struct slice b, store_row_fn row, void *record)
+{
+    struct buffer *key = &g->ledger->scratch;
+
+    if (g->count == g->room) {
+        g->room = g->room ? g->room * 2 : 256;
+        g->fetches = memory_grow(g->fetches, g->room * sizeof *g->fetches);
+    }
+    buffer_clear(key);
+    buffer_add_text(key, family);
+    buffer_add_slice(key, a);
+    if (b.at) {
+        buffer_add(key, "|", 1);
+        buffer_add_slice(key, b);
+    }
+    g->fetches[g->count] = (struct store_fetch){
+        .key = arena_copy(&g->ledger->batch, buffer_slice(key)), .row = row, .record = record};
+    return &g->fetches[g->count++];
+}
+
+static struct committee *need_committee(struct gather *g, struct slice id)
+{
+    struct committee *c = ledger_committee(g->ledger, id);
+
+    if (!c->loaded) {
+        c->loaded = true;
+        gather_add(g, "index:", id, (struct slice){0}, row_index, c);
+        gather_add(g, "seats:", id, (struct slice){0}, row_seat, c);
+    }
+    return c;
+}
+
+static void load_ballot(struct gather *g, struct ballot *b)
+{
+    if (b->loaded)
+        return;
+    b->loaded = true;
+    gather_add(g, "ballot:", b->committee->entry.key, b->entry.key, row_ballot, b);
+}
+
+static void load_votes(struct gather *g, struct ballot *b)
+{
+    load_ballot(g, b);
+    if (b->complete)
+        return;
+    b->complete = true;
+    gather_add(g, "votes:", b->committee->entry.key, b->entry.key, row_vote, b);
+}
+
+static void load_vote(struct gather *g, struct ballot *b, struct slice member)
+{
+    struct vote *v;
+
+    load_ballot(g, b);
+    if (b->complete || table_find(&b->votes, member))
+        return;
+    v = ledger_vote(g->ledger, b, member);
+    if (!b->wanted_votes)
+        pointers_add(&g->ballots, b);
+    v->next_wanted = b->wanted_votes;
+    b->wanted_votes = v;
+}
+
+static void load_meeting(struct gather *g, struct meeting *m)
+{
+    struct slice committee = m->committee->entry.key, id = m->entry.key;
+
+    if (m->loaded)
+        return;
+    m->loaded = true;
+    gather_add(g, "meeting:", committee, id, row_meeting, m);
+    gather_add(g, "attendance:", committee, id, row_attendance, m);
+}
+
+static void load_adoption(struct gather *g, const struct event *e)
+{
+    struct member *m = ledger_member(g->ledger, e->member);
+    struct slice key = ledger_pair(g->ledger, e->standard, e->reference);
+    struct adoption *a;
+
+    if (table_find(&m->adoptions, key))
+        return;
+    a = ledger_adoption(g->ledger, m, key);
+    if (!m->wanted_adoptions)
+        pointers_add(&g->members, m);
+    a->next_wanted = m->wanted_adoptions;
+    m->wanted_adoptions = a;
+}
+
+static void load_profiles(struct gather *g, struct slice member)
+{
+    struct member *m = ledger_member(g->ledger, member);
+
+    if (m->profiles_loaded)
+        return;
+    m->profiles_loaded = true;
+    gather_add(g, "profiles:", member, (struct slice){0}, row_profile, m);
+}
+
+void gather_event(struct gather *g, const struct event *e)
+{
+    struct ledger *l = g->ledger;
+
+    switch (e->type) {
+    case EVENT_VOTE:
+        load_vote(g, ledger_ballot(l, need_committee(g, e->committee), e->ballot), e->member);
+        break;
+    case EVENT_BALLOT: /* moves everybody's part */
+        load_votes(g, ledger_ballot(l, need_committee(g, e->committee), e->ballot));
+        break;
+    case EVENT_ATTENDANCE:
+    case EVENT_MEETING:
+        load_meeting(g, ledger_meeting(l, need_committee(g, e->committee), e->meeting));
+        break;
+    case EVENT_SEAT:
+    case EVENT_COMMITTEE:
+        need_committee(g, e->committee);
+        break;
+    case EVENT_ADOPTION:
+        load_adoption(g, e);
+        break;
+    case EVENT_MEMBER:
+        load_profiles(g, e->member);
+        break;
+    case EVENT_TYPES:
+        break;
+    }
+}
+
+/* On a day that the notice in the store or the one in the ledger gives, whichever is later: what
+ * a batch changes in between was loaded whole because of that change. */
+static bool bears_on(date_days from, date_days indexed, bool holds, date_days day)
+{
+    return (indexed != DATE_NONE && indexed >= from) || (holds && day >= from);
+}
+
+void gather_seats(struct gather *g, const struct event *e)
+{
+    struct committee *c;
+    struct ballot *b;
+    struct meeting *m;
+
+    if (e->type != EVENT_SEAT)
+        return;
+    c = ledger_committee(g->ledger, e->committee);
+    for (size_t i = 0; (b = table_next(&c->ballots, &i));)
+        if (bears_on(e->from, b->indexed, version_holds(&b->notice.version), b->notice.closes))
+            load_vote(g, b, e->member);
+    for (size_t i = 0; (m = table_next(&c->meetings, &i));)
+        if (bears_on(e->from, m->indexed, version_holds(&m->notice.version), m->notice.starts))
+            load_meeting(g, m);
+}
+
+static void take_votes(struct gather *g, struct ballot *b)
+{
+    struct slice *fields;
+    struct store_fetch *f;
+    size_t n = 0;
+
+    for (struct vote *v = b->wanted_votes; v; v = v->next_wanted)
+        n++;
+    fields = arena_need(&g->ledger->batch, n * sizeof *fields);
+    n = 0;
+    for (struct vote *v = b->wanted_votes; v; v = v->next_wanted)
+        fields[n++] = v->entry.key;
+    b->wanted_votes = NULL;
+    f = gather_add(g, "votes:", b->committee->entry.key, b->entry.key, row_vote, b);
+    f->fields = fields;
+    f->field_count = n;
+}
+
+static void take_adoptions(struct gather *g, struct member *m)
+{
+    struct slice *fields;
+    struct store_fetch *f;
+    size_t n = 0;
+
+    for (struct adoption *a = m->wanted_adoptions; a; a = a->next_wanted)
+        n++;
+    fields = arena_need(&g->ledger->batch, n * sizeof *fields);
+    n = 0;
+    for (struct adoption *a = m->wanted_adoptions; a; a = a->next_wanted)
+        fields[n++] = a->entry.key;
+    m->wanted_adoptions = NULL;
+    f = gather_add(g, "adoptions:", m->entry.key, (struct slice){0}, row_adoption, m);
+    f->fields = fields;
+    f->field_count = n;
+}
+
+const struct store_fetch *gather_take(struct gather *g, size_t *ret_count)
+{
+    for (size_t i = 0; i < g->ballots.count; i++)
+        take_votes(g, g->ballots.items[i]);
+    for (size_t i = 0; i < g->members.count; i++)
+        take_adoptions(g, g->members.items[i]);
+    g->ballots.count = g->members.count = 0;
+    *ret_count = g->count;
+    g->count = 0;
+    return g->fetches;
+}

@@ -1,0 +1,200 @@
+/* A reader; see reader.h. */
+#include "workers/reader.h"
+
+#include "proto/clock.h"
+#include "proto/error.h"
+#include "proto/link.h"
+#include "proto/log.h"
+#include "workers/commit.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define HELLO_AGAIN_MS 500
+
+struct reader {
+    const char *endpoint, *role, *name;
+    struct link *link;
+    struct arena arena;
+    struct buffer header;
+    uint64_t session, sessions; /* session: 0 while there is none */
+    int64_t heard_ms, asked_ms; /* when something came; when we last said HELLO or PING */
+    char log[LOG_ID + 1];
+    unsigned partitions;
+    int64_t heartbeat_ms;
+};
+
+int reader_new(const char *endpoint, const char *role, const char *name, struct reader **ret)
+{
+    struct reader *r = memory_need(sizeof *r);
+    int error;
+
+    *r = (struct reader){.endpoint = endpoint,
+                         .role = role,
+                         .name = name,
+                         .heartbeat_ms = WIRE_HEARTBEAT_MS,
+                         .asked_ms = INT64_MIN / 2};
+    error = link_connect(endpoint, &r->link);
+    if (error < 0) {
+        reader_free(r);
+        return error;
+    }
+    *ret = r;
+    return 0;
+}
+
+void reader_free(struct reader *r)
+{
+    if (!r)
+        return;
+    if (r->session)
+        reader_send(r, &(struct wire_message){.kind = WIRE_BYE});
+    link_close(r->link, 100);
+    arena_free(&r->arena);
+    buffer_free(&r->header);
+    free(r);
+}
+
+void reader_reset(struct reader *r)
+{
+    arena_reset(&r->arena, SIZE_MAX);
+}
+
+uint64_t reader_session(const struct reader *r)
+{
+    return r->session;
+}
+
+const char *reader_log(const struct reader *r)
+{
+    return r->log;
+}
+
+unsigned reader_partitions(const struct reader *r)
+{
+    return r->partitions;
+}
+
+void reader_send(struct reader *r, const struct wire_message *m)
+{
+    buffer_clear(&r->header);
+    wire_encode(m, &r->header);
+    if (r->link && link_send(r->link, (struct slice){0}, buffer_slice(&r->header), NULL, 0) < 0)
+        log_debug("a message of kind %d was not sent", m->kind);
+}
+
+static void say_hello(struct reader *r, int64_t now_ms)
+{
+    struct wire_message m = {
+        .kind = WIRE_HELLO,
+        .hello = {.role = slice_of(r->role), .name = slice_of(r->name), .pid = getpid()}};
+
+    r->asked_ms = now_ms;
+    reader_send(r, &m);
+}
+
+/* A new connection: whatever was queued on the old one is gone with it. */
+static void begin_again(struct reader *r, int64_t now_ms)
+{
+    struct link *fresh = NULL;
+
+    if (r->session)
+        log_warn("the broker at %s does not answer; connecting anew", r->endpoint);
+    link_close(r->link, 0);
+    r->link = NULL;
+    if (link_connect(r->endpoint, &fresh) == 0)
+        r->link = fresh;
+    r->session = 0;
+    r->heard_ms = now_ms;
+    say_hello(r, now_ms);
+}
+
+static void keep_alive(struct reader *r)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (!r->session) {
+        if (now_ms - r->asked_ms >= HELLO_AGAIN_MS)
+            say_hello(r, now_ms);
+    } else if (now_ms - r->heard_ms >= 3 * r->heartbeat_ms) {
+        begin_again(r, now_ms);
+    } else if (now_ms - r->heard_ms >= r->heartbeat_ms &&
+               now_ms - r->asked_ms >= r->heartbeat_ms) {
+        r->asked_ms = now_ms;
+        reader_send(r, &(struct wire_message){.kind = WIRE_PING});
+    }
+}
+
+static void welcomed(struct reader *r, const struct wire_welcome *w)
+{
+    if (r->session || w->log.size != LOG_ID || w->partitions == 0)
+        return; /* an answer to a HELLO that was said twice */
+    memcpy(r->log, w->log.at, LOG_ID);
+    r->partitions = (unsigned)w->partitions;
+    r->heartbeat_ms = w->heartbeat_ms ? (int64_t)w->heartbeat_ms : WIRE_HEARTBEAT_MS;
+    r->session = ++r->sessions;
+}
+
+/* 0: not the caller's business; 1: it is; or an error. */
+static int own_business(struct reader *r, const struct wire_message *m)
+{
+    switch (m->kind) {
+    case WIRE_WELCOME:
+        welcomed(r, &m->welcome);
+        return 0;
+    case WIRE_PING:
+        reader_send(r, &(struct wire_message){.kind = WIRE_PONG});
+        return 0;
+    case WIRE_PONG:
+        return 0;
+    case WIRE_ERROR:
+        if (slice_is(m->error.code, "version"))
+            return ERR_VERSION;
+        if (slice_is(m->error.code, "denied"))
+            return ERR_CONFIG;
+        if (m->error.fatal)
+            begin_again(r, clock_mono_ms());
+        return !m->error.fatal;
+    default:
+        return r->session != 0;
+    }
+}
+
+static int take(struct reader *r, struct wire_message *ret, struct slice *ret_payload)
+{
+    struct link_message m;
+    int mine;
+
+    while (r->link && link_receive(r->link, &m) == 0) {
+        r->heard_ms = clock_mono_ms();
+        if (m.foreign || wire_decode(m.header, m.payload.size, &r->arena, ret) < 0) {
+            log_warn("the broker sent something that is not our protocol");
+            continue;
+        }
+        mine = own_business(r, ret);
+        if (mine < 0)
+            return mine;
+        *ret_payload = m.payload;
+        if (mine)
+            return 0;
+    }
+    return ERR_AGAIN;
+}
+
+int reader_receive(struct reader *r, int fd, int timeout_ms, struct wire_message *ret,
+                   struct slice *ret_payload)
+{
+    int64_t end_ms = clock_mono_ms() + timeout_ms;
+    int error;
+
+    for (;;) {
+        keep_alive(r);
+        error = take(r, ret, ret_payload);
+        int64_t left = end_ms - clock_mono_ms();
+        if (error != ERR_AGAIN || left <= 0)
+            return error;
+        left = left < 100 ? left : 100; /* to keep the session alive while waiting long */
+        if (link_wait(&r->link, r->link ? 1 : 0, fd, (int)left) & (r->link ? 2 : 1))
+            return take(r, ret, ret_payload);
+    }
+}

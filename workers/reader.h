@@ -1,0 +1,36 @@
+/* A reader: a session at the broker's read endpoint, kept alive.
+ *
+ * It says HELLO, repeats it until the broker answers, answers PINGs, asks after three silent
+ * heartbeats whether the broker is still there, and begins a new session on a new connection when
+ * it is not.  Everything that a session stood for (streams, credit) ends with it: the caller is
+ * told by reader_session, whose number then changes. */
+#ifndef WORKERS_READER_H
+#define WORKERS_READER_H
+
+#include "proto/wire.h"
+
+struct reader;
+
+/* `role` is "worker" or "client"; all strings are borrowed for the reader's life. */
+int reader_new(const char *endpoint, const char *role, const char *name, struct reader **ret);
+void reader_free(struct reader *r);
+
+/* Waits at most timeout_ms for the next message that is not the reader's own business; `fd` (-1:
+ * none) ends the wait too.  Slices are borrowed until the next call, arrays until reader_reset.
+ * Returns 0, or ERR_AGAIN when nothing came; ERR_VERSION when the broker does not speak our
+ * version; ERR_CONFIG when it turns us away. */
+int reader_receive(struct reader *r, int fd, int timeout_ms, struct wire_message *ret,
+                   struct slice *ret_payload);
+void reader_reset(struct reader *r);
+
+/* 0 before the first WELCOME; afterwards a number that changes with each new session. */
+uint64_t reader_session(const struct reader *r);
+
+/* What the broker said last; only after a first WELCOME. */
+const char *reader_log(const struct reader *r);
+unsigned reader_partitions(const struct reader *r);
+
+/* Sends, best effort: what is lost with a session is asked again in the next. */
+void reader_send(struct reader *r, const struct wire_message *m);
+
+#endif

@@ -1,0 +1,244 @@
+/* The store in memory: for tests, and for counting again beside Redis.
+ *
+ * Keys hold fields; what kind of key it is follows from the first operation on it.  Removed
+ * fields stay as empty places, so that nothing is ever freed before the store is. */
+#include "proto/error.h"
+#include "proto/table.h"
+#include "workers/store.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct place {
+    struct table_entry entry; /* by the field's name */
+    bool there;
+    bool numeric;   /* a counter: `number` is the value */
+    int64_t number; /* also a sorted set's score */
+    char *bytes;
+    size_t size, room;
+};
+
+struct container {
+    struct table_entry entry; /* by the key */
+    enum commit_verb kind;    /* COMMIT_HSET, COMMIT_SADD or COMMIT_ZADD */
+    struct table places;
+};
+
+struct standing {
+    unsigned partition;
+    struct applied applied;
+    struct standing *next;
+};
+
+struct memory_store {
+    struct store base;
+    struct arena arena;
+    struct table keys;
+    struct standing *standings;
+};
+
+static enum commit_verb kind_of(enum commit_verb verb)
+{
+    return verb == COMMIT_SADD                            ? COMMIT_SADD
+           : verb == COMMIT_ZADD || verb == COMMIT_ZREM ? COMMIT_ZADD
+                                                          : COMMIT_HSET;
+}
+
+static struct place *place_of(struct memory_store *s, struct container *k, struct slice field)
+{
+    struct place *p = table_find(&k->places, field);
+
+    if (!p) {
+        p = arena_need(&s->arena, sizeof *p);
+        p->entry.key = arena_copy(&s->arena, field);
+        table_add(&k->places, &p->entry);
+    }
+    return p;
+}
+
+static struct container *container_of(struct memory_store *s, struct slice key,
+                                      enum commit_verb verb)
+{
+    struct container *k = table_find(&s->keys, key);
+
+    if (!k) {
+        k = arena_need(&s->arena, sizeof *k);
+        k->entry.key = arena_copy(&s->arena, key);
+        k->kind = kind_of(verb);
+        k->places.arena = &s->arena;
+        table_add(&s->keys, &k->entry);
+    }
+    assert(k->kind == kind_of(verb)); /* two families of keys would be mixed up */
+    return k;
+}
+
+static void place_set(struct memory_store *s, struct place *p, struct slice value)
+{
+    if (value.size > p->room) {
+        p->room = value.size * 2;
+        p->bytes = arena_need(&s->arena, p->room);
+    }
+    if (value.size)
+        memcpy(p->bytes, value.at, value.size);
+    p->size = value.size;
+    p->there = true;
+    p->numeric = false;
+}
+
+static void place_add(struct place *p, int64_t amount)
+{
+    p->number = (p->there ? p->number : 0) + amount;
+    p->numeric = true;
+    p->there = p->number != 0;
+}
+
+static void apply(struct memory_store *s, const struct commit_op *op)
+{
+    struct place *p;
+
+    if (op->verb == COMMIT_XADD)
+        return; /* the change feed is for live readers */
+    p = place_of(s, container_of(s, op->key, op->verb), op->field);
+    switch (op->verb) {
+    case COMMIT_HSET:
+        place_set(s, p, op->value);
+        break;
+    case COMMIT_HINCRBY:
+        place_add(p, op->amount);
+        break;
+    case COMMIT_SADD:
+        place_set(s, p, slice_make("", 0));
+        break;
+    case COMMIT_ZADD:
+        p->number = op->amount;
+        p->numeric = p->there = true;
+        break;
+    case COMMIT_HDEL:
+    case COMMIT_ZREM:
+    case COMMIT_XADD:
+        p->there = p->numeric = false;
+        break;
+    }
+}
+
+static struct applied *standing_of(struct memory_store *s, unsigned partition)
+{
+    struct standing *at = s->standings;
+
+    while (at && at->partition != partition)
+        at = at->next;
+    if (!at) {
+        at = arena_need(&s->arena, sizeof *at);
+        at->partition = partition;
+        at->next = s->standings;
+        s->standings = at;
+    }
+    return &at->applied;
+}
+
+static struct slice place_value(const struct place *p, char room[24])
+{
+    struct buffer digits = {room, 0, 24};
+
+    if (!p || !p->there)
+        return (struct slice){0};
+    if (!p->numeric)
+        return slice_make(p->bytes ? p->bytes : "", p->size);
+    buffer_add_int(&digits, p->number);
+    return buffer_slice(&digits);
+}
+
+static int fetch_one(const struct memory_store *s, const struct store_fetch *f, void *context)
+{
+    const struct container *k = table_find(&s->keys, f->key);
+    const struct place *p;
+    char room[24];
+    int r = 0;
+
+    for (size_t i = 0; f->fields && i < f->field_count && r == 0; i++) {
+        p = k ? table_find(&k->places, f->fields[i]) : NULL;
+        r = f->row(context, f->record, f->fields[i], place_value(p, room));
+    }
+    for (size_t i = 0; !f->fields && k && r == 0 && (p = table_next(&k->places, &i));)
+        if (p->there)
+            r = f->row(context, f->record, p->entry.key, place_value(p, room));
+    return r;
+}
+
+static int memory_fetch(struct store *base, const struct store_fetch *fetches, size_t count,
+                        void *context)
+{
+    struct memory_store *s = (struct memory_store *)base;
+    int r = 0;
+
+    for (size_t i = 0; i < count && r == 0; i++)
+        r = fetch_one(s, &fetches[i], context);
+    return r;
+}
+
+static int memory_begin(struct store *base, const unsigned *partitions, size_t count,
+                        struct applied *ret_applied, const struct store_fetch *fetches,
+                        size_t fetch_count, void *context)
+{
+    struct memory_store *s = (struct memory_store *)base;
+
+    for (size_t i = 0; i < count; i++)
+        ret_applied[i] = *standing_of(s, partitions[i]);
+    return memory_fetch(base, fetches, fetch_count, context);
+}
+
+static int memory_commit(struct store *base, const struct commit *c)
+{
+    struct memory_store *s = (struct memory_store *)base;
+
+    for (size_t i = 0; i < c->move_count; i++) {
+        const struct applied *now = standing_of(s, c->moves[i].partition);
+        const struct applied *from = &c->moves[i].from;
+        if (now->known != from->known || now->offset != from->offset ||
+            strcmp(now->log, from->log) != 0)
+            return ERR_CONFLICT;
+    }
+    for (size_t i = 0; i < c->count; i++)
+        apply(s, &c->ops[i]);
+    for (size_t i = 0; i < c->move_count; i++)
+        *standing_of(s, c->moves[i].partition) = c->moves[i].to;
+    return 0;
+}
+
+static void memory_drop(struct store *base)
+{
+    (void)base; /* there is no connection to give up */
+}
+
+static void memory_free(struct store *base)
+{
+    struct memory_store *s = (struct memory_store *)base;
+
+    table_free(&s->keys);
+    arena_free(&s->arena);
+    free(s);
+}
+
+struct store *store_memory_new(void)
+{
+    static const struct store_ops ops = {memory_begin, memory_fetch, memory_commit, memory_drop,
+                                         memory_free};
+    struct memory_store *s = memory_need(sizeof *s);
+
+    memset(s, 0, sizeof *s);
+    s->base.ops = &ops;
+    return &s->base;
+}
+
+void store_memory_visit(const struct store *base, store_visit_fn visit, void *arg)
+{
+    const struct memory_store *s = (const struct memory_store *)base;
+    const struct container *k;
+    const struct place *p;
+    char room[24];
+
+    for (size_t i = 0; (k = table_next(&s->keys, &i));)
+        for (size_t j = 0; (p = table_next(&k->places, &j));)
+            if (p->there)
+                visit(arg, k->kind, k->entry.key, p->entry.key, place_value(p, room));
+}

@@ -1,0 +1,87 @@
+/* turnout-worker: options, signals, and worker_run. */
+#include "proto/error.h"
+#include "proto/log.h"
+#include "workers/cli.h"
+#include "workers/worker.h"
+
+#include <argp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+const char *argp_program_version = "turnout-worker " TURNOUT_VERSION;
+
+struct options {
+    struct cli_stack stack;
+    const char *name;
+    enum log_level level;
+};
+
+static const struct argp_option option_table[] = {
+    {"name", 'n', "NAME", 0, "name in the broker's status (default: worker-PID)", 0},
+    {"log-level", 'l', "LEVEL", 0, "error, warn, info or debug (default: info)", 0},
+    {0}};
+
+static error_t option_parse(int key, char *arg, struct argp_state *state)
+{
+    struct options *o = state->input;
+
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->stack;
+        return 0;
+    case 'n':
+        o->name = arg;
+        return 0;
+    case 'l':
+        if (!log_level_parse(arg, &o->level))
+            argp_error(state, "no log level: %s", arg);
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_usage(state);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* SIGTERM and SIGINT as something to wait for; a closed pipe is an error code, not a death. */
+static int stop_open(void)
+{
+    sigset_t stop;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    sigaddset(&stop, SIGINT);
+    sigprocmask(SIG_BLOCK, &stop, NULL);
+    return signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {option_table, option_parse, NULL,
+                                     "Keeps the participation counters in Redis up to date.",
+                                     children, NULL, NULL};
+    struct options o = {.level = LOG_INFO};
+    char name[32];
+    int error;
+
+    argp_err_exit_status = EX_USAGE;
+    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    snprintf(name, sizeof name, "worker-%d", getpid());
+    log_open("turnout-worker", o.level);
+    struct worker_config config = {.endpoint = o.stack.read,
+                                   .redis = o.stack.redis,
+                                   .prefix = o.stack.prefix,
+                                   .name = o.name ? o.name : name};
+    error = worker_run(&config, stop_open());
+    if (error < 0)
+        log_error("%s", error_text(error));
+    cli_stack_free(&o.stack);
+    return error == 0 ? 0 : EX_CONFIG;
+}

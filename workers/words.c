@@ -1,0 +1,205 @@
+/* Words of a line; see words.h. */
+#include "workers/words.h"
+
+static const char hex_digit[] = "0123456789abcdef";
+
+void words_add(struct words_out *w, struct slice plain)
+{
+    if (w->out->size != w->start)
+        buffer_add(w->out, " ", 1);
+    buffer_add_slice(w->out, plain);
+}
+
+static bool must_escape(unsigned char c)
+{
+    return c <= ' ' || c == '%' || c == 0x7f;
+}
+
+static void add_escape(struct buffer *out, unsigned char c)
+{
+    char escape[3] = {'%', hex_digit[c >> 4], hex_digit[c & 15]};
+
+    buffer_add(out, escape, 3);
+}
+
+void words_add_escaped(struct words_out *w, struct slice any)
+{
+    if (!any.at) {
+        words_add(w, slice_of("-"));
+        return;
+    }
+    words_add(w, slice_make("", 0));
+    if (slice_is(any, "-")) {
+        add_escape(w->out, '-'); /* a bare "-" means absent */
+        return;
+    }
+    for (size_t i = 0; i < any.size; i++) {
+        unsigned char c = (unsigned char)any.at[i];
+        if (must_escape(c))
+            add_escape(w->out, c);
+        else
+            buffer_add(w->out, any.at + i, 1);
+    }
+}
+
+void words_add_int(struct words_out *w, int64_t n)
+{
+    words_add(w, slice_make("", 0));
+    buffer_add_int(w->out, n);
+}
+
+void words_add_date(struct words_out *w, date_days d)
+{
+    char text[DATE_TEXT];
+
+    if (d == DATE_NONE) {
+        words_add(w, slice_of("-"));
+        return;
+    }
+    date_format(d, text);
+    words_add(w, slice_make(text, sizeof text));
+}
+
+void words_add_hex(struct words_out *w, struct slice bytes)
+{
+    words_add(w, slice_make("", 0));
+    for (size_t i = 0; i < bytes.size; i++) {
+        unsigned char c = (unsigned char)bytes.at[i];
+        char pair[2] = {hex_digit[c >> 4], hex_digit[c & 15]};
+        buffer_add(w->out, pair, 2);
+    }
+}
+
+void words_add_digest(struct words_out *w, uint64_t digest)
+{
+    char text[16];
+
+    for (int i = 0; i < 16; i++)
+        text[i] = hex_digit[digest >> (60 - 4 * i) & 15];
+    words_add(w, slice_make(text, sizeof text));
+}
+
+bool words_left(const struct words_in *w)
+{
+    return w->rest.at && !w->failed;
+}
+
+struct slice words_take(struct words_in *w)
+{
+    struct slice word = {0};
+
+    if (!words_left(w)) {
+        w->failed = true;
+        return slice_make("", 0);
+    }
+    if (!slice_cut(&w->rest, ' ', &word)) {
+        word = w->rest;
+        w->rest = (struct slice){0};
+    }
+    return word;
+}
+
+static int hex_value(char c)
+{
+    const char *at = c ? strchr(hex_digit, c) : NULL;
+
+    return at ? (int)(at - hex_digit) : -1;
+}
+
+/* The byte of two hex digits, -1 if they are not. */
+static int hex_pair(struct slice text, size_t at)
+{
+    if (at + 2 > text.size || hex_value(text.at[at]) < 0 || hex_value(text.at[at + 1]) < 0)
+        return -1;
+    return hex_value(text.at[at]) << 4 | hex_value(text.at[at + 1]);
+}
+
+struct slice words_take_escaped(struct words_in *w, struct arena *keep)
+{
+    struct slice word = words_take(w);
+    char *out;
+    size_t n = 0;
+
+    if (slice_is(word, "-") || w->failed)
+        return (struct slice){0};
+    out = arena_need(keep, word.size + 1);
+    for (size_t i = 0; i < word.size; i++) {
+        int c = word.at[i] == '%' ? hex_pair(word, i + 1) : (unsigned char)word.at[i];
+        w->failed |= c < 0;
+        i += word.at[i] == '%' ? 2 : 0;
+        out[n++] = (char)c;
+    }
+    return slice_make(out, n);
+}
+
+int64_t words_take_int(struct words_in *w)
+{
+    int64_t n = 0;
+
+    w->failed |= !slice_to_int(words_take(w), &n);
+    return n;
+}
+
+date_days words_take_date(struct words_in *w)
+{
+    struct slice word = words_take(w);
+    date_days d = DATE_NONE;
+
+    w->failed |= !slice_is(word, "-") && !date_parse(word, &d);
+    return d;
+}
+
+struct slice words_take_hex(struct words_in *w, struct arena *keep)
+{
+    struct slice word = words_take(w);
+    char *out = arena_need(keep, word.size / 2 + 1);
+
+    w->failed |= word.size % 2 != 0;
+    for (size_t i = 0; i + 2 <= word.size; i += 2) {
+        w->failed |= hex_pair(word, i) < 0;
+        out[i / 2] = (char)hex_pair(word, i);
+    }
+    return slice_make(out, word.size / 2);
+}
+
+uint64_t words_take_digest(struct words_in *w)
+{
+    struct slice word = words_take(w);
+    uint64_t digest = 0;
+
+    w->failed |= word.size != 16;
+    for (size_t i = 0; i < word.size && !w->failed; i++) {
+        w->failed |= hex_value(word.at[i]) < 0;
+        digest = digest << 4 | (uint64_t)(hex_value(word.at[i]) & 15);
+    }
+    return digest;
+}
+
+void words_add_list(struct words_out *w, const struct slice *items, uint32_t count)
+{
+    words_add(w, slice_of(count ? "" : "-"));
+    for (uint32_t i = 0; i < count; i++) {
+        if (i)
+            buffer_add(w->out, ",", 1);
+        buffer_add_slice(w->out, items[i]);
+    }
+}
+
+const struct slice *words_take_list(struct words_in *w, struct arena *keep, uint32_t *ret_count)
+{
+    struct slice rest = arena_copy(keep, words_take(w)), item;
+    struct slice *items;
+    uint32_t count = 0, commas = 0;
+
+    *ret_count = 0;
+    if (slice_is(rest, "-") || w->failed)
+        return NULL;
+    for (size_t i = 0; i < rest.size; i++)
+        commas += rest.at[i] == ',';
+    items = arena_need(keep, (commas + 1) * sizeof *items);
+    while (slice_cut(&rest, ',', &item))
+        items[count++] = item;
+    items[count++] = rest;
+    *ret_count = count;
+    return items;
+}

@@ -1,0 +1,327 @@
+/* A worker; see worker.h.
+ *
+ * For each assigned partition it has a stream.  A stream is first `lost`: its offset is read from
+ * Redis, and the broker asked for the events from there on; then it is followed.  Whatever goes
+ * wrong makes all streams lost again, and nothing else needs to be remembered. */
+#include "workers/worker.h"
+
+#include "proto/clock.h"
+#include "proto/error.h"
+#include "proto/log.h"
+#include "workers/apply.h"
+#include "workers/inbox.h"
+#include "workers/reader.h"
+#include "workers/recall.h"
+
+#include <poll.h>
+#include <stdlib.h>
+
+/* Two windows of each of 8 partitions are in memory at most (one in the inbox, one on its way):
+ * 2 * 8 * 256 KiB = 4 MiB; a window holds some 2,000 votes. */
+#define STREAM_CREDIT   ((uint64_t)256 << 10)
+#define REDIS_LIMIT_MS  5000 /* a reply that takes longer counts as lost */
+#define LOOK_MS         500  /* how often Redis is asked whether it still stands where we left it */
+#define AGAIN_MS        200  /* pause after Redis could not be used */
+#define COMPLAIN_MS     10000
+
+struct stream {
+    bool assigned, followed;
+    uint64_t number;        /* of the READ; batches of an earlier one are ignored */
+    struct applied applied; /* where Redis stands */
+    uint64_t next;          /* the offset that must come next */
+};
+
+struct worker {
+    const struct worker_config *config;
+    struct reader *reader;
+    struct store *store;
+    struct apply *apply;
+    struct inbox inbox;
+    uint64_t session, numbers;
+    struct stream streams[WIRE_MAX_PARTS];
+    unsigned partitions;
+    int64_t look_ms, again_ms, complained_ms;
+};
+
+static void stream_lose(struct worker *w, unsigned p)
+{
+    w->streams[p].followed = false;
+    inbox_drop(&w->inbox, p);
+}
+
+/* Forgets all it knows of Redis: the one answer to everything unexpected. */
+static void worker_forget(struct worker *w)
+{
+    for (unsigned p = 0; p < WIRE_MAX_PARTS; p++)
+        stream_lose(w, p);
+    apply_forget(w->apply);
+}
+
+static void worker_failed(struct worker *w, int error)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (error == ERR_CONFLICT) {
+        log_info("another commit came first, or Redis is not what it was; looking again");
+    } else {
+        if (now_ms - w->complained_ms > COMPLAIN_MS) {
+            log_warn("redis at %s: %s; trying again", w->config->redis, error_text(error));
+            w->complained_ms = now_ms;
+        }
+        w->again_ms = now_ms + AGAIN_MS;
+    }
+    worker_forget(w);
+}
+
+/* A new session with the broker: nothing of the old one's streams will come any more. */
+static void worker_greet(struct worker *w)
+{
+    if (reader_session(w->reader) == w->session)
+        return;
+    w->session = reader_session(w->reader);
+    for (unsigned p = 0; p < WIRE_MAX_PARTS; p++) {
+        w->streams[p].assigned = false;
+        stream_lose(w, p);
+    }
+    if (!w->session)
+        return;
+    w->partitions = reader_partitions(w->reader);
+    apply_journal(w->apply, reader_log(w->reader), w->partitions);
+    log_info("following log %s in %u partitions", reader_log(w->reader), w->partitions);
+}
+
+/* What another worker may change is not known any more. */
+static void take_assign(struct worker *w, const struct wire_assign *a)
+{
+    bool mine[WIRE_MAX_PARTS] = {false};
+
+    for (uint32_t i = 0; i < a->count; i++)
+        mine[a->partitions[i]] = true;
+    for (unsigned p = 0; p < WIRE_MAX_PARTS; p++) {
+        if (w->streams[p].assigned && !mine[p])
+            stream_lose(w, p);
+        w->streams[p].assigned = mine[p];
+    }
+    apply_forget(w->apply);
+    log_info("serving %u of %u partitions", a->count, w->partitions);
+}
+
+static void take_batch(struct worker *w, const struct wire_batch *b, struct slice payload)
+{
+    struct stream *s = &w->streams[b->partition];
+
+    if (!s->followed || b->stream != s->number)
+        return; /* of a READ that we have given up */
+    if (b->offset != s->next) {
+        stream_lose(w, (unsigned)b->partition);
+        return;
+    }
+    s->next += b->count;
+    inbox_add(&w->inbox, (unsigned)b->partition, b->count, payload);
+}
+
+static void take_error(struct worker *w, const struct wire_error *e)
+{
+    log_error("the broker says %.*s: %.*s", (int)e->code.size, e->code.at, (int)e->reason.size,
+              e->reason.at);
+    w->again_ms = clock_mono_ms() + COMPLAIN_MS / 10;
+    worker_forget(w);
+}
+
+static void take_message(struct worker *w, const struct wire_message *m, struct slice payload)
+{
+    switch (m->kind) {
+    case WIRE_ASSIGN:
+        take_assign(w, &m->assign);
+        break;
+    case WIRE_BATCH:
+        take_batch(w, &m->batch, payload);
+        break;
+    case WIRE_ERROR:
+        take_error(w, &m->error);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Whether there is something to do at once. */
+static bool worker_busy(const struct worker *w)
+{
+    if (w->inbox.count)
+        return true;
+    if (clock_mono_ms() < w->again_ms)
+        return false;
+    for (unsigned p = 0; p < w->partitions; p++)
+        if (w->streams[p].assigned && !w->streams[p].followed)
+            return true;
+    return false;
+}
+
+/* Takes all that has come; waits when there is nothing else to do. */
+static int worker_receive(struct worker *w, int stop_fd)
+{
+    struct wire_message m;
+    struct slice payload;
+    int timeout_ms = worker_busy(w) ? 0 : AGAIN_MS / 2;
+    int error;
+
+    while ((error = reader_receive(w->reader, stop_fd, timeout_ms, &m, &payload)) == 0) {
+        worker_greet(w);
+        take_message(w, &m, payload);
+        timeout_ms = 0;
+    }
+    reader_reset(w->reader);
+    worker_greet(w);
+    return error == ERR_AGAIN ? 0 : error;
+}
+
+/* Redis stands for this journal, or for none yet. */
+static bool worker_fits(struct worker *w, unsigned p, const struct applied *a)
+{
+    if (!a->known || strcmp(a->log, reader_log(w->reader)) == 0)
+        return true;
+    if (clock_mono_ms() - w->complained_ms > COMPLAIN_MS) {
+        w->complained_ms = clock_mono_ms();
+        log_error("partition %u in Redis stands for log %s, the broker's journal is log %s: "
+                  "nothing is applied; use an empty Redis, or the journal it belongs to",
+                  p, a->log, reader_log(w->reader));
+    }
+    w->again_ms = clock_mono_ms() + AGAIN_MS;
+    return false;
+}
+
+static void stream_follow(struct worker *w, unsigned p, const struct applied *a)
+{
+    struct stream *s = &w->streams[p];
+    struct wire_message m = {.kind = WIRE_READ,
+                             .read = {p, ++w->numbers, a->offset, STREAM_CREDIT}};
+
+    s->applied = *a;
+    s->next = a->offset;
+    s->number = w->numbers;
+    s->followed = true;
+    inbox_drop(&w->inbox, p);
+    reader_send(w->reader, &m);
+}
+
+/* Where Redis stands for each assigned partition: asks the broker for those that are lost, and
+ * finds out when Redis was flushed or rolled back while nothing was going on. */
+static int worker_look(struct worker *w)
+{
+    unsigned parts[WIRE_MAX_PARTS];
+    struct applied applied[WIRE_MAX_PARTS];
+    size_t count = 0;
+    int error;
+
+    for (unsigned p = 0; p < w->partitions; p++)
+        if (w->streams[p].assigned)
+            parts[count++] = p;
+    if (count == 0)
+        return 0;
+    error = store_begin(w->store, parts, count, applied, NULL, 0, NULL);
+    for (size_t i = 0; i < count && error == 0; i++) {
+        struct stream *s = &w->streams[parts[i]];
+        if (s->followed && (s->applied.known != applied[i].known ||
+                            s->applied.offset != applied[i].offset ||
+                            strcmp(s->applied.log, applied[i].log) != 0))
+            error = ERR_CONFLICT;
+    }
+    for (size_t i = 0; i < count && error == 0; i++)
+        if (!w->streams[parts[i]].followed && worker_fits(w, parts[i], &applied[i]))
+            stream_follow(w, parts[i], &applied[i]);
+    return error;
+}
+
+static int worker_locate(struct worker *w)
+{
+    int64_t now_ms = clock_mono_ms();
+    bool lost = false;
+    int error;
+
+    for (unsigned p = 0; p < w->partitions; p++)
+        lost |= w->streams[p].assigned && !w->streams[p].followed;
+    if (!w->session || now_ms < w->again_ms || (!lost && now_ms - w->look_ms < LOOK_MS))
+        return 0;
+    w->look_ms = now_ms;
+    error = worker_look(w);
+    if (error == ERR_CONFIG)
+        return error;
+    if (error < 0)
+        worker_failed(w, error);
+    return 0;
+}
+
+/* The next window of events may come while this one is being folded. */
+static void stream_credit(struct worker *w, unsigned p, uint64_t bytes)
+{
+    struct wire_message m = {.kind = WIRE_CREDIT, .credit = {p, w->streams[p].number, bytes}};
+
+    reader_send(w->reader, &m);
+}
+
+static int worker_apply(struct worker *w)
+{
+    struct apply_batch batches[WIRE_MAX_PARTS];
+    size_t count = 0;
+    int error;
+
+    if (w->inbox.count == 0)
+        return 0;
+    for (unsigned p = 0; p < w->partitions; p++) {
+        const struct inbox_part *part = &w->inbox.parts[p];
+        if (part->count == 0)
+            continue;
+        batches[count++] = (struct apply_batch){p, w->streams[p].applied, part->count,
+                                                buffer_slice(&part->events)};
+        stream_credit(w, p, part->events.size);
+    }
+    error = apply_batches(w->apply, batches, count, clock_wall_ms());
+    if (error == ERR_CONFIG)
+        return error;
+    if (error < 0) {
+        worker_failed(w, error);
+        return 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct stream *s = &w->streams[batches[i].partition];
+        s->applied.known = true;
+        memcpy(s->applied.log, reader_log(w->reader), sizeof s->applied.log);
+        s->applied.offset += batches[i].count;
+        inbox_drop(&w->inbox, batches[i].partition);
+    }
+    return 0;
+}
+
+static bool stop_asked(int stop_fd)
+{
+    struct pollfd p = {.fd = stop_fd, .events = POLLIN};
+
+    return stop_fd >= 0 && poll(&p, 1, 0) > 0;
+}
+
+int worker_run(const struct worker_config *config, int stop_fd)
+{
+    struct worker *w = memory_need(sizeof *w);
+    int error;
+
+    memset(w, 0, sizeof *w);
+    w->config = config;
+    w->complained_ms = -COMPLAIN_MS;
+    w->store = store_redis_new(config->redis, config->prefix, REDIS_LIMIT_MS);
+    w->apply = apply_new(w->store, recall_from_broker, (void *)(uintptr_t)config->endpoint);
+    error = reader_new(config->endpoint, "worker", config->name, &w->reader);
+    while (error == 0 && !stop_asked(stop_fd)) {
+        error = worker_receive(w, stop_fd);
+        if (error == 0)
+            error = worker_locate(w);
+        if (error == 0)
+            error = worker_apply(w);
+    }
+    reader_free(w->reader);
+    apply_free(w->apply);
+    store_free(w->store);
+    inbox_free(&w->inbox);
+    free(w);
+    return error;
+}
