@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 
 #include <stdlib.h>
@@ -83,14 +84,14 @@ static void a_vote_without_a_notice_counts_at_its_own_time_and_level(void **stat
 
 static void the_greatest_revision_time_id_and_bytes_win_in_that_order(void **state)
 {
-    struct model *m = COUNTED(
-        VOTE "\"member\":\"A\",\"position\":\"approve\",\"time\":1,\"id\":\"z\",\"rev\":1",
-        VOTE "\"member\":\"A\",\"position\":\"abstain\",\"time\":2,\"id\":\"a\",\"rev\":1",
-        VOTE "\"member\":\"A\",\"position\":\"confirm\",\"time\":9,\"id\":\"z\"",
-        VOTE "\"member\":\"B\",\"position\":\"approve\",\"time\":1,\"id\":\"a\"",
-        VOTE "\"member\":\"B\",\"position\":\"abstain\",\"time\":1,\"id\":\"b\"",
-        VOTE "\"member\":\"D\",\"position\":\"approve\",\"time\":1,\"id\":\"a\"",
-        VOTE "\"member\":\"D\",\"position\":\"revise\",\"time\":1,\"id\":\"a\"");
+    struct model *m =
+        COUNTED(VOTE "\"member\":\"A\",\"position\":\"approve\",\"time\":1,\"id\":\"z\",\"rev\":1",
+                VOTE "\"member\":\"A\",\"position\":\"abstain\",\"time\":2,\"id\":\"a\",\"rev\":1",
+                VOTE "\"member\":\"A\",\"position\":\"confirm\",\"time\":9,\"id\":\"z\"",
+                VOTE "\"member\":\"B\",\"position\":\"approve\",\"time\":1,\"id\":\"a\"",
+                VOTE "\"member\":\"B\",\"position\":\"abstain\",\"time\":1,\"id\":\"b\"",
+                VOTE "\"member\":\"D\",\"position\":\"approve\",\"time\":1,\"id\":\"a\"",
+                VOTE "\"member\":\"D\",\"position\":\"revise\",\"time\":1,\"id\":\"a\"");
 
     (void)state;
     assert_value(m, "turnout:member:A:1970", "technical.votes.abstain", "1");
@@ -170,11 +171,11 @@ static void a_verdict_needs_two_thirds_of_p_and_at_most_a_quarter_against(void *
 
 static void a_delegation_counts_once_and_each_delegate_too(void **state)
 {
-    struct model *m = COUNTED(
-        PEOPLE "\"participant\":\"1\",\"date\":\"2024-02-01\",\"status\":\"attended\"",
-        PEOPLE "\"participant\":\"2\",\"date\":\"2024-01-31\",\"status\":\"attended\","
-               "\"mode\":\"virtual\",\"role\":\"head\"",
-        PEOPLE "\"participant\":\"3\",\"date\":\"2023-01-01\",\"status\":\"no-show\"");
+    struct model *m =
+        COUNTED(PEOPLE "\"participant\":\"1\",\"date\":\"2024-02-01\",\"status\":\"attended\"",
+                PEOPLE "\"participant\":\"2\",\"date\":\"2024-01-31\",\"status\":\"attended\","
+                       "\"mode\":\"virtual\",\"role\":\"head\"",
+                PEOPLE "\"participant\":\"3\",\"date\":\"2023-01-01\",\"status\":\"no-show\"");
 
     (void)state;
     assert_value(m, "turnout:meeting:C|M", "delegates", "2");
@@ -208,12 +209,12 @@ static void a_held_meeting_is_missed_unless_somebody_came_wrote_or_was_excused(v
 
 static void an_adoption_counts_by_degree_theme_and_goal_and_its_end_by_its_own_date(void **state)
 {
-    struct model *m = COUNTED(
-        "\"type\":\"adoption\",\"member\":\"KE\",\"standard\":\"S\",\"reference\":\"R\","
-        "\"degree\":\"MOD\",\"date\":\"2020-05-01\",\"status\":\"withdrawn\","
-        "\"withdrawn\":\"2023-06-01\",\"themes\":[\"trade\",\"trade\"],\"sdgs\":[13,13]",
-        "\"type\":\"adoption\",\"member\":\"KE\",\"standard\":\"T\",\"reference\":\"R\","
-        "\"degree\":\"NEQ\",\"date\":\"2020-05-01\",\"themes\":[\"trade\"]");
+    struct model *m =
+        COUNTED("\"type\":\"adoption\",\"member\":\"KE\",\"standard\":\"S\",\"reference\":\"R\","
+                "\"degree\":\"MOD\",\"date\":\"2020-05-01\",\"status\":\"withdrawn\","
+                "\"withdrawn\":\"2023-06-01\",\"themes\":[\"trade\",\"trade\"],\"sdgs\":[13,13]",
+                "\"type\":\"adoption\",\"member\":\"KE\",\"standard\":\"T\",\"reference\":\"R\","
+                "\"degree\":\"NEQ\",\"date\":\"2020-05-01\",\"themes\":[\"trade\"]");
 
     (void)state;
     assert_value(m, "turnout:member:KE:2020", "adoptions", "1");
@@ -238,8 +239,7 @@ static void a_shuffled_and_repeated_world_counts_the_same(void **state)
     assert_true(shuffled.size > events.size);
     model_add_all(one, buffer_slice(&events));
     model_add_all(two, buffer_slice(&shuffled));
-    assert_int_equal(
-        dump_compare(model_count(one), model_count(two), NULL, stdout, &compared), 0);
+    assert_int_equal(dump_compare(model_count(one), model_count(two), NULL, stdout, &compared), 0);
     assert_true(compared > 1000);
     assert_int_equal(model_compare(one, model_count(two), stdout), 0);
     model_free(one);

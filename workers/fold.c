@@ -169,6 +169,13 @@ static void count_present(const struct subject *s, int sign)
         s->participant->delegation->present[a->presence] += (uint32_t)sign;
 }
 
+/* Keeps the version's bytes for good: another event with all else equal is known. */
+static void version_contest(struct ledger *l, struct version *v)
+{
+    v->raw = arena_copy(&l->keep, v->raw);
+    v->contested = true;
+}
+
 static void subject_replace(struct ledger *l, const struct event *e, const struct subject *s,
                             uint64_t digest)
 {
@@ -180,7 +187,7 @@ static void subject_replace(struct ledger *l, const struct event *e, const struc
         count_present(s, -1);
     fact_from_event(e, digest, &l->keep, s->version);
     if (contested)
-        fold_recall(l, s->version, e->raw);
+        version_contest(l, s->version);
     if (e->type == EVENT_ATTENDANCE)
         count_present(s, +1);
     subject_tally(l, e, s, +1);
@@ -201,7 +208,6 @@ bool fold_needs_bytes(struct ledger *l, const struct event *e)
 void fold_recall(struct ledger *l, struct version *v, struct slice raw)
 {
     v->raw = arena_copy(&l->keep, raw);
-    v->contested = true;
 }
 
 int fold_event(struct ledger *l, const struct event *e)
@@ -217,7 +223,7 @@ int fold_event(struct ledger *l, const struct event *e)
     case VERSION_TIED:
         if (s.version->contested)
             return 0;
-        fold_recall(l, s.version, s.version->raw);
+        version_contest(l, s.version);
         break;
     case VERSION_NEWER:
         subject_replace(l, e, &s, digest);

@@ -19,7 +19,7 @@ int fold_event(struct ledger *l, const struct event *e);
 /* True when fold_event would say ERR_AGAIN: so that one walk through the journal serves a batch. */
 bool fold_needs_bytes(struct ledger *l, const struct event *e);
 
-/* Gives the version its bytes, found in the journal by their digest; keeps them for good. */
+/* Gives the version its bytes, found in the journal by their digest. */
 void fold_recall(struct ledger *l, struct version *v, struct slice raw);
 
 #endif

@@ -1,0 +1,152 @@
+/* A desk; see desk.h. */
+#include "tests/desk.h"
+
+#include "proto/error.h"
+#include "workers/recall.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static int desk_recall(void *arg, struct ledger *l, unsigned partition, uint64_t upto,
+                       struct version *const *wanted, size_t count)
+{
+    struct desk *d = arg;
+
+    d->recalls++;
+    recall_match(l, slice_make(d->journal[partition].at, d->starts[partition][upto]), wanted,
+                 count);
+    return 0;
+}
+
+struct desk *desk_new(struct store *store)
+{
+    struct desk *d = memory_need(sizeof *d);
+
+    memset(d, 0, sizeof *d);
+    d->store = store;
+    for (unsigned p = 0; p < DESK_PARTITIONS; p++) {
+        d->starts[p] = memory_need(sizeof *d->starts[p]);
+        d->starts[p][0] = 0;
+    }
+    for (unsigned w = 0; w < DESK_WORKERS; w++) {
+        d->workers[w].apply = apply_new(store, desk_recall, d);
+        apply_journal(d->workers[w].apply, DESK_LOG, DESK_PARTITIONS);
+    }
+    return d;
+}
+
+void desk_free(struct desk *d)
+{
+    for (unsigned w = 0; w < DESK_WORKERS; w++)
+        apply_free(d->workers[w].apply);
+    for (unsigned p = 0; p < DESK_PARTITIONS; p++) {
+        buffer_free(&d->journal[p]);
+        free(d->starts[p]);
+    }
+    store_free(d->store);
+    free(d);
+}
+
+void desk_journal(struct desk *d, struct slice events)
+{
+    struct event_decoder *decoder = event_decoder_new();
+    struct refusal why;
+    struct event e;
+
+    while (events.size) {
+        int error = event_next(decoder, &events, EVENT_ANY_TIME, &e, &why);
+        assert(error == 0);
+        unsigned p = event_partition(&e, DESK_PARTITIONS);
+        buffer_add_slice(&d->journal[p], e.raw);
+        d->ends[p]++;
+        d->starts[p] = memory_grow(d->starts[p], (d->ends[p] + 1) * sizeof *d->starts[p]);
+        d->starts[p][d->ends[p]] = d->journal[p].size;
+        event_decoder_reset(decoder);
+    }
+    event_decoder_free(decoder);
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+int desk_apply(struct desk *d, unsigned worker, unsigned partitions, uint64_t most)
+{
+    struct desk_worker *w = &d->workers[worker];
+    struct apply_batch batches[DESK_PARTITIONS];
+    size_t count = 0;
+
+    for (unsigned p = 0; p < DESK_PARTITIONS; p++) {
+        uint64_t at = w->applied[p].offset, n = least(most, d->ends[p] - at);
+        size_t start = d->starts[p][at];
+        if (n && partitions >> p & 1)
+            batches[count++] = (struct apply_batch){
+                p, w->applied[p], n,
+                slice_make(d->journal[p].at + start, d->starts[p][at + n] - start)};
+    }
+    int error = count ? apply_batches(w->apply, batches, count, 1700000000000) : 0;
+    for (size_t i = 0; i < count && error == 0; i++) {
+        struct applied *a = &w->applied[batches[i].partition];
+        a->known = true;
+        a->offset += batches[i].count;
+        memcpy(a->log, DESK_LOG, sizeof a->log);
+    }
+    return error;
+}
+
+void desk_look(struct desk *d, unsigned worker)
+{
+    unsigned parts[DESK_PARTITIONS];
+
+    for (unsigned p = 0; p < DESK_PARTITIONS; p++)
+        parts[p] = p;
+    apply_forget(d->workers[worker].apply);
+    int error =
+        store_begin(d->store, parts, DESK_PARTITIONS, d->workers[worker].applied, NULL, 0, NULL);
+    assert(error == 0);
+}
+
+bool desk_done(struct desk *d)
+{
+    desk_look(d, 0);
+    for (unsigned p = 0; p < DESK_PARTITIONS; p++)
+        if (d->workers[0].applied[p].offset < d->ends[p])
+            return false;
+    return true;
+}
+
+void desk_finish(struct desk *d, struct random *r)
+{
+    for (unsigned w = 0; w < DESK_WORKERS; w++)
+        desk_look(d, w);
+    while (!desk_done(d)) {
+        unsigned worker = (unsigned)random_below(r, DESK_WORKERS);
+        unsigned partitions = (unsigned)random_below(r, 1u << DESK_PARTITIONS);
+        uint64_t most = random_percent(r, 30) ? 1 + random_below(r, 4) : 1 + random_below(r, 400);
+        int error = desk_apply(d, worker, partitions, most);
+        assert(error == 0 || error == ERR_CONFLICT);
+        if (error < 0)
+            desk_look(d, worker);
+    }
+}
+
+static void into_dump(void *arg, enum commit_verb kind, struct slice key, struct slice field,
+                      struct slice value)
+{
+    struct buffer full = {0};
+
+    (void)kind;
+    buffer_add_text(&full, "turnout:");
+    buffer_add_slice(&full, key);
+    dump_put(arg, buffer_slice(&full), field, value);
+    buffer_free(&full);
+}
+
+struct dump *desk_dump(const struct desk *d)
+{
+    struct dump *out = dump_new();
+
+    store_memory_visit(d->store, into_dump, out);
+    return out;
+}
