@@ -157,6 +157,11 @@ void peer_expect_error(struct peer *p, const char *code, bool fatal)
     assert_int_equal(m->error.fatal, fatal);
 }
 
+bool peer_hears(struct peer *p, int wait_ms)
+{
+    return peer_hear(p, clock_mono_ms() + wait_ms);
+}
+
 /* Messages of one peer keep their order, so what the broker had to say before is here before the
  * PONG; the round after it shows what it says without being asked. */
 bool peer_hears_nothing(struct peer *p, enum wire_kind kind)

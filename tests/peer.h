@@ -43,6 +43,9 @@ void peer_say_kind(struct peer *p, enum wire_kind kind);
 const struct wire_message *peer_expect(struct peer *p, enum wire_kind kind);
 void peer_expect_error(struct peer *p, const char *code, bool fatal);
 
+/* Whether anything comes within the time; for what has to be said again until it is heard. */
+bool peer_hears(struct peer *p, int wait_ms);
+
 /* True when no message of this kind comes in answer to what was said before. */
 bool peer_hears_nothing(struct peer *p, enum wire_kind kind);
 

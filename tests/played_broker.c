@@ -90,12 +90,13 @@ bool broker_take(struct broker *b)
     return true;
 }
 
+/* A peer that has gone meanwhile does not hear it. */
 void broker_say(struct broker *b, const struct wire_message *m)
 {
     struct buffer header = {0};
 
     wire_encode(m, &header);
-    assert_int_equal(link_send(b->link, b->from, buffer_slice(&header), NULL, 0), 0);
+    link_send(b->link, b->from, buffer_slice(&header), NULL, 0);
     buffer_free(&header);
 }
 
@@ -163,6 +164,7 @@ void producer_start(struct broker *b, uint32_t window_events, uint32_t batch_eve
                                 .arg = &told};
 
     assert_int_equal(turnout_producer_new(&o, &b->producer), TURNOUT_OK);
+    turnout_set_timeout(b->producer, PATIENCE_MS);
 }
 
 void session_start(uint32_t window_events, uint32_t batch_events)

@@ -209,7 +209,8 @@ static void what_is_not_there_cannot_be_read(void **state)
     peer_close(p);
 }
 
-/* Changes a byte of the journal below the broker, as a failing disk would. */
+/* Changes the byte behind each place where `mark` stands, below the broker, as a failing disk
+ * would. */
 static void damage(const char *mark)
 {
     char path[600];
@@ -223,9 +224,9 @@ static void damage(const char *mark)
     size_t size = (size_t)ftell(f), n = strlen(mark);
     rewind(f);
     assert_int_equal(fread(buffer_room(&b, size), 1, size, f), size);
-    for (size_t i = 0; i + n < size; i++)
+    for (size_t i = 0; i + n + 1 < size; i++)
         if (memcmp(b.at + i, mark, n) == 0) {
-            fseek(f, (long)i, SEEK_SET);
+            fseek(f, (long)(i + n), SEEK_SET);
             fputc('X', f);
             found++;
         }
@@ -245,7 +246,7 @@ static void a_damaged_record_stops_its_stream_only(void **state)
         snprintf(committee, sizeof committee, "TC %u", ++other + 1);
     struct buffer all = publish("TC 1", 3, 1), sound = publish(committee, 1, 3);
     struct peer *p = peer_hello("worker");
-    damage("vote-101\xa4time\xb4"
+    damage("vote-101\xa4type\xa4vote\xa4time\xb4"
            "2025-03-01T12:00:00Z\xa9"
            "committee\xa4TC 1");
     peer_read(p, partition, 1, 0, CREDIT);

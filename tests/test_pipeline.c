@@ -67,11 +67,18 @@ static struct dump *stack_finish(struct stack *s, struct model *m)
     return d;
 }
 
-static void assert_same(const struct dump *one, const struct dump *two)
+/* The set of periods may keep one whose counters have gone back to zero, and which ones have been
+ * there on the way is chance.  Of the fixtures, no fact moves from period to period. */
+static enum dump_care world_care(struct slice key, struct slice field)
+{
+    return slice_is(key, "turnout:periods") ? DUMP_IGNORE : stack_care(key, field);
+}
+
+static void assert_same(const struct dump *one, const struct dump *two, dump_care_fn care)
 {
     size_t compared;
 
-    assert_int_equal(dump_compare(one, two, stack_care, stdout, &compared), 0);
+    assert_int_equal(dump_compare(one, two, care, stdout, &compared), 0);
     assert_true(compared > 100);
 }
 
@@ -102,7 +109,7 @@ static void all_fixtures_in_any_order_count_the_same_over_one_and_four_workers(v
     (void)state;
     one = publish_lines_over(1, &m);
     four = publish_lines_over(4, &m);
-    assert_same(one, four);
+    assert_same(one, four, stack_care);
     dump_free(one);
     dump_free(four);
     material_free(&m);
@@ -132,7 +139,7 @@ static void random_worlds_count_the_same_over_one_and_three_workers(void **state
         model_add_all(m, buffer_slice(&events));
         one = publish_events_over(1, buffer_slice(&shuffled), m);
         three = publish_events_over(3, buffer_slice(&shuffled), m);
-        assert_same(one, three);
+        assert_same(one, three, world_care);
         dump_free(one);
         dump_free(three);
         model_free(m);

@@ -241,6 +241,7 @@ static void version_parse(struct words_in *w, struct arena *keep, struct version
     v->rev = words_take_int(w);
     v->digest = words_take_digest(w);
     v->id = words_take_escaped(w, keep);
+    w->failed |= v->id.size == 0;
     if (words_left(w)) {
         v->raw = words_take_hex(w, keep);
         v->contested = true;

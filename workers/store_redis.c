@@ -10,22 +10,17 @@
 #include "proto/clock.h"
 #include "proto/error.h"
 #include "proto/log.h"
-#include "workers/resp.h"
+#include "proto/table.h"
+#include "workers/resp_commit.h"
 #include "workers/store.h"
 
 #include <hiredis/hiredis.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The stream keeps about so many entries: at one commit a millisecond some ten seconds, at an
- * ordinary day's load years. */
-#define CHANGES_KEPT 10000
-
-/* HINCRBY leaves a "0" behind; a field that has come to zero goes, so that the same facts give the
- * same keys whatever way they came. */
-#define ZERO_SCRIPT                                                                                \
-    "for i = 1, #KEYS do if redis.call('HGET', KEYS[i], ARGV[i]) == '0' then "                     \
-    "redis.call('HDEL', KEYS[i], ARGV[i]) end end"
+/* Keys whose type has been looked at; then they are looked at anew. */
+#define KNOWN_KEYS 200000
 
 struct redis_store {
     struct store base;
@@ -33,7 +28,15 @@ struct redis_store {
     int timeout_ms;
     redisContext *redis; /* NULL: not connected */
     struct resp out;
+    struct table known; /* keys that have the type we are about to write */
+    struct arena known_arena;
 };
+
+static void known_forget(struct redis_store *s)
+{
+    table_clear(&s->known);
+    arena_reset(&s->known_arena, SIZE_MAX);
+}
 
 static void redis_drop(struct store *base)
 {
@@ -42,6 +45,7 @@ static void redis_drop(struct store *base)
     if (s->redis)
         redisFree(s->redis);
     s->redis = NULL;
+    known_forget(s);
 }
 
 /* What an error reply means for us. */
@@ -236,11 +240,6 @@ static int redis_fetch(struct store *base, const struct store_fetch *fetches, si
     return error;
 }
 
-static struct slice offset_key(unsigned partition, char room[32])
-{
-    return slice_make(room, (size_t)snprintf(room, 32, "offset:%u", partition));
-}
-
 static int read_applied(const redisReply *r, struct applied *ret)
 {
     struct slice log, offset, time;
@@ -272,11 +271,11 @@ static void write_begin(struct resp *out, const unsigned *partitions, size_t cou
     resp_command(out, 1 + count);
     resp_text(out, "WATCH");
     for (size_t i = 0; i < count; i++)
-        resp_key(out, offset_key(partitions[i], room));
+        resp_key(out, resp_offset_key(partitions[i], room));
     for (size_t i = 0; i < count; i++) {
         resp_command(out, 5);
         resp_text(out, "HMGET");
-        resp_key(out, offset_key(partitions[i], room));
+        resp_key(out, resp_offset_key(partitions[i], room));
         resp_text(out, "log");
         resp_text(out, "offset");
         resp_text(out, "time");
@@ -320,109 +319,6 @@ static int redis_begin(struct store *base, const unsigned *partitions, size_t co
     return error;
 }
 
-static void write_stream(struct resp *out, const struct commit_op *ops, size_t count)
-{
-    resp_command(out, 6 + 2 * count);
-    resp_text(out, "XADD");
-    resp_key(out, ops->key);
-    resp_text(out, "MAXLEN");
-    resp_text(out, "~");
-    resp_int(out, CHANGES_KEPT);
-    resp_text(out, "*");
-    for (size_t i = 0; i < count; i++) {
-        resp_word(out, ops[i].field);
-        resp_word(out, ops[i].value);
-    }
-}
-
-static void write_increments(struct resp *out, const struct commit_op *ops, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        resp_command(out, 4);
-        resp_text(out, "HINCRBY");
-        resp_key(out, ops[i].key);
-        resp_word(out, ops[i].field);
-        resp_int(out, ops[i].amount);
-    }
-}
-
-/* Operations of one verb on one key, as one command. */
-static void write_run(struct resp *out, const struct commit_op *ops, size_t count)
-{
-    static const struct {
-        const char *command;
-        size_t words;
-    } form[] = {
-        [COMMIT_HSET] = {"HSET", 2}, [COMMIT_HDEL] = {"HDEL", 1}, [COMMIT_SADD] = {"SADD", 1},
-        [COMMIT_ZADD] = {"ZADD", 2}, [COMMIT_ZREM] = {"ZREM", 1}};
-    enum commit_verb verb = ops->verb;
-
-    resp_command(out, 2 + form[verb].words * count);
-    resp_text(out, form[verb].command);
-    resp_key(out, ops->key);
-    for (size_t i = 0; i < count; i++) {
-        if (verb == COMMIT_ZADD)
-            resp_int(out, ops[i].amount);
-        resp_word(out, ops[i].field);
-        if (verb == COMMIT_HSET)
-            resp_word(out, ops[i].value);
-    }
-}
-
-static void write_operations(struct resp *out, const struct commit *c)
-{
-    for (size_t i = 0, n; i < c->count; i += n) {
-        const struct commit_op *ops = &c->ops[i];
-        n = commit_run(c, i);
-        if (ops->verb == COMMIT_HINCRBY)
-            write_increments(out, ops, n);
-        else if (ops->verb == COMMIT_XADD)
-            write_stream(out, ops, n);
-        else
-            write_run(out, ops, n);
-    }
-}
-
-static void write_zeros(struct resp *out, const struct commit *c)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < c->count; i++)
-        n += c->ops[i].verb == COMMIT_HINCRBY && c->ops[i].amount < 0;
-    if (n == 0)
-        return;
-    resp_command(out, 3 + 2 * n);
-    resp_text(out, "EVAL");
-    resp_text(out, ZERO_SCRIPT);
-    resp_int(out, (int64_t)n);
-    for (size_t i = 0; i < c->count; i++)
-        if (c->ops[i].verb == COMMIT_HINCRBY && c->ops[i].amount < 0)
-            resp_key(out, c->ops[i].key);
-    for (size_t i = 0; i < c->count; i++)
-        if (c->ops[i].verb == COMMIT_HINCRBY && c->ops[i].amount < 0)
-            resp_word(out, c->ops[i].field);
-}
-
-static void write_moves(struct resp *out, const struct commit *c)
-{
-    char room[32];
-
-    for (size_t i = 0; i < c->move_count; i++) {
-        const struct applied *to = &c->moves[i].to;
-        resp_command(out, 10);
-        resp_text(out, "HSET");
-        resp_key(out, offset_key(c->moves[i].partition, room));
-        resp_text(out, "log");
-        resp_text(out, to->log);
-        resp_text(out, "offset");
-        resp_int(out, (int64_t)to->offset);
-        resp_text(out, "time");
-        resp_int(out, to->time_ms);
-        resp_text(out, "events");
-        resp_int(out, (int64_t)to->offset);
-    }
-}
-
 static int read_exec(struct redis_store *s)
 {
     redisReply *r;
@@ -444,22 +340,86 @@ static int read_exec(struct redis_store *s)
     return error;
 }
 
+/* An EXEC does not undo what it did before a command fails.  So the type of every key that is
+ * written without having been fetched is looked at first, once: a foreign key under our prefix
+ * must stop the commit, not halve it. */
+static const char *type_of(enum commit_verb verb)
+{
+    return verb == COMMIT_SADD                            ? "set"
+           : verb == COMMIT_ZADD || verb == COMMIT_ZREM ? "zset"
+           : verb == COMMIT_XADD                          ? "stream"
+                                                          : "hash";
+}
+
+static bool must_look(const struct redis_store *s, const struct commit *c, size_t i)
+{
+    enum commit_verb verb = c->ops[i].verb;
+
+    return verb != COMMIT_HSET && verb != COMMIT_HDEL && !table_find(&s->known, c->ops[i].key);
+}
+
+static void know(struct redis_store *s, struct slice key)
+{
+    struct table_entry *e;
+
+    if (table_find(&s->known, key))
+        return;
+    e = arena_need(&s->known_arena, sizeof *e);
+    e->key = arena_copy(&s->known_arena, key);
+    table_add(&s->known, e);
+}
+
+static int read_type(struct redis_store *s, const struct commit_op *op)
+{
+    redisReply *r;
+    int error = reply_take(s, &r);
+
+    if (error < 0)
+        return error;
+    if (r->type != REDIS_REPLY_STATUS ||
+        (strcmp(r->str, "none") != 0 && strcmp(r->str, type_of(op->verb)) != 0)) {
+        log_error("redis: %.*s should be a %s and is a %s, which turnout did not write",
+                  (int)op->key.size, op->key.at, type_of(op->verb), r->str);
+        error = ERR_CORRUPT;
+    }
+    freeReplyObject(r);
+    return error;
+}
+
+static int check_types(struct redis_store *s, const struct commit *c)
+{
+    int error = 0;
+
+    if (s->known.count > KNOWN_KEYS)
+        known_forget(s);
+    resp_clear(&s->out);
+    for (size_t i = 0; i < c->count; i += commit_run(c, i))
+        if (must_look(s, c, i)) {
+            resp_command(&s->out, 2);
+            resp_text(&s->out, "TYPE");
+            resp_key(&s->out, c->ops[i].key);
+        }
+    if (s->out.commands == 0)
+        return 0;
+    error = redis_send(s);
+    for (size_t i = 0; i < c->count && error == 0; i += commit_run(c, i))
+        if (must_look(s, c, i))
+            error = read_type(s, &c->ops[i]);
+    for (size_t i = 0; i < c->count && error == 0; i += commit_run(c, i))
+        know(s, c->ops[i].key);
+    return error;
+}
+
 static int redis_commit(struct store *base, const struct commit *c)
 {
     struct redis_store *s = (struct redis_store *)base;
-    int error;
+    int error = s->redis ? check_types(s, c) : ERR_LOST; /* begin's watch went with it */
 
-    if (!s->redis)
-        return ERR_LOST; /* begin's watch went with the connection */
-    resp_clear(&s->out);
-    resp_command(&s->out, 1);
-    resp_text(&s->out, "MULTI");
-    write_operations(&s->out, c);
-    write_zeros(&s->out, c);
-    write_moves(&s->out, c);
-    resp_command(&s->out, 1);
-    resp_text(&s->out, "EXEC");
-    error = redis_send(s);
+    if (error == 0) {
+        resp_clear(&s->out);
+        resp_commit(&s->out, c);
+        error = redis_send(s);
+    }
     if (error == 0)
         error = replies_skip(s, s->out.commands - 1);
     if (error == 0)
@@ -475,6 +435,8 @@ static void redis_free(struct store *base)
 
     redis_drop(base);
     resp_free(&s->out);
+    table_free(&s->known);
+    arena_free(&s->known_arena);
     free(s->address);
     free(s->prefix);
     free(s);
@@ -486,6 +448,7 @@ struct store *store_redis_new(const char *address, const char *prefix, int timeo
                                          redis_free};
     struct redis_store *s = memory_need(sizeof *s);
 
+    signal(SIGPIPE, SIG_IGN); /* hiredis writes by write(2): a lost server must be an error code */
     memset(s, 0, sizeof *s);
     s->base.ops = &ops;
     s->address = strdup(address);

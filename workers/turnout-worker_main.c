@@ -48,12 +48,11 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* SIGTERM and SIGINT as something to wait for; a closed pipe is an error code, not a death. */
+/* SIGTERM and SIGINT as something to wait for. */
 static int stop_open(void)
 {
     sigset_t stop;
 
-    signal(SIGPIPE, SIG_IGN);
     sigemptyset(&stop);
     sigaddset(&stop, SIGTERM);
     sigaddset(&stop, SIGINT);

@@ -1,0 +1,169 @@
+/* Facts as text: golden lines, round trips of everything a world can say, and lines that are none. */
+#include "proto/error.h"
+#include "proto/pack.h"
+#include "tests/world.h"
+#include "workers/fact.h"
+#include "workers/words.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+union any_fact {
+    struct version version;
+    struct vote_fact vote;
+    struct attendance_fact attendance;
+    struct adoption_fact adoption;
+    struct profile_fact profile;
+    struct committee_fact committee;
+    struct seat_fact seat;
+    struct ballot_fact ballot;
+    struct meeting_fact meeting;
+};
+
+static void every_fact_of_a_world_comes_back_from_its_line(void **state)
+{
+    uint64_t seed = random_seed("facts round trip");
+    struct event_decoder *d = event_decoder_new();
+    struct arena keep = {0};
+    struct buffer events = {0}, line = {0}, again = {0};
+    struct refusal why;
+    struct event e;
+    size_t count = 0;
+
+    (void)state;
+    world_events(seed, 20000, &events);
+    for (struct slice rest = buffer_slice(&events); rest.size; count++) {
+        union any_fact fact, back;
+        assert_int_equal(event_next(d, &rest, EVENT_ANY_TIME, &e, &why), 0);
+        fact_from_event(&e, version_digest(e.raw), &keep, &fact);
+        fact.version.contested = count % 7 == 0;
+        buffer_clear(&line);
+        buffer_clear(&again);
+        fact_format(e.type, &fact, &line);
+        assert_int_equal(fact_parse(e.type, buffer_slice(&line), &keep, &back), 0);
+        fact_format(e.type, &back, &again);
+        assert_true(slice_equal(buffer_slice(&line), buffer_slice(&again)));
+        assert_true(slice_equal(back.version.id, e.id));
+        assert_int_equal(version_compare(&back.version, &e, version_digest(e.raw)),
+                         VERSION_OLDER);
+        event_decoder_reset(d);
+        arena_reset(&keep, SIZE_MAX);
+    }
+    assert_int_equal(count, 20000);
+    buffer_free(&events);
+    buffer_free(&line);
+    buffer_free(&again);
+    arena_free(&keep);
+    event_decoder_free(d);
+}
+
+static struct version version_at(const char *id, int64_t time_ms)
+{
+    return (struct version){.known = true,
+                            .time_ms = time_ms,
+                            .rev = 3,
+                            .digest = 0x0123456789abcdef,
+                            .id = slice_of(id)};
+}
+
+static void assert_line(enum event_type type, const void *fact, const char *expected)
+{
+    struct buffer line = {0};
+
+    fact_format(type, fact, &line);
+    buffer_add(&line, "", 1);
+    assert_string_equal(line.at, expected);
+    buffer_free(&line);
+}
+
+static void lines_look_as_the_key_reference_draws_them(void **state)
+{
+    struct vote_fact vote = {.version = version_at("r1-17", 1767225600000),
+                             .position = POSITION_APPROVE,
+                             .seat = ROLE_P,
+                             .level = LEVEL_TECHNICAL,
+                             .comments = 2};
+    struct committee_fact committee = {.version = version_at("-", -1),
+                                       .level = LEVEL_GOVERNANCE,
+                                       .title = slice_of("100% plain\n")};
+    struct slice themes[] = {slice_of("trade"), slice_of("climate")};
+    struct adoption_fact adoption = {.version = version_at("a b", 0),
+                                     .degree = DEGREE_IDT,
+                                     .force = FORCE_IN_FORCE,
+                                     .withdrawn = DATE_NONE,
+                                     .sdgs = 1u << 13,
+                                     .theme_count = 2,
+                                     .themes = themes};
+
+    (void)state;
+    assert_line(EVENT_VOTE, &vote,
+                "approve P 2 0 0 technical 1767225600000 3 0123456789abcdef r1-17");
+    vote.version.contested = true;
+    vote.version.raw = slice_of("\x80");
+    assert_line(EVENT_VOTE, &vote,
+                "approve P 2 0 0 technical 1767225600000 3 0123456789abcdef r1-17 80");
+    vote.version.contested = false;
+    vote.version.retracted = true;
+    assert_line(EVENT_VOTE, &vote, "retracted 1767225600000 3 0123456789abcdef r1-17");
+    assert_line(EVENT_COMMITTEE, &committee,
+                "governance - 100%25%20plain%0a -1 3 0123456789abcdef %2d");
+    assert_line(EVENT_ADOPTION, &adoption,
+                "IDT 1970-01-01 in-force - trade,climate 8192 0 3 0123456789abcdef a%20b");
+}
+
+static void a_line_that_is_cut_or_changed_is_corrupt_or_another_fact(void **state)
+{
+    static const char good[] = "approve P 2 0 0 technical 1767225600000 3 0123456789abcdef r1";
+    struct arena keep = {0};
+    union any_fact fact;
+    char line[sizeof good];
+
+    (void)state;
+    for (size_t n = 0; n + 2 < sizeof good; n++)
+        assert_int_equal(fact_parse(EVENT_VOTE, slice_make(good, n), &keep, &fact), ERR_CORRUPT);
+    for (size_t n = 0; n + 1 < sizeof good; n++)
+        for (int c = 0; c < 256; c++) {
+            memcpy(line, good, sizeof good);
+            line[n] = (char)c;
+            int error = fact_parse(EVENT_VOTE, slice_make(line, sizeof good - 1), &keep, &fact);
+            assert_true(error == 0 || error == ERR_CORRUPT);
+        }
+    arena_free(&keep);
+}
+
+static void wrong_words_are_corrupt(void **state)
+{
+    static const char *const bad[] = {
+        "", " ", "approve", "yes P 2 0 0 technical 1 0 0123456789abcdef r1",
+        "approve P two 0 0 technical 1 0 0123456789abcdef r1",
+        "approve P 2 2 0 technical 1 0 0123456789abcdef r1",
+        "approve P 2 0 0 technical 1 0 0123456789abcde r1",
+        "approve P 2 0 0 technical 1 0 0123456789abcdeg r1",
+        "approve P 2 0 0 technical 1 0 0123456789abcdef r%2",
+        "approve P 2 0 0 technical 1 0 0123456789abcdef r1 123",
+        "approve P 2 0 0 technical 1 0 0123456789abcdef r1 12 more",
+        "retracted 1 0 0123456789abcdef", "retracted x 0 0123456789abcdef r1",
+    };
+    struct arena keep = {0};
+    union any_fact fact;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(fact_parse(EVENT_VOTE, slice_of(bad[i]), &keep, &fact), ERR_CORRUPT);
+    arena_free(&keep);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_fact_of_a_world_comes_back_from_its_line),
+        cmocka_unit_test(lines_look_as_the_key_reference_draws_them),
+        cmocka_unit_test(a_line_that_is_cut_or_changed_is_corrupt_or_another_fact),
+        cmocka_unit_test(wrong_words_are_corrupt),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,392 @@
+/* Nothing is lost and nothing counts twice, whatever is killed, stopped, flushed or rolled back.
+ *
+ * A publisher runs as a process of its own, while this one does the damage and starts again what
+ * has gone; then `turnout sync`, and Redis must agree with the model.  In the end every event that
+ * was acknowledged is looked for in the journal, over the wire.
+ *
+ * TURNOUT_TEST_LONG=1 makes each of it longer. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "proto/clock.h"
+#include "proto/error.h"
+#include "proto/link.h"
+#include "proto/pack.h"
+#include "proto/table.h"
+#include "proto/turnout.h"
+#include "proto/wire.h"
+#include "tests/model.h"
+#include "tests/redis_dump.h"
+#include "tests/stack.h"
+#include "tests/world.h"
+
+static bool is_long(void)
+{
+    return getenv("TURNOUT_TEST_LONG") != NULL;
+}
+
+static void pause_ms(int64_t ms)
+{
+    usleep((useconds_t)ms * 1000);
+}
+
+/* ---- a publisher in a process of its own ---- */
+static void refused_event(void *arg, uint64_t seq, const struct turnout_refusal *why)
+{
+    (void)arg;
+    fprintf(stderr, "event %" PRIu64 " refused: %s %s\n", seq, why->code, why->reason);
+    _exit(1);
+}
+
+/* Publishes for about `for_ms`, whatever becomes of the broker meanwhile, and ends with 0 once all
+ * of it is acknowledged. */
+static void publisher_main(const char *endpoint, struct slice events, int64_t for_ms)
+{
+    struct turnout_options options = {.endpoint = endpoint, .refused = refused_event};
+    struct turnout_producer *p;
+    struct slice *list;
+    size_t count = world_split(events, &list), pace = count * 10 / (size_t)for_ms + 1;
+
+    if (turnout_producer_new(&options, &p) < 0)
+        _exit(2);
+    for (size_t i = 0; i < count; i++) {
+        if (turnout_send(p, list[i].at, list[i].size, NULL) < 0)
+            _exit(3);
+        if (i % pace == 0)
+            turnout_poll(p, 10);
+    }
+    _exit(turnout_flush(p, 120000) < 0 ? 4 : 0);
+}
+
+/* ---- a scene: a stack, a random world, and who publishes it ---- */
+struct scene {
+    struct stack *stack;
+    struct model *model;
+    struct buffer events; /* as published */
+    struct random random;
+    pid_t publisher;
+};
+
+static struct scene scene_new(const char *name, size_t count, int64_t for_ms)
+{
+    uint64_t seed = random_seed(name);
+    struct scene s = {.stack = stack_new(2), .model = model_new(), .random = random_new(seed)};
+    struct buffer world = {0};
+    char endpoint[256];
+
+    world_events(seed, count, &world);
+    world_shuffle(seed, buffer_slice(&world), 5, &s.events);
+    model_add_all(s.model, buffer_slice(&world));
+    buffer_free(&world);
+    stack_start(s.stack);
+    snprintf(endpoint, sizeof endpoint, "ipc://%s/publish.sock", s.stack->dir);
+    s.publisher = fork();
+    if (s.publisher == 0)
+        publisher_main(endpoint, buffer_slice(&s.events), for_ms);
+    return s;
+}
+
+static bool scene_publishing(struct scene *s)
+{
+    siginfo_t info = {0};
+
+    return waitid(P_PID, (id_t)s->publisher, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == 0;
+}
+
+static void scene_await_publisher(struct scene *s)
+{
+    int status;
+
+    assert_int_equal(waitpid(s->publisher, &status, 0), s->publisher);
+    assert_int_equal(status, 0);
+}
+
+static void scene_compare(struct scene *s)
+{
+    struct dump *found;
+
+    stack_start(s->stack);
+    stack_sync(s->stack);
+    found = stack_dump(s->stack);
+    assert_int_equal(model_compare(s->model, found, stdout), 0);
+    dump_free(found);
+}
+
+static void scene_free(struct scene *s)
+{
+    stack_free(s->stack);
+    model_free(s->model);
+    buffer_free(&s->events);
+}
+
+static void scene_kill(struct scene *s, const char *name, int signal)
+{
+    pid_t pid = stack_pid(s->stack, name);
+
+    if (pid > 0)
+        kill(pid, signal);
+}
+
+/* ---- reading the journal as a client ---- */
+#define STREAM_CREDIT (8 * 1024 * 1024)
+#define ANSWER_MS     10000
+
+struct client {
+    struct link *link;
+    struct arena arena;
+    struct buffer header;
+    struct link_message frames;
+};
+
+static void client_send(struct client *c, const struct wire_message *m)
+{
+    buffer_clear(&c->header);
+    wire_encode(m, &c->header);
+    assert_int_equal(link_send(c->link, slice_of(""), buffer_slice(&c->header), NULL, 0), 0);
+}
+
+/* The next message of that kind; others are passed over, but pings are answered. */
+static void client_await(struct client *c, enum wire_kind kind, struct wire_message *ret)
+{
+    int64_t until = clock_mono_ms() + ANSWER_MS;
+
+    while (clock_mono_ms() < until) {
+        if (link_receive(c->link, &c->frames) == ERR_AGAIN) {
+            link_wait(&c->link, 1, -1, 100);
+            continue;
+        }
+        arena_reset(&c->arena, 65536);
+        assert_int_equal(wire_decode(c->frames.header, c->frames.payload.size, &c->arena, ret), 0);
+        if (ret->kind == kind)
+            return;
+        if (ret->kind == WIRE_PING)
+            client_send(c, &(struct wire_message){.kind = WIRE_PONG});
+    }
+    fail_msg("no message of kind %d came", kind);
+}
+
+/* All events of the partition, as they were accepted. */
+static void client_read(struct client *c, uint64_t partition, struct buffer *ret)
+{
+    struct wire_message m = {.kind = WIRE_READ};
+    uint64_t next = 0, end = 1;
+
+    m.read = (struct wire_read){partition, partition + 1, 0, STREAM_CREDIT};
+    client_send(c, &m);
+    while (next < end) {
+        client_await(c, WIRE_BATCH, &m);
+        if (m.batch.partition != partition)
+            continue;
+        assert_int_equal(m.batch.offset, next);
+        buffer_add_slice(ret, c->frames.payload);
+        next += m.batch.count;
+        end = m.batch.end;
+        m = (struct wire_message){.kind = WIRE_CREDIT,
+                                  .credit = {partition, partition + 1, c->frames.payload.size}};
+        client_send(c, &m);
+    }
+}
+
+/* All partitions that are not empty, one after the other. */
+static void journal_read(struct stack *s, struct buffer *ret)
+{
+    struct client c = {0};
+    struct wire_message m = {.kind = WIRE_HELLO};
+    uint64_t ends[WIRE_MAX_PARTS];
+    uint32_t partitions;
+    char endpoint[256];
+
+    snprintf(endpoint, sizeof endpoint, "ipc://%s/read.sock", s->dir);
+    assert_int_equal(link_connect(endpoint, &c.link), 0);
+    link_wait(&c.link, 1, -1, 100);
+    m.hello = (struct wire_hello){slice_of("client"), slice_of("test_restart"), 0};
+    client_send(&c, &m);
+    client_await(&c, WIRE_WELCOME, &m);
+    client_send(&c, &(struct wire_message){.kind = WIRE_STATUS});
+    client_await(&c, WIRE_REPORT, &m);
+    partitions = m.report.count;
+    memcpy(ends, m.report.ends, partitions * sizeof *ends);
+    for (uint32_t p = 0; p < partitions; p++)
+        if (ends[p] > 0)
+            client_read(&c, p, ret);
+    link_close(c.link, 0);
+    arena_free(&c.arena);
+    buffer_free(&c.header);
+}
+
+/* Every event that was published, and so acknowledged, is in the journal byte for byte. */
+static void scene_assert_journal(struct scene *s)
+{
+    struct buffer journal = {0};
+    struct table kept = {0};
+    struct slice *there, *sent;
+    size_t kept_count, sent_count = world_split(buffer_slice(&s->events), &sent);
+    struct table_entry *entries;
+
+    journal_read(s->stack, &journal);
+    kept_count = world_split(buffer_slice(&journal), &there);
+    assert_true(kept_count >= sent_count);
+    entries = memory_need(kept_count * sizeof *entries);
+    for (size_t i = 0; i < kept_count; i++) {
+        entries[i].key = there[i];
+        if (!table_find(&kept, there[i]))
+            table_add(&kept, &entries[i]);
+    }
+    for (size_t i = 0; i < sent_count; i++)
+        assert_non_null(table_find(&kept, sent[i]));
+    print_message("%zu published, %zu in the journal\n", sent_count, kept_count);
+    table_free(&kept);
+    free(entries);
+    free(there);
+    free(sent);
+    buffer_free(&journal);
+}
+
+/* ---- the tests ---- */
+static void killing_any_of_them_every_second_changes_no_number(void **state)
+{
+    static const char *const victims[] = {"broker", "redis", "worker-1", "worker-2"};
+    struct scene s = scene_new("kill", is_long() ? 400000 : 40000, is_long() ? 60000 : 8000);
+    unsigned kills = 0;
+
+    (void)state;
+    while (scene_publishing(&s) || kills < 6) {
+        pause_ms(400 + (int64_t)random_below(&s.random, 800));
+        scene_kill(&s, victims[kills++ < 4 ? kills - 1 : random_below(&s.random, 4)], SIGKILL);
+        stack_revive(s.stack);
+    }
+    scene_await_publisher(&s);
+    print_message("%u killed\n", kills);
+    scene_compare(&s);
+    scene_assert_journal(&s);
+    scene_free(&s);
+}
+
+static void redis_send_one(struct stack *s, const char *one, const char *two)
+{
+    struct redis *r = redis_open(stack_path(s, "redis.sock"));
+
+    assert_non_null(r);
+    assert_int_equal(two ? redis_do(r, one, two)->kind : redis_do(r, one)->kind, '+');
+    redis_close(r);
+}
+
+static void a_redis_that_is_flushed_half_way_is_filled_again(void **state)
+{
+    struct scene s = scene_new("flush", 20000, 3000);
+
+    (void)state;
+    pause_ms(1500);
+    redis_send_one(s.stack, "FLUSHALL", NULL);
+    scene_await_publisher(&s);
+    scene_compare(&s);
+    redis_send_one(s.stack, "FLUSHALL", "SYNC");
+    scene_compare(&s);
+    scene_free(&s);
+}
+
+static void run_program(struct scene *s, const char *const *words)
+{
+    struct run r = stack_run(s->stack, slice_of(""), words);
+
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+}
+
+/* Redis comes back with an older copy of its files, as after a restore or a failover. */
+static void a_redis_that_is_rolled_back_goes_on_from_where_it_stands(void **state)
+{
+    struct scene s = scene_new("rollback", 30000, 5000);
+    char live[256], copy[256];
+
+    (void)state;
+    snprintf(live, sizeof live, "%s/redis", s.stack->dir);
+    snprintf(copy, sizeof copy, "%s/redis-copy", s.stack->dir);
+    pause_ms(2000);
+    run_program(&s, (const char *const[]){"/bin/cp", "-r", live, copy, NULL});
+    pause_ms(2000);
+    scene_kill(&s, "redis", SIGKILL);
+    run_program(&s, (const char *const[]){"/bin/rm", "-r", live, NULL});
+    run_program(&s, (const char *const[]){"/bin/mv", copy, live, NULL});
+    stack_start(s.stack);
+    scene_await_publisher(&s);
+    scene_compare(&s);
+    scene_free(&s);
+}
+
+/* Its partitions are given to the other one; when it wakes, it still holds batches of them. */
+static void a_worker_that_was_frozen_does_no_harm_when_it_wakes(void **state)
+{
+    struct scene s = scene_new("zombie", 40000, 8000);
+
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        pause_ms(500);
+        scene_kill(&s, "worker-1", SIGSTOP);
+        pause_ms(3500); /* longer than the silence after which it counts as dead */
+        scene_kill(&s, "worker-1", SIGCONT);
+    }
+    scene_await_publisher(&s);
+    scene_compare(&s);
+    scene_free(&s);
+}
+
+/* Both stopped in the middle of what they do, then the whole machine is gone. */
+static void a_power_failure_of_everything_at_once_loses_no_acknowledged_event(void **state)
+{
+    struct scene s = scene_new("power", 20000, 4000);
+
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        pause_ms(1000);
+        scene_kill(&s, "broker", SIGSTOP);
+        scene_kill(&s, "redis", SIGSTOP);
+        pause_ms((int64_t)random_below(&s.random, 300));
+        scene_kill(&s, "redis", SIGKILL);
+        scene_kill(&s, "worker-1", SIGKILL);
+        scene_kill(&s, "worker-2", SIGKILL);
+        scene_kill(&s, "broker", SIGKILL);
+        stack_start(s.stack);
+    }
+    scene_await_publisher(&s);
+    scene_compare(&s);
+    scene_assert_journal(&s);
+    scene_free(&s);
+}
+
+static void a_stack_that_is_stopped_and_started_goes_on(void **state)
+{
+    struct scene s = scene_new("stop", 10000, 1000);
+
+    (void)state;
+    scene_await_publisher(&s);
+    run_program(&s, (const char *const[]){"scripts/stack", "stop", "--dir", s.stack->dir, NULL});
+    assert_int_equal(stack_pid(s.stack, "broker"), 0);
+    assert_int_equal(stack_pid(s.stack, "redis"), 0);
+    scene_compare(&s);
+    scene_free(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(killing_any_of_them_every_second_changes_no_number),
+        cmocka_unit_test(a_redis_that_is_flushed_half_way_is_filled_again),
+        cmocka_unit_test(a_redis_that_is_rolled_back_goes_on_from_where_it_stands),
+        cmocka_unit_test(a_worker_that_was_frozen_does_no_harm_when_it_wakes),
+        cmocka_unit_test(a_power_failure_of_everything_at_once_loses_no_acknowledged_event),
+        cmocka_unit_test(a_stack_that_is_stopped_and_started_goes_on),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

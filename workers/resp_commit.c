@@ -1,0 +1,133 @@
+/* A commit as Redis commands; see resp_commit.h. */
+#include "workers/resp_commit.h"
+
+#include <stdio.h>
+
+/* The stream keeps about so many entries: at one commit a millisecond some ten seconds, at an
+ * ordinary day's load years. */
+#define CHANGES_KEPT 10000
+
+/* HINCRBY leaves a "0" behind; a field that has come to zero goes, so that the same facts give the
+ * same keys whatever way they came. */
+#define ZERO_SCRIPT                                                                                \
+    "for i = 1, #KEYS do if redis.call('HGET', KEYS[i], ARGV[i]) == '0' then "                     \
+    "redis.call('HDEL', KEYS[i], ARGV[i]) end end"
+
+static void write_stream(struct resp *out, const struct commit_op *ops, size_t count)
+{
+    resp_command(out, 6 + 2 * count);
+    resp_text(out, "XADD");
+    resp_key(out, ops->key);
+    resp_text(out, "MAXLEN");
+    resp_text(out, "~");
+    resp_int(out, CHANGES_KEPT);
+    resp_text(out, "*");
+    for (size_t i = 0; i < count; i++) {
+        resp_word(out, ops[i].field);
+        resp_word(out, ops[i].value);
+    }
+}
+
+static void write_increments(struct resp *out, const struct commit_op *ops, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        resp_command(out, 4);
+        resp_text(out, "HINCRBY");
+        resp_key(out, ops[i].key);
+        resp_word(out, ops[i].field);
+        resp_int(out, ops[i].amount);
+    }
+}
+
+/* Operations of one verb on one key, as one command. */
+static void write_run(struct resp *out, const struct commit_op *ops, size_t count)
+{
+    static const struct {
+        const char *command;
+        size_t words;
+    } form[] = {
+        [COMMIT_HSET] = {"HSET", 2}, [COMMIT_HDEL] = {"HDEL", 1}, [COMMIT_SADD] = {"SADD", 1},
+        [COMMIT_ZADD] = {"ZADD", 2}, [COMMIT_ZREM] = {"ZREM", 1}};
+    enum commit_verb verb = ops->verb;
+
+    resp_command(out, 2 + form[verb].words * count);
+    resp_text(out, form[verb].command);
+    resp_key(out, ops->key);
+    for (size_t i = 0; i < count; i++) {
+        if (verb == COMMIT_ZADD)
+            resp_int(out, ops[i].amount);
+        resp_word(out, ops[i].field);
+        if (verb == COMMIT_HSET)
+            resp_word(out, ops[i].value);
+    }
+}
+
+static void write_operations(struct resp *out, const struct commit *c)
+{
+    for (size_t i = 0, n; i < c->count; i += n) {
+        const struct commit_op *ops = &c->ops[i];
+        n = commit_run(c, i);
+        if (ops->verb == COMMIT_HINCRBY)
+            write_increments(out, ops, n);
+        else if (ops->verb == COMMIT_XADD)
+            write_stream(out, ops, n);
+        else
+            write_run(out, ops, n);
+    }
+}
+
+static void write_zeros(struct resp *out, const struct commit *c)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->count; i++)
+        n += c->ops[i].verb == COMMIT_HINCRBY && c->ops[i].amount < 0;
+    if (n == 0)
+        return;
+    resp_command(out, 3 + 2 * n);
+    resp_text(out, "EVAL");
+    resp_text(out, ZERO_SCRIPT);
+    resp_int(out, (int64_t)n);
+    for (size_t i = 0; i < c->count; i++)
+        if (c->ops[i].verb == COMMIT_HINCRBY && c->ops[i].amount < 0)
+            resp_key(out, c->ops[i].key);
+    for (size_t i = 0; i < c->count; i++)
+        if (c->ops[i].verb == COMMIT_HINCRBY && c->ops[i].amount < 0)
+            resp_word(out, c->ops[i].field);
+}
+
+struct slice resp_offset_key(unsigned partition, char room[32])
+{
+    return slice_make(room, (size_t)snprintf(room, 32, "offset:%u", partition));
+}
+
+static void write_moves(struct resp *out, const struct commit *c)
+{
+    char room[32];
+
+    for (size_t i = 0; i < c->move_count; i++) {
+        const struct applied *to = &c->moves[i].to;
+        resp_command(out, 10);
+        resp_text(out, "HSET");
+        resp_key(out, resp_offset_key(c->moves[i].partition, room));
+        resp_text(out, "log");
+        resp_text(out, to->log);
+        resp_text(out, "offset");
+        resp_int(out, (int64_t)to->offset);
+        resp_text(out, "time");
+        resp_int(out, to->time_ms);
+        resp_text(out, "events");
+        resp_int(out, (int64_t)to->offset);
+    }
+}
+
+void resp_commit(struct resp *out, const struct commit *c)
+{
+    resp_command(out, 1);
+    resp_text(out, "MULTI");
+    write_operations(out, c);
+    write_zeros(out, c);
+    write_moves(out, c);
+    resp_command(out, 1);
+    resp_text(out, "EXEC");
+}

@@ -1,0 +1,13 @@
+/* A commit as the commands of one Redis transaction, from MULTI to EXEC. */
+#ifndef WORKERS_RESP_COMMIT_H
+#define WORKERS_RESP_COMMIT_H
+
+#include "workers/commit.h"
+#include "workers/resp.h"
+
+/* "offset:3", the key of what a partition stands for; in `room`. */
+struct slice resp_offset_key(unsigned partition, char room[32]);
+
+void resp_commit(struct resp *out, const struct commit *c);
+
+#endif
