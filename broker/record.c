@@ -74,7 +74,8 @@ int record_decode(struct slice bytes, unsigned partition, uint64_t offset, struc
     source = (unsigned char)bytes.at[AT_SOURCE];
     r.count = number_get32(bytes.at + AT_COUNT);
     r.received_ms = (int64_t)number_get64(bytes.at + AT_RECEIVED);
-    if (source > WIRE_NAME || source > bytes.size - RECORD_HEAD)
+    if (number_get16(bytes.at + AT_ZERO) != 0 || source > WIRE_NAME ||
+        source > bytes.size - RECORD_HEAD)
         return ERR_CORRUPT;
     r.source = slice_make(bytes.at + RECORD_HEAD, source);
     r.events = slice_make(r.source.at + source, bytes.size - RECORD_HEAD - source);

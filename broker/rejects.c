@@ -129,7 +129,7 @@ static int reject_decode(struct slice bytes, uint64_t number, struct reject *ret
     field = (unsigned char)bytes.at[AT_FIELD];
     reason = number_get16(bytes.at + AT_REASON);
     rest = slice_make(bytes.at + REJECT_HEAD, bytes.size - REJECT_HEAD);
-    if (source + code + field + reason > rest.size)
+    if (number_get16(bytes.at + AT_ZERO) != 0 || source + code + field + reason > rest.size)
         return ERR_CORRUPT;
     ret->received_ms = (int64_t)number_get64(bytes.at + AT_RECEIVED);
     ret->size = number_get32(bytes.at + AT_SIZE);

@@ -43,7 +43,8 @@ int slice_compare(struct slice a, struct slice b);
 /* A decimal int64 without sign tricks, leading zeros or spaces: true when all of it is one. */
 bool slice_to_int(struct slice text, int64_t *ret);
 
-/* Takes the bytes up to `end` (which is skipped) off the front of *rest; false when none is there. */
+/* Takes the bytes up to `end` (which is skipped) off the front of *rest; false when none is there.
+ */
 bool slice_cut(struct slice *rest, char end, struct slice *ret);
 
 /* True when the bytes are UTF-8 by RFC 3629: no overlong forms, no surrogates, nothing above

@@ -45,9 +45,10 @@ enum position {
     POSITION_NONE,
     POSITIONS
 };
-enum role { ROLE_ABSENT, ROLE_P, ROLE_O, ROLE_NONE, ROLES };               /* of a seat */
-enum level { LEVEL_ABSENT, LEVEL_TECHNICAL, LEVEL_GOVERNANCE, LEVELS };    /* default technical */
-enum presence {                                                            /* attendance.status */
+enum role { ROLE_ABSENT, ROLE_P, ROLE_O, ROLE_NONE, ROLES };            /* of a seat */
+enum level { LEVEL_ABSENT, LEVEL_TECHNICAL, LEVEL_GOVERNANCE, LEVELS }; /* default technical */
+/* attendance.status */
+enum presence {
     PRESENCE_ABSENT,
     PRESENCE_REGISTERED,
     PRESENCE_ATTENDED,
@@ -57,7 +58,8 @@ enum presence {                                                            /* at
     PRESENCES
 };
 enum mode { MODE_ABSENT, MODE_ONSITE, MODE_VIRTUAL, MODE_UNKNOWN, MODES }; /* default unknown */
-enum part {                                                                /* attendance.role */
+/* attendance.role */
+enum part {
     PART_ABSENT,
     PART_DELEGATE, /* default */
     PART_HEAD,
@@ -69,8 +71,14 @@ enum part {                                                                /* at
     PARTS
 };
 enum degree { DEGREE_ABSENT, DEGREE_IDT, DEGREE_MOD, DEGREE_NEQ, DEGREES };
-enum force { FORCE_ABSENT, FORCE_IN_FORCE, FORCE_WITHDRAWN, FORCES };      /* adoption.status */
-enum category { CATEGORY_ABSENT, CATEGORY_FULL, CATEGORY_CORRESPONDENT, CATEGORY_SUBSCRIBER, CATEGORIES };
+enum force { FORCE_ABSENT, FORCE_IN_FORCE, FORCE_WITHDRAWN, FORCES }; /* adoption.status */
+enum category {
+    CATEGORY_ABSENT,
+    CATEGORY_FULL,
+    CATEGORY_CORRESPONDENT,
+    CATEGORY_SUBSCRIBER,
+    CATEGORIES
+};
 enum stage { STAGE_ABSENT, STAGE_OPEN, STAGE_CLOSED, STAGE_CANCELLED, STAGES }; /* ballot.status */
 enum planning { PLANNING_ABSENT, PLANNING_PLANNED, PLANNING_HELD, PLANNING_CANCELLED, PLANNINGS };
 
@@ -120,9 +128,9 @@ struct event {
         uint8_t stage;    /* ballot */
         uint8_t planning; /* meeting */
     };
-    uint8_t seat;       /* vote: enum role, ROLE_ABSENT when the source does not know */
-    uint8_t mode, part; /* attendance */
-    uint8_t force;      /* adoption */
+    uint8_t seat;              /* vote: enum role, ROLE_ABSENT when the source does not know */
+    uint8_t mode, part;        /* attendance */
+    uint8_t force;             /* adoption */
     bool excused, participate; /* vote */
     bool developing;           /* member */
     bool mandatory;            /* ballot, meeting; default by the contract */
@@ -155,7 +163,8 @@ void event_decoder_reset(struct event_decoder *d);
 int event_decode(struct event_decoder *d, struct slice raw, int64_t now_ms, struct event *ret,
                  struct refusal *why);
 
-/* The same for the event at the start of *rest, of consecutive ones; moves *rest past it. */
+/* The same for the event at the start of *rest, of consecutive ones; moves *rest past it,
+ * unless it is refused. */
 int event_next(struct event_decoder *d, struct slice *rest, int64_t now_ms, struct event *ret,
                struct refusal *why);
 

@@ -1,5 +1,5 @@
-/* msgpack, both ways, by msgpack-c: a writer into a buffer, a bounded check of foreign bytes,
- * and a reader for the small arrays of the wire and the journal.
+/* msgpack, both ways: a writer into a buffer (by msgpack-c), a bounded check of foreign bytes, and
+ * a reader for the small arrays of the wire and the journal.
  *
  * msgpack-c trusts what it reads: five bytes make it ask for gigabytes.  So nothing foreign
  * reaches it before pack_check has walked the bytes without allocating. */

@@ -13,11 +13,11 @@ enum refusal_code {
     REFUSAL_UNKNOWN_TYPE,  /* "unknown-type" */
     REFUSAL_MISSING,       /* "missing": a required key is absent or null */
     REFUSAL_BAD_TYPE,      /* "bad-type": a string where a number belongs, and so on */
-    REFUSAL_BAD_VALUE,     /* "bad-value": not one of the values, no token, no identifier, no date */
-    REFUSAL_OUT_OF_RANGE,  /* "out-of-range": a number, date or length outside its limits */
-    REFUSAL_NOT_ALLOWED,   /* "not-allowed": right in itself, wrong beside another key */
-    REFUSAL_BAD_JSON,      /* "bad-json": a line that is no JSON object (command line only) */
-    REFUSAL_JOURNAL_FULL,  /* "journal-full": no room; the only one where a retry can help */
+    REFUSAL_BAD_VALUE,    /* "bad-value": not one of the values, no token, no identifier, no date */
+    REFUSAL_OUT_OF_RANGE, /* "out-of-range": a number, date or length outside its limits */
+    REFUSAL_NOT_ALLOWED,  /* "not-allowed": right in itself, wrong beside another key */
+    REFUSAL_BAD_JSON,     /* "bad-json": a line that is no JSON object (command line only) */
+    REFUSAL_JOURNAL_FULL, /* "journal-full": no room; the only one where a retry can help */
     REFUSAL_CODES
 };
 

@@ -17,8 +17,7 @@ static struct table_entry **slot_of(const struct table *t, struct slice key, uin
 {
     size_t i = hash & t->mask;
 
-    while (t->slots[i] &&
-           (t->slots[i]->hash != hash || !slice_equal(t->slots[i]->key, key)))
+    while (t->slots[i] && (t->slots[i]->hash != hash || !slice_equal(t->slots[i]->key, key)))
         i = (i + 1) & t->mask;
     return &t->slots[i];
 }

@@ -161,15 +161,6 @@ struct stack *stack_new(unsigned workers)
     return s;
 }
 
-int stack_revive(struct stack *s)
-{
-    struct run r = script(s, "start");
-    int status = r.status;
-
-    run_free(&r);
-    return status;
-}
-
 void stack_start(struct stack *s)
 {
     struct run r = script(s, "start");

@@ -21,9 +21,6 @@ struct stack *stack_new(unsigned workers);
 /* Starts what does not run; returns when all of it answers. */
 void stack_start(struct stack *s);
 
-/* Starts what is missing, if that can be done now: 0 or the script's exit status. */
-int stack_revive(struct stack *s);
-
 /* Ends everything and removes the folder.  NULL is allowed. */
 void stack_free(struct stack *s);
 

@@ -422,6 +422,11 @@ static void an_event_judged_again_may_be_of_any_time(void **state)
                      ERR_REFUSED);
     assert_int_equal(event_decode(decoder, buffer_slice(&bytes), EVENT_ANY_TIME, &e, &why), 0);
     assert_true(e.time_ms == 253402300799999);
+    buffer_clear(&bytes);
+    compose_event(EVENT_VOTE, (struct change[CHANGES]){{"time", "253402300800000"}}, &bytes);
+    assert_int_equal(event_decode(decoder, buffer_slice(&bytes), EVENT_ANY_TIME, &e, &why),
+                     ERR_REFUSED); /* in the year 10000, which no period can name */
+    assert_int_equal(why.code, REFUSAL_OUT_OF_RANGE);
 }
 
 static int decoder_open(void **state)

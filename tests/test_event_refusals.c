@@ -470,6 +470,7 @@ static void what_is_not_one_map_with_string_keys_is_malformed(void **state)
     WHOLE("\x81\xc4\x01k\x02", REFUSAL_MALFORMED, "");
     WHOLE("\x81\x80\x02", REFUSAL_MALFORMED, "");
     WHOLE("\x80\x80", REFUSAL_MALFORMED, "");
+    assert_string_equal(refused().reason, "bytes after the event");
     WHOLE("\x81\xa1k\x91\x91\x91\x91\x01", REFUSAL_MALFORMED, "");
     WHOLE("\x80", REFUSAL_MISSING, "type");
 }

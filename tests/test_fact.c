@@ -1,4 +1,5 @@
-/* Facts as text: golden lines, round trips of everything a world can say, and lines that are none. */
+/* Facts as text: golden lines, round trips of everything a world can say, and lines that are none.
+ */
 #include "proto/error.h"
 #include "proto/pack.h"
 #include "tests/world.h"
@@ -47,8 +48,7 @@ static void every_fact_of_a_world_comes_back_from_its_line(void **state)
         fact_format(e.type, &back, &again);
         assert_true(slice_equal(buffer_slice(&line), buffer_slice(&again)));
         assert_true(slice_equal(back.version.id, e.id));
-        assert_int_equal(version_compare(&back.version, &e, version_digest(e.raw)),
-                         VERSION_OLDER);
+        assert_int_equal(version_compare(&back.version, &e, version_digest(e.raw)), VERSION_OLDER);
         event_decoder_reset(d);
         arena_reset(&keep, SIZE_MAX);
     }
@@ -137,7 +137,10 @@ static void a_line_that_is_cut_or_changed_is_corrupt_or_another_fact(void **stat
 static void wrong_words_are_corrupt(void **state)
 {
     static const char *const bad[] = {
-        "", " ", "approve", "yes P 2 0 0 technical 1 0 0123456789abcdef r1",
+        "",
+        " ",
+        "approve",
+        "yes P 2 0 0 technical 1 0 0123456789abcdef r1",
         "approve P two 0 0 technical 1 0 0123456789abcdef r1",
         "approve P 2 2 0 technical 1 0 0123456789abcdef r1",
         "approve P 2 0 0 technical 1 0 0123456789abcde r1",
@@ -145,7 +148,8 @@ static void wrong_words_are_corrupt(void **state)
         "approve P 2 0 0 technical 1 0 0123456789abcdef r%2",
         "approve P 2 0 0 technical 1 0 0123456789abcdef r1 123",
         "approve P 2 0 0 technical 1 0 0123456789abcdef r1 12 more",
-        "retracted 1 0 0123456789abcdef", "retracted x 0 0123456789abcdef r1",
+        "retracted 1 0 0123456789abcdef",
+        "retracted x 0 0123456789abcdef r1",
     };
     struct arena keep = {0};
     union any_fact fact;

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -132,6 +133,8 @@ static void a_broker_started_anew_gets_all_that_is_open_in_order(void **state)
 #define KILLED_EVENTS 6000
 #define KILLS         4
 
+static const char *program; /* this one, to be started as the broker */
+
 /* A broker in a process of its own: notes each number in the shared memory, then acknowledges. */
 static int broker_process(const char *where, const char *journal)
 {
@@ -142,6 +145,7 @@ static int broker_process(const char *where, const char *journal)
                                   slice_of("test")}};
     char greeted[sizeof b.peer] = "";
 
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that failed leaves nothing behind */
     if (link_bind(where, &b.link) < 0)
         return 1;
     for (;;) {
@@ -164,7 +168,7 @@ static pid_t broker_spawn(const char *journal)
     pid_t pid = fork();
 
     if (pid == 0) { /* a new program, as ZeroMQ does not outlive a fork */
-        execl("/proc/self/exe", "broker", broker_endpoint, journal, (char *)NULL);
+        execl(program, program, broker_endpoint, journal, (char *)NULL);
         _exit(127);
     }
     assert_true(pid > 0);
@@ -223,6 +227,7 @@ int main(int argc, char **argv)
         test(nothing_is_lost_when_the_broker_is_killed),
     };
 
+    program = argv[0];
     if (argc == 3)
         return broker_process(argv[1], argv[2]);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,11 +35,6 @@ static bool is_long(void)
     return getenv("TURNOUT_TEST_LONG") != NULL;
 }
 
-static void pause_ms(int64_t ms)
-{
-    usleep((useconds_t)ms * 1000);
-}
-
 /* ---- a publisher in a process of its own ---- */
 static void refused_event(void *arg, uint64_t seq, const struct turnout_refusal *why)
 {
@@ -47,24 +43,47 @@ static void refused_event(void *arg, uint64_t seq, const struct turnout_refusal 
     _exit(1);
 }
 
-/* Publishes for about `for_ms`, whatever becomes of the broker meanwhile, and ends with 0 once all
- * of it is acknowledged. */
-static void publisher_main(const char *endpoint, struct slice events, int64_t for_ms)
+/* What the publisher tells the test: percent of its events that are acknowledged. */
+struct progress {
+    _Atomic int percent;
+};
+
+/* Takes what comes back, until it is time for the event. */
+static void publisher_pace(struct turnout_producer *p, struct progress *progress, int64_t due_ms,
+                           size_t count)
+{
+    int64_t left;
+
+    do {
+        left = due_ms - clock_mono_ms();
+        turnout_poll(p, left > 0 ? (int)left : 0);
+        progress->percent = (int)(turnout_counts(p).accepted * 100 / count);
+    } while (left > 0);
+}
+
+/* Publishes over `for_ms`, whatever becomes of the broker meanwhile, and ends with 0 once all of
+ * it is acknowledged. */
+static void publisher_main(const char *endpoint, struct slice events, int64_t for_ms,
+                           struct progress *progress)
 {
     struct turnout_options options = {.endpoint = endpoint, .refused = refused_event};
     struct turnout_producer *p;
     struct slice *list;
-    size_t count = world_split(events, &list), pace = count * 10 / (size_t)for_ms + 1;
+    size_t count = world_split(events, &list);
+    int64_t start_ms = clock_mono_ms();
 
     if (turnout_producer_new(&options, &p) < 0)
         _exit(2);
     for (size_t i = 0; i < count; i++) {
         if (turnout_send(p, list[i].at, list[i].size, NULL) < 0)
             _exit(3);
-        if (i % pace == 0)
-            turnout_poll(p, 10);
+        if (i % 100 == 0)
+            publisher_pace(p, progress, start_ms + for_ms * (int64_t)i / (int64_t)count, count);
     }
-    _exit(turnout_flush(p, 120000) < 0 ? 4 : 0);
+    if (turnout_flush(p, 120000) < 0)
+        _exit(4);
+    progress->percent = 100;
+    _exit(0);
 }
 
 /* ---- a scene: a stack, a random world, and who publishes it ---- */
@@ -73,8 +92,11 @@ struct scene {
     struct model *model;
     struct buffer events; /* as published */
     struct random random;
+    struct progress *progress; /* shared with the publisher */
     pid_t publisher;
 };
+
+#define PROGRESS_LIMIT_MS 60000
 
 static struct scene scene_new(const char *name, size_t count, int64_t for_ms)
 {
@@ -87,20 +109,26 @@ static struct scene scene_new(const char *name, size_t count, int64_t for_ms)
     world_shuffle(seed, buffer_slice(&world), 5, &s.events);
     model_add_all(s.model, buffer_slice(&world));
     buffer_free(&world);
+    s.progress =
+        mmap(NULL, sizeof *s.progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(s.progress, MAP_FAILED);
     stack_start(s.stack);
     snprintf(endpoint, sizeof endpoint, "ipc://%s/publish.sock", s.stack->dir);
     s.publisher = fork();
     if (s.publisher == 0)
-        publisher_main(endpoint, buffer_slice(&s.events), for_ms);
+        publisher_main(endpoint, buffer_slice(&s.events), for_ms, s.progress);
     return s;
 }
 
-static bool scene_publishing(struct scene *s)
+/* Waits until so much is acknowledged. */
+static void scene_await(struct scene *s, int percent)
 {
-    siginfo_t info = {0};
+    int64_t until = clock_mono_ms() + PROGRESS_LIMIT_MS;
 
-    return waitid(P_PID, (id_t)s->publisher, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-           info.si_pid == 0;
+    while (s->progress->percent < percent) {
+        assert_true(clock_mono_ms() < until);
+        usleep(1000);
+    }
 }
 
 static void scene_await_publisher(struct scene *s)
@@ -127,6 +155,7 @@ static void scene_free(struct scene *s)
     stack_free(s->stack);
     model_free(s->model);
     buffer_free(&s->events);
+    munmap(s->progress, sizeof *s->progress);
 }
 
 static void scene_kill(struct scene *s, const char *name, int signal)
@@ -256,41 +285,40 @@ static void scene_assert_journal(struct scene *s)
 static void killing_any_of_them_every_second_changes_no_number(void **state)
 {
     static const char *const victims[] = {"broker", "redis", "worker-1", "worker-2"};
-    struct scene s = scene_new("kill", is_long() ? 400000 : 40000, is_long() ? 60000 : 8000);
-    unsigned kills = 0;
+    unsigned kills = is_long() ? 60 : 8;
+    struct scene s = scene_new("kill", kills * 5000, kills * 1000);
 
     (void)state;
-    while (scene_publishing(&s) || kills < 6) {
-        pause_ms(400 + (int64_t)random_below(&s.random, 800));
-        scene_kill(&s, victims[kills++ < 4 ? kills - 1 : random_below(&s.random, 4)], SIGKILL);
-        stack_revive(s.stack);
+    for (unsigned i = 0; i < kills; i++) {
+        scene_await(&s, (int)(i * 100 / kills + random_below(&s.random, 80 / kills + 1)));
+        scene_kill(&s, victims[i < 4 ? i : random_below(&s.random, 4)], SIGKILL);
+        stack_start(s.stack);
     }
     scene_await_publisher(&s);
-    print_message("%u killed\n", kills);
     scene_compare(&s);
     scene_assert_journal(&s);
     scene_free(&s);
 }
 
-static void redis_send_one(struct stack *s, const char *one, const char *two)
+static void redis_flush(struct stack *s)
 {
     struct redis *r = redis_open(stack_path(s, "redis.sock"));
 
     assert_non_null(r);
-    assert_int_equal(two ? redis_do(r, one, two)->kind : redis_do(r, one)->kind, '+');
+    assert_int_equal(redis_do(r, "FLUSHALL")->kind, '+');
     redis_close(r);
 }
 
 static void a_redis_that_is_flushed_half_way_is_filled_again(void **state)
 {
-    struct scene s = scene_new("flush", 20000, 3000);
+    struct scene s = scene_new("flush", 20000, 2000);
 
     (void)state;
-    pause_ms(1500);
-    redis_send_one(s.stack, "FLUSHALL", NULL);
+    scene_await(&s, 50);
+    redis_flush(s.stack);
     scene_await_publisher(&s);
     scene_compare(&s);
-    redis_send_one(s.stack, "FLUSHALL", "SYNC");
+    redis_flush(s.stack);
     scene_compare(&s);
     scene_free(&s);
 }
@@ -306,34 +334,45 @@ static void run_program(struct scene *s, const char *const *words)
 /* Redis comes back with an older copy of its files, as after a restore or a failover. */
 static void a_redis_that_is_rolled_back_goes_on_from_where_it_stands(void **state)
 {
-    struct scene s = scene_new("rollback", 30000, 5000);
+    struct scene s = scene_new("rollback", 30000, 3000);
     char live[256], copy[256];
 
     (void)state;
     snprintf(live, sizeof live, "%s/redis", s.stack->dir);
     snprintf(copy, sizeof copy, "%s/redis-copy", s.stack->dir);
-    pause_ms(2000);
+    scene_await(&s, 40);
     run_program(&s, (const char *const[]){"/bin/cp", "-r", live, copy, NULL});
-    pause_ms(2000);
+    scene_await(&s, 70);
     scene_kill(&s, "redis", SIGKILL);
     run_program(&s, (const char *const[]){"/bin/rm", "-r", live, NULL});
     run_program(&s, (const char *const[]){"/bin/mv", copy, live, NULL});
-    stack_start(s.stack);
     scene_await_publisher(&s);
     scene_compare(&s);
     scene_free(&s);
 }
 
+static bool broker_knows(struct scene *s, const char *worker)
+{
+    struct run r = stack_run(s->stack, slice_of(""),
+                             (const char *const[]){"turnout", "status", "--json", NULL});
+    bool known = strstr(r.out.at, worker) != NULL;
+
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    return known;
+}
+
 /* Its partitions are given to the other one; when it wakes, it still holds batches of them. */
 static void a_worker_that_was_frozen_does_no_harm_when_it_wakes(void **state)
 {
-    struct scene s = scene_new("zombie", 40000, 8000);
+    struct scene s = scene_new("zombie", 50000, 8000);
 
     (void)state;
     for (int round = 0; round < 2; round++) {
-        pause_ms(500);
+        scene_await(&s, 10 + 40 * round);
         scene_kill(&s, "worker-1", SIGSTOP);
-        pause_ms(3500); /* longer than the silence after which it counts as dead */
+        while (broker_knows(&s, "worker-1"))
+            usleep(50000);
         scene_kill(&s, "worker-1", SIGCONT);
     }
     scene_await_publisher(&s);
@@ -341,17 +380,15 @@ static void a_worker_that_was_frozen_does_no_harm_when_it_wakes(void **state)
     scene_free(&s);
 }
 
-/* Both stopped in the middle of what they do, then the whole machine is gone. */
-static void a_power_failure_of_everything_at_once_loses_no_acknowledged_event(void **state)
+/* The broker is stopped in the middle of what it does, then all is gone at once. */
+static void a_power_failure_of_everything_loses_no_acknowledged_event(void **state)
 {
-    struct scene s = scene_new("power", 20000, 4000);
+    struct scene s = scene_new("power", 30000, 3000);
 
     (void)state;
-    for (int round = 0; round < 2; round++) {
-        pause_ms(1000);
+    for (int round = 1; round <= 3; round++) {
+        scene_await(&s, 25 * round);
         scene_kill(&s, "broker", SIGSTOP);
-        scene_kill(&s, "redis", SIGSTOP);
-        pause_ms((int64_t)random_below(&s.random, 300));
         scene_kill(&s, "redis", SIGKILL);
         scene_kill(&s, "worker-1", SIGKILL);
         scene_kill(&s, "worker-2", SIGKILL);
@@ -369,10 +406,12 @@ static void a_stack_that_is_stopped_and_started_goes_on(void **state)
     struct scene s = scene_new("stop", 10000, 1000);
 
     (void)state;
-    scene_await_publisher(&s);
+    scene_await(&s, 50);
     run_program(&s, (const char *const[]){"scripts/stack", "stop", "--dir", s.stack->dir, NULL});
     assert_int_equal(stack_pid(s.stack, "broker"), 0);
     assert_int_equal(stack_pid(s.stack, "redis"), 0);
+    stack_start(s.stack);
+    scene_await_publisher(&s);
     scene_compare(&s);
     scene_free(&s);
 }
@@ -384,7 +423,7 @@ int main(void)
         cmocka_unit_test(a_redis_that_is_flushed_half_way_is_filled_again),
         cmocka_unit_test(a_redis_that_is_rolled_back_goes_on_from_where_it_stands),
         cmocka_unit_test(a_worker_that_was_frozen_does_no_harm_when_it_wakes),
-        cmocka_unit_test(a_power_failure_of_everything_at_once_loses_no_acknowledged_event),
+        cmocka_unit_test(a_power_failure_of_everything_loses_no_acknowledged_event),
         cmocka_unit_test(a_stack_that_is_stopped_and_started_goes_on),
     };
 

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#define LOG     "00112233445566778899aabbccddeeff"
+#define LOG      "00112233445566778899aabbccddeeff"
 #define LIMIT_MS 2000
 
 static struct arena arena;
@@ -114,15 +114,13 @@ static void random_operation(struct random *r, struct commit *c)
         commit_hdel(c, pick(r, "votes:", 3), pick(r, "f", 5));
         break;
     case 2:
-        commit_hincrby(c, pick(r, "member:", 4), pick(r, "f", 4),
-                       (int64_t)random_below(r, 5) - 2);
+        commit_hincrby(c, pick(r, "member:", 4), pick(r, "f", 4), (int64_t)random_below(r, 5) - 2);
         break;
     case 3:
         commit_sadd(c, slice_of("members"), pick(r, "m", 20));
         break;
     case 4:
-        commit_zadd(c, slice_of("ballots:open"), pick(r, "b", 9),
-                    (int64_t)random_below(r, 9) - 4);
+        commit_zadd(c, slice_of("ballots:open"), pick(r, "b", 9), (int64_t)random_below(r, 9) - 4);
         break;
     default:
         commit_zrem(c, slice_of("ballots:open"), pick(r, "b", 9));

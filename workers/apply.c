@@ -171,9 +171,8 @@ static void note_moves(struct apply *a, const struct apply_batch *batches, size_
     for (size_t i = 0; i < count; i++) {
         struct commit_move *m = commit_move(&a->commit, batches[i].partition);
         m->from = batches[i].from;
-        m->to = (struct applied){.known = true,
-                                 .offset = batches[i].from.offset + batches[i].count,
-                                 .time_ms = now_ms};
+        m->to = (struct applied){
+            .known = true, .offset = batches[i].from.offset + batches[i].count, .time_ms = now_ms};
         memcpy(m->to.log, a->log, sizeof m->to.log);
     }
 }

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <sysexits.h>
 
-#define WINDOW      WIRE_WINDOW
-#define TIMEOUT_S   30
-#define POLL_MS     200
+#define WINDOW    WIRE_WINDOW
+#define TIMEOUT_S 30
+#define POLL_MS   200
 
 struct line {
     const char *file;
@@ -126,8 +126,7 @@ static bool blank(struct slice line)
     return true;
 }
 
-static int publish_line(struct publish *p, struct slice line, struct line at,
-                        struct buffer *event)
+static int publish_line(struct publish *p, struct slice line, struct line at, struct buffer *event)
 {
     struct refusal why;
 
@@ -217,12 +216,16 @@ int cli_publish(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
-        option_table, option_parse, "[FILE...]",
+        option_table,
+        option_parse,
+        "[FILE...]",
         "Sends events, one JSON object a line, from the files or standard input, and waits until "
         "the broker has made them durable.  Each refusal is told on standard error; the last line "
         "on standard output is {\"accepted\":N,\"rejected\":M}.  Exit status: 0 all accepted, 1 "
         "some refused, 66 a file cannot be read, 69 or 75 the broker does not answer.",
-        children, NULL, NULL};
+        children,
+        NULL,
+        NULL};
     struct publish *p = calloc(1, sizeof *p);
     int status;
 

@@ -22,8 +22,8 @@ struct status {
     int64_t lag_ms;
 };
 
-static const struct argp_option option_table[] = {
-    {"json", 'j', 0, 0, "as one JSON object", 0}, {0}};
+static const struct argp_option option_table[] = {{"json", 'j', 0, 0, "as one JSON object", 0},
+                                                  {0}};
 
 static error_t option_parse(int key, char *arg, struct argp_state *state)
 {
@@ -110,10 +110,10 @@ static json_t *workers_json(const struct wire_report *r)
 
     for (uint32_t i = 0; i < r->worker_count; i++) {
         const struct wire_peer *w = &r->workers[i];
-        json_array_append_new(list, json_pack("{s:o,s:I,s:I,s:o}", "name", text(w->name), "pid",
-                                              (json_int_t)w->pid, "silent_ms",
-                                              (json_int_t)w->silent_ms, "partitions",
-                                              numbers(w->partitions, w->count)));
+        json_array_append_new(list,
+                              json_pack("{s:o,s:I,s:I,s:o}", "name", text(w->name), "pid",
+                                        (json_int_t)w->pid, "silent_ms", (json_int_t)w->silent_ms,
+                                        "partitions", numbers(w->partitions, w->count)));
     }
     return list;
 }
@@ -130,14 +130,14 @@ static uint64_t events_of(const struct wire_report *r)
 static void print_json(const struct status *s)
 {
     const struct wire_report *r = &s->report;
-    json_t *broker = json_pack(
-        "{s:o,s:o,s:I,s:I,s:I,s:I}", "server", text(r->server), "log", text(r->log), "uptime_ms",
-        (json_int_t)r->uptime_ms, "accepted", (json_int_t)r->accepted, "refused",
-        (json_int_t)r->refused, "producers", (json_int_t)r->producers);
-    json_t *journal = json_pack("{s:I,s:I,s:I,s:I,s:o}", "events", (json_int_t)events_of(r),
-                                "bytes", (json_int_t)r->journal_bytes, "limit_bytes",
-                                (json_int_t)r->journal_limit, "rejects", (json_int_t)r->rejects,
-                                "partitions", partitions_json(s));
+    json_t *broker =
+        json_pack("{s:o,s:o,s:I,s:I,s:I,s:I}", "server", text(r->server), "log", text(r->log),
+                  "uptime_ms", (json_int_t)r->uptime_ms, "accepted", (json_int_t)r->accepted,
+                  "refused", (json_int_t)r->refused, "producers", (json_int_t)r->producers);
+    json_t *journal =
+        json_pack("{s:I,s:I,s:I,s:I,s:o}", "events", (json_int_t)events_of(r), "bytes",
+                  (json_int_t)r->journal_bytes, "limit_bytes", (json_int_t)r->journal_limit,
+                  "rejects", (json_int_t)r->rejects, "partitions", partitions_json(s));
     json_t *all =
         json_pack("{s:o,s:o,s:{s:b},s:o,s:{s:I,s:f}}", "broker", broker, "journal", journal,
                   "redis", "reachable", s->redis, "workers", workers_json(r), "lag", "events",
@@ -157,8 +157,8 @@ static void print_table(const struct status *s)
     printf("          accepted %" PRIu64 ", refused %" PRIu64 " since its start; %" PRIu64
            " producers\n",
            r->accepted, r->refused, r->producers);
-    printf("journal   %" PRIu64 " events in %u partitions, %" PRIu64 " of %" PRIu64
-           " MiB; %" PRIu64 " refused events kept\n",
+    printf("journal   %" PRIu64 " events in %u partitions, %" PRIu64 " of %" PRIu64 " MiB; %" PRIu64
+           " refused events kept\n",
            events_of(r), r->count, r->journal_bytes >> 20, r->journal_limit >> 20, r->rejects);
     printf("redis     %s: %s\n", s->stack.redis, s->redis ? "answers" : "does not answer");
     for (uint32_t i = 0; i < r->worker_count; i++) {
@@ -175,10 +175,14 @@ int cli_status(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
-        option_table, option_parse, NULL,
+        option_table,
+        option_parse,
+        NULL,
         "Tells how broker, journal and workers do, and how far Redis is behind.  Exit status: 0 "
         "broker and Redis answer, 69 one of them does not.",
-        children, NULL, NULL};
+        children,
+        NULL,
+        NULL};
     struct status s = {0};
     struct reader *r = NULL;
     int error;

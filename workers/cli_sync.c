@@ -10,9 +10,9 @@
 #include <sysexits.h>
 #include <time.h>
 
-#define TIMEOUT_S    60
-#define CONNECT_MS   10000
-#define LONGEST_MS   20 /* between two looks */
+#define TIMEOUT_S  60
+#define CONNECT_MS 10000
+#define LONGEST_MS 20 /* between two looks */
 
 struct sync {
     struct cli_stack stack;
@@ -23,8 +23,7 @@ struct sync {
 };
 
 static const struct argp_option option_table[] = {
-    {"timeout", 't', "SECONDS", 0, "give up after so long without progress (default: 60)", 0},
-    {0}};
+    {"timeout", 't', "SECONDS", 0, "give up after so long without progress (default: 60)", 0}, {0}};
 
 static error_t option_parse(int key, char *arg, struct argp_state *state)
 {
@@ -119,11 +118,15 @@ int cli_sync(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
-        option_table, option_parse, NULL,
+        option_table,
+        option_parse,
+        NULL,
         "Returns when all events that the broker had acknowledged are in Redis.  Exit status: 0 "
         "they are, 69 the broker or Redis cannot be reached, 75 nothing moves, 78 Redis belongs "
         "to another journal.",
-        children, NULL, NULL};
+        children,
+        NULL,
+        NULL};
     struct sync s = {.timeout_s = TIMEOUT_S};
     struct store *store;
     int error;

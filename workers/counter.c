@@ -130,8 +130,7 @@ bool row_moves(const struct row *r)
     return false;
 }
 
-void counters_add(struct counters *c, const struct place *at, const struct field *f,
-                  int64_t amount)
+void counters_add(struct counters *c, const struct place *at, const struct field *f, int64_t amount)
 {
     struct date_civil day = date_to_civil(at->day);
     uint32_t year = (uint32_t)day.year * 100;

@@ -8,7 +8,7 @@
 
 /* The counters of ballots and meetings; each exists at both levels. */
 enum counter {
-    COUNTER_VOTES,                                        /* + enum position: votes.approve ... */
+    COUNTER_VOTES, /* + enum position: votes.approve ... */
     COUNTER_COMMENTED = COUNTER_VOTES + POSITION_NONE,
     COUNTER_PARTICIPATE,
     COUNTER_LATE,
@@ -74,7 +74,8 @@ void counters_clear(struct counters *c);
 void counters_drop(struct counters *c);
 void counters_free(struct counters *c);
 
-/* "technical.ballots.missed.DIS": the counter's name at a level, with a suffix if it is not empty. */
+/* "technical.ballots.missed.DIS": the counter's name at a level, with a suffix if it is not empty.
+ */
 const struct field *counters_field(struct counters *c, uint8_t level, enum counter counter,
                                    struct slice suffix);
 /* Any name, such as "adoptions.theme.trade". */

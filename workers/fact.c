@@ -13,18 +13,26 @@ enum column_kind { WORD, BOOL, INT, DATE, TEXT, LIST, BITS };
 
 struct column {
     enum column_kind kind;
-    uint16_t in_fact, in_event;     /* offsets */
+    uint16_t in_fact, in_event;       /* offsets */
     uint16_t count_fact, count_event; /* LIST: offsets of the counts */
-    const char *const *names;       /* WORD */
+    const char *const *names;         /* WORD */
     unsigned name_count;
 };
 
-#define COLUMN(k, type, member, source) {k, offsetof(struct type##_fact, member), offsetof(struct event, source), 0, 0, NULL, 0}
-#define WORDS(type, member, source, names, count) \
-    {WORD, offsetof(struct type##_fact, member), offsetof(struct event, source), 0, 0, names, count}
-#define LISTED(type, member, number)                                                       \
-    {LIST, offsetof(struct type##_fact, member), offsetof(struct event, tokens),           \
-     offsetof(struct type##_fact, number), offsetof(struct event, token_count), NULL, 0}
+#define COLUMN(k, type, member, source)                                                            \
+    {                                                                                              \
+        k, offsetof(struct type##_fact, member), offsetof(struct event, source), 0, 0, NULL, 0     \
+    }
+#define WORDS(type, member, source, names, count)                                                  \
+    {                                                                                              \
+        WORD, offsetof(struct type##_fact, member), offsetof(struct event, source), 0, 0, names,   \
+            count                                                                                  \
+    }
+#define LISTED(type, member, number)                                                               \
+    {                                                                                              \
+        LIST, offsetof(struct type##_fact, member), offsetof(struct event, tokens),                \
+            offsetof(struct type##_fact, number), offsetof(struct event, token_count), NULL, 0     \
+    }
 
 static const struct column vote_columns[] = {
     WORDS(vote, position, position, position_name, POSITIONS),
@@ -65,12 +73,9 @@ static const struct column seat_columns[] = {
     WORDS(seat, role, role, role_name, ROLES),
 };
 static const struct column ballot_columns[] = {
-    COLUMN(TEXT, ballot, kind, kind),
-    COLUMN(DATE, ballot, opens, opens),
-    COLUMN(DATE, ballot, closes, closes),
-    WORDS(ballot, stage, stage, stage_name, STAGES),
-    COLUMN(BOOL, ballot, mandatory, mandatory),
-    WORDS(ballot, level, level, level_name, LEVELS),
+    COLUMN(TEXT, ballot, kind, kind),           COLUMN(DATE, ballot, opens, opens),
+    COLUMN(DATE, ballot, closes, closes),       WORDS(ballot, stage, stage, stage_name, STAGES),
+    COLUMN(BOOL, ballot, mandatory, mandatory), WORDS(ballot, level, level, level_name, LEVELS),
     COLUMN(TEXT, ballot, title, title),
 };
 static const struct column meeting_columns[] = {
@@ -82,7 +87,10 @@ static const struct column meeting_columns[] = {
     COLUMN(TEXT, meeting, title, title),
 };
 
-#define SHAPE(type) {type##_columns, sizeof type##_columns / sizeof *type##_columns, sizeof(struct type##_fact)}
+#define SHAPE(type)                                                                                \
+    {                                                                                              \
+        type##_columns, sizeof type##_columns / sizeof *type##_columns, sizeof(struct type##_fact) \
+    }
 static const struct shape {
     const struct column *columns;
     size_t count, size;

@@ -273,9 +273,8 @@ static void flush_member(struct ledger *l, struct commit *c, struct member *m)
 static struct slice period_text(struct commit *c, uint32_t period)
 {
     char text[16];
-    int n = period % 100
-                ? snprintf(text, sizeof text, "%04u-%02u", period / 100, period % 100)
-                : snprintf(text, sizeof text, "%04u", period / 100);
+    int n = period % 100 ? snprintf(text, sizeof text, "%04u-%02u", period / 100, period % 100)
+                         : snprintf(text, sizeof text, "%04u", period / 100);
 
     return arena_copy(c->arena, slice_make(text, (size_t)n));
 }
@@ -288,8 +287,8 @@ static struct slice row_key_text(struct commit *c, const struct row_key *k)
     struct slice period = period_text(c, k->period);
     struct slice of_member[] = {slice_of("member:"), member, slice_of(":"), period};
     struct slice of_committee[] = {slice_of("committee:"), committee, slice_of(":"), period};
-    struct slice of_seat[] = {slice_of("seat:"), committee,     slice_of("|"),
-                              member,            slice_of(":"), period};
+    struct slice of_seat[] = {slice_of("seat:"), committee, slice_of("|"), member,
+                              slice_of(":"),     period};
 
     return k->kind == ROW_MEMBER      ? commit_join(c, of_member, 4)
            : k->kind == ROW_COMMITTEE ? commit_join(c, of_committee, 4)
@@ -382,8 +381,7 @@ void flush_changes(struct ledger *l, struct commit *c)
 {
     struct names ballots = {0}, meetings = {0};
 
-    commit_xadd(c, slice_of("changes"), slice_of("moves"),
-                commit_text(c, (int64_t)c->move_count));
+    commit_xadd(c, slice_of("changes"), slice_of("moves"), commit_text(c, (int64_t)c->move_count));
     changes_of_rows(l, c);
     for (size_t i = 0; i < l->touched_ballots.count; i++) {
         const struct ballot *b = l->touched_ballots.items[i];

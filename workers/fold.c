@@ -43,8 +43,8 @@ static struct subject subject_find(struct ledger *l, const struct event *e)
         break;
     case EVENT_ATTENDANCE:
         s.meeting = ledger_meeting(l, s.committee, e->meeting);
-        s.participant = ledger_participant(l, s.meeting, e->member,
-                                           ledger_pair(l, e->member, e->participant));
+        s.participant =
+            ledger_participant(l, s.meeting, e->member, ledger_pair(l, e->member, e->participant));
         s.version = &s.participant->fact.version;
         break;
     case EVENT_ADOPTION:

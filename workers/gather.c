@@ -99,8 +99,7 @@ static int row_index(void *context, void *record, struct slice field, struct sli
 
     if (slice_is(field, "committee")) {
         c->listed = true;
-        return slice_is(value, "-") ? 0
-                                    : fact_parse(EVENT_COMMITTEE, value, &l->keep, &c->fact);
+        return slice_is(value, "-") ? 0 : fact_parse(EVENT_COMMITTEE, value, &l->keep, &c->fact);
     }
     if (!split(field, '|', &kind, &id) || !date_parse(value, &day))
         return ERR_CORRUPT;

@@ -196,8 +196,7 @@ struct participant *ledger_participant(struct ledger *l, struct meeting *m, stru
     return p;
 }
 
-struct seat *ledger_seat(struct ledger *l, struct committee *c, struct slice member,
-                         date_days from)
+struct seat *ledger_seat(struct ledger *l, struct committee *c, struct slice member, date_days from)
 {
     bool fresh;
     struct seat_line *line = entry_of(l, &c->seats, member, sizeof *line, &fresh);

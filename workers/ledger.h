@@ -46,7 +46,7 @@ struct adoption {
 struct committee {
     struct table_entry entry; /* by its id */
     bool loaded, touched;
-    bool listed;       /* the store knows it */
+    bool listed; /* the store knows it */
     bool fact_changed;
     struct committee_fact fact;
     struct table seats;    /* struct seat_line by member */
@@ -71,8 +71,8 @@ struct seat {
 
 /* Indices of a ballot's tally: all votes and each position, the same of P-members, duties. */
 enum tally {
-    TALLY_VOTES = 0,                                  /* + enum position */
-    TALLY_P_VOTES = TALLY_VOTES + POSITION_NONE,      /* + enum position */
+    TALLY_VOTES = 0,                             /* + enum position */
+    TALLY_P_VOTES = TALLY_VOTES + POSITION_NONE, /* + enum position */
     TALLY_DUE = TALLY_P_VOTES + POSITION_NONE,
     TALLY_MISSED,
     TALLY_EXCUSED,
@@ -104,7 +104,13 @@ struct vote {
     struct vote_fact fact;
 };
 
-enum gathering { GATHERING_MEMBERS, GATHERING_DELEGATES, GATHERING_DUE, GATHERING_MISSED, GATHERINGS };
+enum gathering {
+    GATHERING_MEMBERS,
+    GATHERING_DELEGATES,
+    GATHERING_DUE,
+    GATHERING_MISSED,
+    GATHERINGS
+};
 extern const char *const gathering_name[GATHERINGS];
 
 struct meeting {

@@ -118,8 +118,7 @@ static void keep_alive(struct reader *r)
             say_hello(r, now_ms);
     } else if (now_ms - r->heard_ms >= 3 * r->heartbeat_ms) {
         begin_again(r, now_ms);
-    } else if (now_ms - r->heard_ms >= r->heartbeat_ms &&
-               now_ms - r->asked_ms >= r->heartbeat_ms) {
+    } else if (now_ms - r->heard_ms >= r->heartbeat_ms && now_ms - r->asked_ms >= r->heartbeat_ms) {
         r->asked_ms = now_ms;
         reader_send(r, &(struct wire_message){.kind = WIRE_PING});
     }

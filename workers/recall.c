@@ -28,8 +28,7 @@ void recall_match(struct ledger *l, struct slice events, struct version *const *
 
 static void ask(struct reader *r, unsigned partition, uint64_t offset, uint64_t stream)
 {
-    struct wire_message m = {.kind = WIRE_READ,
-                             .read = {partition, stream, offset, RECALL_CREDIT}};
+    struct wire_message m = {.kind = WIRE_READ, .read = {partition, stream, offset, RECALL_CREDIT}};
 
     reader_send(r, &m);
 }

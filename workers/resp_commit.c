@@ -45,9 +45,11 @@ static void write_run(struct resp *out, const struct commit_op *ops, size_t coun
     static const struct {
         const char *command;
         size_t words;
-    } form[] = {
-        [COMMIT_HSET] = {"HSET", 2}, [COMMIT_HDEL] = {"HDEL", 1}, [COMMIT_SADD] = {"SADD", 1},
-        [COMMIT_ZADD] = {"ZADD", 2}, [COMMIT_ZREM] = {"ZREM", 1}};
+    } form[] = {[COMMIT_HSET] = {"HSET", 2},
+                [COMMIT_HDEL] = {"HDEL", 1},
+                [COMMIT_SADD] = {"SADD", 1},
+                [COMMIT_ZADD] = {"ZADD", 2},
+                [COMMIT_ZREM] = {"ZREM", 1}};
     enum commit_verb verb = ops->verb;
 
     resp_command(out, 2 + form[verb].words * count);

@@ -35,8 +35,8 @@ struct store_fetch {
 
 struct store_ops {
     int (*begin)(struct store *s, const unsigned *partitions, size_t count,
-                 struct applied *ret_applied, const struct store_fetch *fetches,
-                 size_t fetch_count, void *context);
+                 struct applied *ret_applied, const struct store_fetch *fetches, size_t fetch_count,
+                 void *context);
     int (*fetch)(struct store *s, const struct store_fetch *fetches, size_t count, void *context);
     int (*commit)(struct store *s, const struct commit *c);
     void (*drop)(struct store *s);

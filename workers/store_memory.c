@@ -39,9 +39,9 @@ struct memory_store {
 
 static enum commit_verb kind_of(enum commit_verb verb)
 {
-    return verb == COMMIT_SADD                            ? COMMIT_SADD
+    return verb == COMMIT_SADD                          ? COMMIT_SADD
            : verb == COMMIT_ZADD || verb == COMMIT_ZREM ? COMMIT_ZADD
-                                                          : COMMIT_HSET;
+                                                        : COMMIT_HSET;
 }
 
 static struct place *place_of(struct memory_store *s, struct container *k, struct slice field)

@@ -54,9 +54,9 @@ static int reply_error(const redisReply *r)
     static const struct {
         const char *start;
         int code;
-    } known[] = {{"LOADING", ERR_AGAIN},     {"BUSY", ERR_AGAIN},    {"READONLY", ERR_AGAIN},
-                 {"OOM", ERR_AGAIN},         {"MISCONF", ERR_AGAIN}, {"MASTERDOWN", ERR_AGAIN},
-                 {"NOREPLICAS", ERR_AGAIN},  {"EXECABORT", ERR_AGAIN}, {"NOAUTH", ERR_CONFIG},
+    } known[] = {{"LOADING", ERR_AGAIN},    {"BUSY", ERR_AGAIN},      {"READONLY", ERR_AGAIN},
+                 {"OOM", ERR_AGAIN},        {"MISCONF", ERR_AGAIN},   {"MASTERDOWN", ERR_AGAIN},
+                 {"NOREPLICAS", ERR_AGAIN}, {"EXECABORT", ERR_AGAIN}, {"NOAUTH", ERR_CONFIG},
                  {"NOPERM", ERR_CONFIG}};
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -345,10 +345,10 @@ static int read_exec(struct redis_store *s)
  * must stop the commit, not halve it. */
 static const char *type_of(enum commit_verb verb)
 {
-    return verb == COMMIT_SADD                            ? "set"
+    return verb == COMMIT_SADD                          ? "set"
            : verb == COMMIT_ZADD || verb == COMMIT_ZREM ? "zset"
-           : verb == COMMIT_XADD                          ? "stream"
-                                                          : "hash";
+           : verb == COMMIT_XADD                        ? "stream"
+                                                        : "hash";
 }
 
 static bool must_look(const struct redis_store *s, const struct commit *c, size_t i)

@@ -63,9 +63,9 @@ static int stop_open(void)
 int main(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
-    static const struct argp argp = {option_table, option_parse, NULL,
-                                     "Keeps the participation counters in Redis up to date.",
-                                     children, NULL, NULL};
+    static const struct argp argp = {
+        option_table, option_parse, NULL, "Keeps the participation counters in Redis up to date.",
+        children,     NULL,         NULL};
     struct options o = {.level = LOG_INFO};
     char name[32];
     int error;

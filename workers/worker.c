@@ -18,11 +18,11 @@
 
 /* Two windows of each of 8 partitions are in memory at most (one in the inbox, one on its way):
  * 2 * 8 * 512 KiB = 8 MiB; a window holds some 4,000 votes. */
-#define STREAM_CREDIT   ((uint64_t)512 << 10)
-#define REDIS_LIMIT_MS  5000 /* a reply that takes longer counts as lost */
-#define LOOK_MS         500  /* how often Redis is asked whether it still stands where we left it */
-#define AGAIN_MS        200  /* pause after Redis could not be used */
-#define COMPLAIN_MS     10000
+#define STREAM_CREDIT  ((uint64_t)512 << 10)
+#define REDIS_LIMIT_MS 5000 /* a reply that takes longer counts as lost */
+#define LOOK_MS        500  /* how often Redis is asked whether it still stands where we left it */
+#define AGAIN_MS       200  /* pause after Redis could not be used */
+#define COMPLAIN_MS    10000
 
 struct stream {
     bool assigned, followed;
@@ -93,15 +93,18 @@ static void worker_greet(struct worker *w)
 /* What another worker may change is not known any more. */
 static void take_assign(struct worker *w, const struct wire_assign *a)
 {
-    bool mine[WIRE_MAX_PARTS] = {false};
+    bool mine[WIRE_MAX_PARTS] = {false}, changed = false;
 
     for (uint32_t i = 0; i < a->count; i++)
         mine[a->partitions[i]] = true;
     for (unsigned p = 0; p < WIRE_MAX_PARTS; p++) {
+        changed |= w->streams[p].assigned != mine[p];
         if (w->streams[p].assigned && !mine[p])
             stream_lose(w, p);
         w->streams[p].assigned = mine[p];
     }
+    if (!changed)
+        return;
     apply_forget(w->apply);
     log_info("serving %u of %u partitions", a->count, w->partitions);
 }
@@ -222,9 +225,9 @@ static int worker_look(struct worker *w)
     error = store_begin(w->store, parts, count, applied, NULL, 0, NULL);
     for (size_t i = 0; i < count && error == 0; i++) {
         struct stream *s = &w->streams[parts[i]];
-        if (s->followed && (s->applied.known != applied[i].known ||
-                            s->applied.offset != applied[i].offset ||
-                            strcmp(s->applied.log, applied[i].log) != 0))
+        if (s->followed &&
+            (s->applied.known != applied[i].known || s->applied.offset != applied[i].offset ||
+             strcmp(s->applied.log, applied[i].log) != 0))
             error = ERR_CONFLICT;
     }
     for (size_t i = 0; i < count && error == 0; i++)

@@ -12,7 +12,8 @@ struct worker_config {
     const char *name;     /* in the broker's status */
 };
 
-/* Works until `stop_fd` can be read (a signalfd).  0, or why it gave up: ERR_CONFIG, ERR_VERSION. */
+/* Works until `stop_fd` can be read (a signalfd).  0, or why it gave up: ERR_CONFIG, ERR_VERSION.
+ */
 int worker_run(const struct worker_config *config, int stop_fd);
 
 #endif
