@@ -62,6 +62,30 @@ test: all $(TESTS) $(BENCHES)
 bench: all $(BENCHES)
 	@scripts/bench
 
+check:
+	@scripts/check
+
+# Every parser against libFuzzer with ASan and UBSan, FUZZ_S seconds each; needs clang.
+FUZZ_S ?= 10
+fuzz:
+	@scripts/fuzz $(FUZZ_S)
+
+fuzzers: $(FUZZERS)
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/%.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(LDLIBS_ALL)
+
+PREFIX ?= /usr/local
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include
+	install $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(BUILD)/lib/libturnout.a $(DESTDIR)$(PREFIX)/lib
+	install -m 644 proto/turnout.h $(DESTDIR)$(PREFIX)/include
+
+lint:
+	cppcheck -q --std=c11 --enable=warning,performance,portability --error-exitcode=1 \
+	    --suppress=missingIncludeSystem --suppress=identicalInnerCondition -I. proto broker workers
+
 clean:
 	rm -rf $(BUILD)
 
@@ -69,7 +93,12 @@ format:
 	clang-format -i $(wildcard */*.c */*.h)
 
 help:
-	@echo 'all test check bench fuzz install clean format lint help'
+	@echo 'all      programs into $(BUILD)/bin, libturnout into $(BUILD)/lib'
+	@echo 'test     every test (SANITIZE=address,undefined BUILD=build/asan: under sanitizers)'
+	@echo 'check    the house rules: sizes, includes, formatting'
+	@echo 'bench    throughput of a private stack, as one JSON line'
+	@echo 'fuzz     every parser for FUZZ_S seconds (clang)'
+	@echo 'install  into $(PREFIX); also: clean format lint'
 
-.PHONY: all test check bench fuzz install clean format lint help
+.PHONY: all test check bench fuzz fuzzers install clean format lint help
 .SECONDARY:
