@@ -3,6 +3,7 @@
 #include "proto/clock.h"
 #include "proto/error.h"
 #include "tests/peer.h"
+#include "tests/shelf.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -214,25 +215,9 @@ static void what_is_not_there_cannot_be_read(void **state)
 static void damage(const char *mark)
 {
     char path[600];
-    struct buffer b = {0};
-    int found = 0;
 
     snprintf(path, sizeof path, "%s/journal/data.mdb", peer_folder);
-    FILE *f = fopen(path, "r+");
-    assert_non_null(f);
-    fseek(f, 0, SEEK_END);
-    size_t size = (size_t)ftell(f), n = strlen(mark);
-    rewind(f);
-    assert_int_equal(fread(buffer_room(&b, size), 1, size, f), size);
-    for (size_t i = 0; i + n + 1 < size; i++)
-        if (memcmp(b.at + i, mark, n) == 0) {
-            fseek(f, (long)(i + n), SEEK_SET);
-            fputc('X', f);
-            found++;
-        }
-    fclose(f);
-    buffer_free(&b);
-    assert_true(found > 0);
+    shelf_damage(path, mark, strlen(mark), 'X');
 }
 
 static void a_damaged_record_stops_its_stream_only(void **state)

@@ -1,0 +1,113 @@
+/* A journal in a folder of its own; see shelf.h. */
+#include "tests/shelf.h"
+
+#include "proto/error.h"
+
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+char shelf_folder[512];
+
+static int remove_one(const char *path, const struct stat *s, int type, struct FTW *where)
+{
+    (void)s, (void)type, (void)where;
+    return remove(path);
+}
+
+int shelf_setup(void **state)
+{
+    const char *tmp = getenv("TMPDIR");
+
+    (void)state;
+    snprintf(shelf_folder, sizeof shelf_folder, "%s/journal.XXXXXX", tmp ? tmp : "/tmp");
+    return mkdtemp(shelf_folder) ? 0 : -1;
+}
+
+int shelf_teardown(void **state)
+{
+    (void)state;
+    return nftw(shelf_folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+int shelf_try(uint64_t limit, unsigned partitions, struct journal **ret)
+{
+    struct journal_config c = {shelf_folder, limit, partitions};
+
+    return journal_open(&c, ret);
+}
+
+struct journal *shelf_open(void)
+{
+    struct journal *j = NULL;
+
+    assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), 0);
+    return j;
+}
+
+int shelf_stage(struct journal *j, unsigned partition, const char *events)
+{
+    uint32_t count = (uint32_t)strlen(events);
+    struct record r = {slice_of("local"), 1700000000000 + count, count, slice_of(events)};
+
+    return journal_append(j, partition, &r);
+}
+
+void shelf_append(struct journal *j, unsigned partition, const char *events)
+{
+    assert_int_equal(shelf_stage(j, partition, events), 0);
+}
+
+int shelf_read(struct journal *j, unsigned partition, uint64_t offset, struct buffer *out)
+{
+    struct record r;
+    uint64_t at;
+    int err = journal_read_begin(j, partition, offset);
+
+    buffer_clear(out);
+    while (err == 0) {
+        err = journal_next(j, &at, &r);
+        if (err == 0)
+            buffer_add_slice(out, r.events);
+    }
+    journal_read_end(j);
+    return err == ERR_AGAIN ? 0 : err;
+}
+
+void shelf_expect(struct journal *j, unsigned partition, const char *expected)
+{
+    struct buffer b = {0};
+
+    assert_int_equal(shelf_read(j, partition, 0, &b), 0);
+    assert_true(slice_is(buffer_slice(&b), expected));
+    assert_int_equal(journal_end(j, partition), strlen(expected));
+    buffer_free(&b);
+}
+
+void shelf_damage(const char *file, const char *mark, size_t at, char byte)
+{
+    struct buffer b = {0};
+    size_t size, n = strlen(mark);
+    FILE *f = fopen(file, "r+");
+    int found = 0;
+
+    assert_non_null(f);
+    fseek(f, 0, SEEK_END);
+    size = (size_t)ftell(f);
+    rewind(f);
+    assert_int_equal(fread(buffer_room(&b, size), 1, size, f), size);
+    for (size_t i = 0; i + n + at < size; i++)
+        if (memcmp(b.at + i, mark, n) == 0) {
+            fseek(f, (long)(i + at), SEEK_SET);
+            fputc(byte, f);
+            found++;
+        }
+    fclose(f);
+    buffer_free(&b);
+    assert_true(found > 0);
+}

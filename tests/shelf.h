@@ -1,0 +1,29 @@
+/* A journal in a folder of its own, for one test after the other. */
+#ifndef TESTS_SHELF_H
+#define TESTS_SHELF_H
+
+#include "broker/journal.h"
+
+#define SHELF_BYTES ((uint64_t)64 * 1024 * 1024)
+
+extern char shelf_folder[512];
+
+/* cmocka's setup and teardown: make and remove the folder. */
+int shelf_setup(void **state);
+int shelf_teardown(void **state);
+
+int shelf_try(uint64_t limit, unsigned partitions, struct journal **ret);
+struct journal *shelf_open(void); /* SHELF_BYTES, 8 partitions */
+
+/* Stages one record of events of one byte each: the journal does not look into them. */
+int shelf_stage(struct journal *j, unsigned partition, const char *events);
+void shelf_append(struct journal *j, unsigned partition, const char *events);
+
+/* All events of a partition from an offset on, one after the other. */
+int shelf_read(struct journal *j, unsigned partition, uint64_t offset, struct buffer *out);
+void shelf_expect(struct journal *j, unsigned partition, const char *expected);
+
+/* Replaces one byte, `at` bytes behind each place in the file where `mark` stands. */
+void shelf_damage(const char *file, const char *mark, size_t at, char byte);
+
+#endif

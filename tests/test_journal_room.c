@@ -1,0 +1,327 @@
+/* The journal in bad times: a full disk is no misfortune, refused events do not pile up, and what
+ * was committed survives the death of the process at any moment. */
+#include "proto/error.h"
+#include "proto/event.h"
+#include "tests/shelf.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* ---- full ---- */
+
+#define BIG (512 * 1024)
+
+static void append_big(struct journal *j, char fill)
+{
+    static char events[BIG];
+    struct record r = {slice_of("local"), 1, 1000, slice_make(events, BIG)};
+
+    memset(events, fill, BIG);
+    journal_append(j, 0, &r);
+}
+
+/* Commits big records until there is no room; how many went in, 0 if it ended in any other way. */
+static unsigned fill(struct journal *j)
+{
+    unsigned n = 0;
+    int err = 0;
+
+    while (err == 0 && n < 1000) {
+        append_big(j, (char)('a' + n % 26));
+        err = journal_commit(j);
+        n += err == 0;
+    }
+    return err == ERR_FULL ? n : 0;
+}
+
+/* Exactly so many big records are there, and whole. */
+static bool big_are(struct journal *j, unsigned expected)
+{
+    struct record r;
+    uint64_t at;
+    unsigned n = 0;
+    bool whole = journal_read_begin(j, 0, 0) == 0;
+
+    for (; journal_next(j, &at, &r) == 0; n++)
+        whole = whole && r.events.size == BIG && r.events.at[BIG - 1] == (char)('a' + n % 26);
+    journal_read_end(j);
+    return whole && n == expected && journal_end(j, 0) == expected * 1000;
+}
+
+static void a_full_journal_keeps_nothing_half_and_goes_on_when_enlarged(void **state)
+{
+    struct journal *j;
+    unsigned n;
+
+    (void)state;
+    assert_int_equal(shelf_try(JOURNAL_MIN_BYTES, 8, &j), 0);
+    n = fill(j);
+    assert_true(n > 4);
+    assert_true(big_are(j, n));
+    shelf_append(j, 1, "small");
+    append_big(j, '?'); /* the room for the small one does not save the commit */
+    assert_int_equal(journal_commit(j), ERR_FULL);
+    shelf_expect(j, 1, "");
+    assert_true(big_are(j, n));
+    journal_close(j);
+    assert_int_equal(shelf_try(2 * JOURNAL_MIN_BYTES, 8, &j), 0);
+    assert_true(big_are(j, n));
+    append_big(j, (char)('a' + n % 26));
+    shelf_append(j, 1, "small");
+    assert_int_equal(journal_commit(j), 0);
+    assert_true(big_are(j, n + 1));
+    shelf_expect(j, 1, "small");
+    journal_close(j);
+}
+
+/* Runs a check in a process of its own, as it changes limits; true if it came to its end.  In
+ * there NEED stands for assertions, which would jump into the parent's list of tests. */
+static bool in_child(void (*check)(void))
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        check();
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void need(bool condition, int line)
+{
+    if (condition)
+        return;
+    fprintf(stderr, "child: line %d\n", line);
+    _exit(1);
+}
+#define NEED(condition) need(condition, __LINE__)
+
+static void limit_file(rlim_t bytes)
+{
+    struct rlimit l;
+
+    getrlimit(RLIMIT_FSIZE, &l);
+    l.rlim_cur = bytes;
+    NEED(setrlimit(RLIMIT_FSIZE, &l) == 0);
+}
+
+static void meet_a_file_that_cannot_grow(void)
+{
+    struct journal *j;
+    unsigned n;
+
+    NEED(shelf_try(SHELF_BYTES, 8, &j) == 0);
+    limit_file((rlim_t)DISK_STEP);
+    n = fill(j);
+    NEED(n > 4 && journal_used_bytes(j) < DISK_STEP);
+    NEED(big_are(j, n));
+    limit_file(RLIM_INFINITY);
+    append_big(j, (char)('a' + n % 26));
+    NEED(journal_commit(j) == 0);
+    NEED(big_are(j, n + 1));
+    journal_close(j);
+    NEED(shelf_try(SHELF_BYTES, 8, &j) == 0);
+    NEED(big_are(j, n + 1));
+    journal_close(j);
+}
+
+static void a_file_that_cannot_grow_is_full_until_it_can(void **state)
+{
+    (void)state;
+    assert_true(in_child(meet_a_file_that_cannot_grow));
+}
+
+/* The limit lies below what the journal has allocated: the write itself fails, inside LMDB. */
+static void meet_a_failing_write(void)
+{
+    struct journal *j;
+
+    NEED(shelf_try(SHELF_BYTES, 8, &j) == 0);
+    for (char c = 'a'; c < 'a' + 10; c++)
+        append_big(j, c);
+    NEED(journal_commit(j) == 0);
+    append_big(j, 'k');
+    limit_file((rlim_t)2 * 1024 * 1024);
+    NEED(journal_commit(j) == ERR_FULL);
+    NEED(big_are(j, 10));
+    append_big(j, 'k');
+    NEED(journal_commit(j) == ERR_FULL);
+    limit_file(RLIM_INFINITY);
+    NEED(big_are(j, 10));
+    append_big(j, 'k');
+    NEED(journal_commit(j) == 0);
+    NEED(big_are(j, 11));
+    journal_close(j);
+    NEED(shelf_try(SHELF_BYTES, 8, &j) == 0);
+    NEED(big_are(j, 11));
+    journal_close(j);
+}
+
+static void a_write_that_fails_for_want_of_room_harms_nothing(void **state)
+{
+    (void)state;
+    assert_true(in_child(meet_a_failing_write));
+}
+
+/* ---- rejects ---- */
+
+static void refused_events_are_kept_with_their_reasons(void **state)
+{
+    static char large[EVENT_MAX_BYTES + 1000];
+    struct journal *j = shelf_open();
+    struct reject r = {1700000000000,
+                       slice_of("local"),
+                       slice_of("bad-value"),
+                       slice_of("closes"),
+                       slice_of("because"),
+                       slice_make(large, sizeof large),
+                       0};
+    struct buffer copy = {0};
+    uint64_t number;
+
+    (void)state;
+    memset(large, 'x', sizeof large);
+    assert_int_equal(journal_reject(j, &r), 0);
+    r.event = slice_of("small");
+    assert_int_equal(journal_reject(j, &r), 0);
+    assert_int_equal(journal_rejects(j), 0);
+    assert_int_equal(journal_commit(j), 0);
+    journal_close(j);
+    j = shelf_open();
+    assert_int_equal(journal_rejects(j), 2);
+    assert_int_equal(journal_next_reject(j, 0, &copy, &number, &r), 0);
+    assert_int_equal(number, 1);
+    assert_int_equal(r.size, sizeof large);
+    assert_int_equal(r.event.size, EVENT_MAX_BYTES);
+    assert_memory_equal(r.event.at, large, EVENT_MAX_BYTES);
+    assert_int_equal(r.received_ms, 1700000000000);
+    assert_true(slice_is(r.source, "local") && slice_is(r.code, "bad-value"));
+    assert_true(slice_is(r.field, "closes") && slice_is(r.reason, "because"));
+    assert_int_equal(journal_next_reject(j, 2, &copy, &number, &r), 0);
+    assert_true(number == 2 && slice_is(r.event, "small") && r.size == 5);
+    assert_int_equal(journal_next_reject(j, 3, &copy, &number, &r), ERR_AGAIN);
+    journal_close(j);
+    buffer_free(&copy);
+}
+
+static void of_too_many_refused_events_the_newest_are_kept(void **state)
+{
+    const uint64_t most = JOURNAL_MIN_BYTES / REJECTS_PART / REJECTS_MAX_BYTES;
+    struct reject r = {.code = slice_of("missing"), .event = slice_of("event")};
+    struct journal *j;
+    struct buffer copy = {0};
+    uint64_t number;
+
+    (void)state;
+    assert_int_equal(shelf_try(JOURNAL_MIN_BYTES, 8, &j), 0);
+    for (unsigned i = 0; i < most * 3; i++) {
+        assert_int_equal(journal_reject(j, &r), 0);
+        if (i % 100 == 99)
+            assert_int_equal(journal_commit(j), 0);
+        if (i == most * 2) {
+            assert_int_equal(journal_commit(j), 0);
+            journal_close(j);
+            assert_int_equal(shelf_try(JOURNAL_MIN_BYTES, 8, &j), 0);
+        }
+    }
+    assert_int_equal(journal_commit(j), 0);
+    assert_int_equal(journal_rejects(j), most);
+    assert_int_equal(journal_next_reject(j, 0, &copy, &number, &r), 0);
+    assert_int_equal(number, most * 2 + 1);
+    journal_close(j);
+    buffer_free(&copy);
+}
+
+/* ---- sudden death ---- */
+
+/* Every commit k adds one event, the letter of k, to each of a few partitions, and only then says
+ * so.  A commit is there in all its partitions or in none. */
+static void commit_for_ever(int report)
+{
+    struct journal *j;
+    char letter[2] = "";
+
+    if (shelf_try(SHELF_BYTES, 4, &j) < 0)
+        _exit(1);
+    for (uint64_t k = journal_end(j, 0);; k++) {
+        letter[0] = (char)('a' + k % 26);
+        for (unsigned p = 0; p < 4; p++)
+            if (shelf_stage(j, p, letter) < 0)
+                _exit(1);
+        if (journal_commit(j) < 0 || write(report, &k, sizeof k) != sizeof k)
+            _exit(1);
+    }
+}
+
+static void assert_whole_commits(uint64_t reported)
+{
+    struct journal *j;
+    struct buffer b = {0};
+
+    assert_int_equal(shelf_try(SHELF_BYTES, 4, &j), 0);
+    for (unsigned p = 0; p < 4; p++) {
+        assert_int_equal(journal_end(j, p), journal_end(j, 0));
+        assert_true(journal_end(j, p) == reported || journal_end(j, p) == reported + 1);
+        assert_int_equal(shelf_read(j, p, 0, &b), 0);
+        assert_int_equal(b.size, journal_end(j, p));
+        for (size_t i = 0; i < b.size; i++)
+            assert_int_equal(b.at[i], 'a' + (int)(i % 26));
+    }
+    journal_close(j);
+    buffer_free(&b);
+}
+
+static void death_at_any_moment_leaves_exactly_the_commits(void **state)
+{
+    unsigned seed = (unsigned)time(NULL);
+    uint64_t k = 0;
+    int pipe_fd[2], status;
+
+    (void)state;
+    print_message("seed %u\n", seed);
+    srand(seed);
+    for (int round = 0; round < 25; round++) {
+        assert_int_equal(pipe(pipe_fd), 0);
+        pid_t pid = fork();
+        if (pid == 0)
+            commit_for_ever(pipe_fd[1]);
+        close(pipe_fd[1]);
+        for (int commits = 1 + rand() % 8; commits > 0; commits--)
+            assert_int_equal(read(pipe_fd[0], &k, sizeof k), sizeof k);
+        for (volatile int spin = rand() % 2000000; spin > 0; spin--)
+            ; /* somewhere within the next commit */
+        kill(pid, SIGKILL);
+        waitpid(pid, &status, 0);
+        while (read(pipe_fd[0], &k, sizeof k) == sizeof k)
+            ;
+        close(pipe_fd[0]);
+        assert_whole_commits(k + 1);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, shelf_setup, shelf_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_full_journal_keeps_nothing_half_and_goes_on_when_enlarged),
+        TEST(a_file_that_cannot_grow_is_full_until_it_can),
+        TEST(a_write_that_fails_for_want_of_room_harms_nothing),
+        TEST(refused_events_are_kept_with_their_reasons),
+        TEST(of_too_many_refused_events_the_newest_are_kept),
+        TEST(death_at_any_moment_leaves_exactly_the_commits),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
