@@ -117,6 +117,9 @@ static void set_options(void *socket, bool bound)
     if (bound) {
         option_set(socket, ZMQ_ROUTER_MANDATORY, 1);
         option_set(socket, ZMQ_BACKLOG, BACKLOG);
+        /* With a domain, peers of ZeroMQ 2 and 3 (and noise that looks like them) are turned away.
+         * Their greeting makes libzmq 4.3.4 abort when it comes while the socket is closing. */
+        zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, "turnout", strlen("turnout"));
     } else {
         option_set(socket, ZMQ_IMMEDIATE, 1); /* nothing is "sent" to a broker that is not there */
         option_set(socket, ZMQ_RECONNECT_IVL, RECONNECT_MS);
