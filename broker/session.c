@@ -130,7 +130,7 @@ void session_end(struct sessions *s, struct session *who, const char *why)
     if (who->gone)
         return;
     who->gone = true;
-    s->changed = true;
+    s->changed |= who->role == SESSION_WORKER;
     log_line(who->role == SESSION_WORKER ? LOG_INFO : LOG_DEBUG, "%s %s (pid %lld) left: %s",
              role_name[who->role], who->name, (long long)who->pid, why);
 }
@@ -198,7 +198,7 @@ static void session_greet(struct sessions *s, struct session *who, const struct 
     who->number = ++s->hellos;
     who->heard_ms = who->pinged_ms = now_ms;
     name_copy(who->name, hello->name);
-    s->changed = true;
+    s->changed |= role == SESSION_WORKER;
     log_line(role == SESSION_WORKER ? LOG_INFO : LOG_DEBUG, "%s %s (pid %lld) joined",
              role_name[role], who->name, (long long)who->pid);
     session_send(s, who, &welcome, NULL, 0);

@@ -121,7 +121,9 @@ static void set_options(void *socket, bool bound)
          * Their greeting makes libzmq 4.3.4 abort when it comes while the socket is closing. */
         zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, "turnout", strlen("turnout"));
     } else {
-        option_set(socket, ZMQ_IMMEDIATE, 1); /* nothing is "sent" to a broker that is not there */
+        /* Not ZMQ_IMMEDIATE: with it libzmq 4.3.4 drops a pipe on reconnecting while a message is
+         * half read, and aborts (fq.cpp, "!_more").  So what is sent to a broker that is not there
+         * waits in the queue; nobody counts on it, as only acknowledgements count. */
         option_set(socket, ZMQ_RECONNECT_IVL, RECONNECT_MS);
         option_set(socket, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MOST_MS);
     }

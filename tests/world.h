@@ -4,22 +4,8 @@
 #define TESTS_WORLD_H
 
 #include "proto/bytes.h"
+#include "tests/random.h"
 
-/* ---- a random sequence (splitmix64) ---- */
-struct random {
-    uint64_t state;
-};
-
-struct random random_new(uint64_t seed);
-uint64_t random_next(struct random *r);
-uint64_t random_below(struct random *r, uint64_t bound); /* 0 .. bound - 1; bound > 0 */
-bool random_percent(struct random *r, unsigned percent); /* true in so many cases of 100 */
-
-/* TURNOUT_TEST_SEED if it is set, else one from the clock.  Prints it with the test's name, so
- * that a failure can be repeated. */
-uint64_t random_seed(const char *test);
-
-/* ---- events ---- */
 /* Appends `count` valid events to `ret`, as consecutive msgpack maps of every type: votes,
  * attendance, adoptions and all notices with every word of every key, retractions, revisions,
  * equal times, full ties that only the bytes decide, unknown keys and nulls. */
