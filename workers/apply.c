@@ -6,6 +6,7 @@
 #include "proto/log.h"
 #include "workers/flush.h"
 #include "workers/fold.h"
+#include "workers/recall.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -138,6 +139,7 @@ static int recall_bytes(struct apply *a, const struct apply_batch *b, size_t fir
     for (size_t i = first; i < end; i++)
         if (fold_needs_bytes(a->ledger, &a->events[i]))
             wanted[n++] = fold_version(a->ledger, &a->events[i]);
+    recall_order(wanted, n);
     error = a->recall(a->recall_arg, a->ledger, b->partition, b->from.offset, wanted, n);
     for (size_t i = 0; i < n && error == 0; i++)
         if (!wanted[i]->raw.at) {

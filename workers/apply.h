@@ -18,7 +18,8 @@ struct apply_batch {
 };
 
 /* Finds in the journal, among the partition's events before `upto`, those with the digests of the
- * wanted versions, and hands each to fold_recall.  0, or an error as of a store. */
+ * wanted versions (in their order), and hands each to fold_recall.  0, or an error as of a store.
+ */
 typedef int (*apply_recall_fn)(void *arg, struct ledger *l, unsigned partition, uint64_t upto,
                                struct version *const *wanted, size_t count);
 

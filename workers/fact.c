@@ -1,7 +1,8 @@
 /* Facts from events, to text and back; see fact.h.
  *
  * One table says for each type which fields its line has, in order; the three functions that
- * walk it can therefore never disagree about a line. */
+ * walk it can therefore never disagree about a line.  No line begins with free text: that could
+ * read "retracted". */
 #include "workers/fact.h"
 
 #include "proto/error.h"
@@ -73,9 +74,12 @@ static const struct column seat_columns[] = {
     WORDS(seat, role, role, role_name, ROLES),
 };
 static const struct column ballot_columns[] = {
-    COLUMN(TEXT, ballot, kind, kind),           COLUMN(DATE, ballot, opens, opens),
-    COLUMN(DATE, ballot, closes, closes),       WORDS(ballot, stage, stage, stage_name, STAGES),
-    COLUMN(BOOL, ballot, mandatory, mandatory), WORDS(ballot, level, level, level_name, LEVELS),
+    WORDS(ballot, stage, stage, stage_name, STAGES),
+    COLUMN(TEXT, ballot, kind, kind),
+    COLUMN(DATE, ballot, opens, opens),
+    COLUMN(DATE, ballot, closes, closes),
+    COLUMN(BOOL, ballot, mandatory, mandatory),
+    WORDS(ballot, level, level, level_name, LEVELS),
     COLUMN(TEXT, ballot, title, title),
 };
 static const struct column meeting_columns[] = {

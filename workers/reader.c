@@ -187,8 +187,10 @@ int reader_receive(struct reader *r, int fd, int timeout_ms, struct wire_message
     int error;
 
     for (;;) {
-        keep_alive(r);
+        /* First what has come: silence while we were busy is not the broker's. */
         error = take(r, ret, ret_payload);
+        if (error == ERR_AGAIN)
+            keep_alive(r);
         int64_t left = end_ms - clock_mono_ms();
         if (error != ERR_AGAIN || left <= 0)
             return error;

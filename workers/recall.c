@@ -7,8 +7,37 @@
 #include "proto/pack.h"
 #include "workers/reader.h"
 
+#include <stdlib.h>
+
 #define RECALL_SILENCE_MS 10000 /* then the broker counts as lost */
 #define RECALL_CREDIT     ((uint64_t)4 << 20)
+
+static int by_digest(const void *a, const void *b)
+{
+    const struct version *const *x = a, *const *y = b;
+
+    return ((*x)->digest > (*y)->digest) - ((*x)->digest < (*y)->digest);
+}
+
+void recall_order(struct version **wanted, size_t count)
+{
+    qsort(wanted, count, sizeof *wanted, by_digest);
+}
+
+/* The first of the wanted versions with this digest or a greater one. */
+static size_t wanted_find(struct version *const *wanted, size_t count, uint64_t digest)
+{
+    size_t low = 0, high = count;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (wanted[middle]->digest < digest)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
 
 void recall_match(struct ledger *l, struct slice events, struct version *const *wanted,
                   size_t count)
@@ -19,8 +48,9 @@ void recall_match(struct ledger *l, struct slice events, struct version *const *
     while (events.size && pack_check(events, &size, &why) == 0) {
         struct slice raw = slice_make(events.at, size);
         uint64_t digest = version_digest(raw);
-        for (size_t i = 0; i < count; i++)
-            if (wanted[i]->digest == digest && !wanted[i]->raw.at)
+        size_t i = wanted_find(wanted, count, digest);
+        for (; i < count && wanted[i]->digest == digest; i++)
+            if (!wanted[i]->raw.at)
                 fold_recall(l, wanted[i], raw);
         events = slice_make(events.at + size, events.size - size);
     }

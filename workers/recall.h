@@ -9,6 +9,9 @@
 int recall_from_broker(void *arg, struct ledger *l, unsigned partition, uint64_t upto,
                        struct version *const *wanted, size_t count);
 
+/* Puts wanted versions into the order in which recall_match looks for them. */
+void recall_order(struct version **wanted, size_t count);
+
 /* Hands every wanted version its event, if it is among these consecutive events. */
 void recall_match(struct ledger *l, struct slice events, struct version *const *wanted,
                   size_t count);

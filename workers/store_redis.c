@@ -38,6 +38,17 @@ static void known_forget(struct redis_store *s)
     arena_reset(&s->known_arena, SIZE_MAX);
 }
 
+static void know(struct redis_store *s, struct slice key)
+{
+    struct table_entry *e;
+
+    if (table_find(&s->known, key))
+        return;
+    e = arena_need(&s->known_arena, sizeof *e);
+    e->key = arena_copy(&s->known_arena, key);
+    table_add(&s->known, e);
+}
+
 static void redis_drop(struct store *base)
 {
     struct redis_store *s = (struct redis_store *)base;
@@ -218,6 +229,8 @@ static int read_fetches(struct redis_store *s, const struct store_fetch *fetches
             break;
         error = read_rows(&fetches[i], r, context);
         freeReplyObject(r);
+        if (error == 0)
+            know(s, fetches[i].key);
     }
     return error;
 }
@@ -340,9 +353,9 @@ static int read_exec(struct redis_store *s)
     return error;
 }
 
-/* An EXEC does not undo what it did before a command fails.  So the type of every key that is
- * written without having been fetched is looked at first, once: a foreign key under our prefix
- * must stop the commit, not halve it. */
+/* An EXEC does not undo what it did before a command fails.  So the type of every key is known
+ * before it is written: it was fetched as a hash, or it is asked for, once.  A foreign key under
+ * our prefix must stop the commit, not halve it. */
 static const char *type_of(enum commit_verb verb)
 {
     return verb == COMMIT_SADD                          ? "set"
@@ -353,20 +366,7 @@ static const char *type_of(enum commit_verb verb)
 
 static bool must_look(const struct redis_store *s, const struct commit *c, size_t i)
 {
-    enum commit_verb verb = c->ops[i].verb;
-
-    return verb != COMMIT_HSET && verb != COMMIT_HDEL && !table_find(&s->known, c->ops[i].key);
-}
-
-static void know(struct redis_store *s, struct slice key)
-{
-    struct table_entry *e;
-
-    if (table_find(&s->known, key))
-        return;
-    e = arena_need(&s->known_arena, sizeof *e);
-    e->key = arena_copy(&s->known_arena, key);
-    table_add(&s->known, e);
+    return !table_find(&s->known, c->ops[i].key);
 }
 
 static int read_type(struct redis_store *s, const struct commit_op *op)

@@ -19,13 +19,14 @@
 /* Two windows of each of 8 partitions are in memory at most (one in the inbox, one on its way):
  * 2 * 8 * 512 KiB = 8 MiB; a window holds some 4,000 votes. */
 #define STREAM_CREDIT  ((uint64_t)512 << 10)
-#define REDIS_LIMIT_MS 5000 /* a reply that takes longer counts as lost */
+#define REDIS_LIMIT_MS 2000 /* a reply that takes longer is lost; the broker gives us 3 s */
 #define LOOK_MS        500  /* how often Redis is asked whether it still stands where we left it */
 #define AGAIN_MS       200  /* pause after Redis could not be used */
 #define COMPLAIN_MS    10000
 
 struct stream {
     bool assigned, followed;
+    int64_t parked_ms;      /* left alone until then: Redis holds what does not fit */
     uint64_t number;        /* of the READ; batches of an earlier one are ignored */
     struct applied applied; /* where Redis stands */
     uint64_t next;          /* the offset that must come next */
@@ -65,7 +66,8 @@ static void worker_failed(struct worker *w, int error)
         log_info("another commit came first, or Redis is not what it was; looking again");
     } else {
         if (now_ms - w->complained_ms > COMPLAIN_MS) {
-            log_warn("redis at %s: %s; trying again", w->config->redis, error_text(error));
+            log_warn("cannot apply to redis at %s: %s; trying again", w->config->redis,
+                     error_text(error));
             w->complained_ms = now_ms;
         }
         w->again_ms = now_ms + AGAIN_MS;
@@ -116,19 +118,18 @@ static void take_batch(struct worker *w, const struct wire_batch *b, struct slic
     if (!s->followed || b->stream != s->number)
         return; /* of a READ that we have given up */
     if (b->offset != s->next) {
-        stream_lose(w, (unsigned)b->partition);
+        worker_forget(w); /* a batch is missing: begin again from what Redis says */
         return;
     }
     s->next += b->count;
     inbox_add(&w->inbox, (unsigned)b->partition, b->count, payload);
 }
 
-static void take_error(struct worker *w, const struct wire_error *e)
+/* One partition cannot be read from there on: its stream has ended, the others go on. */
+static void take_error(const struct wire_error *e)
 {
     log_error("the broker says %.*s: %.*s", (int)e->code.size, e->code.at, (int)e->reason.size,
               e->reason.at);
-    w->again_ms = clock_mono_ms() + COMPLAIN_MS / 10;
-    worker_forget(w);
 }
 
 static void take_message(struct worker *w, const struct wire_message *m, struct slice payload)
@@ -141,11 +142,27 @@ static void take_message(struct worker *w, const struct wire_message *m, struct 
         take_batch(w, &m->batch, payload);
         break;
     case WIRE_ERROR:
-        take_error(w, &m->error);
+        take_error(&m->error);
         break;
     default:
         break;
     }
+}
+
+/* A partition that should be followed and is not. */
+static bool stream_lacks(const struct stream *s, int64_t now_ms)
+{
+    return s->assigned && !s->followed && now_ms >= s->parked_ms;
+}
+
+static bool worker_lacks(const struct worker *w)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    for (unsigned p = 0; p < w->partitions; p++)
+        if (stream_lacks(&w->streams[p], now_ms))
+            return true;
+    return false;
 }
 
 /* Whether there is something to do at once. */
@@ -155,10 +172,7 @@ static bool worker_busy(const struct worker *w)
         return true;
     if (clock_mono_ms() < w->again_ms)
         return false;
-    for (unsigned p = 0; p < w->partitions; p++)
-        if (w->streams[p].assigned && !w->streams[p].followed)
-            return true;
-    return false;
+    return worker_lacks(w);
 }
 
 /* Takes all that has come; waits when there is nothing else to do. */
@@ -190,7 +204,7 @@ static bool worker_fits(struct worker *w, unsigned p, const struct applied *a)
                   "nothing is applied; use an empty Redis, or the journal it belongs to",
                   p, a->log, reader_log(w->reader));
     }
-    w->again_ms = clock_mono_ms() + AGAIN_MS;
+    w->streams[p].parked_ms = clock_mono_ms() + LOOK_MS;
     return false;
 }
 
@@ -231,7 +245,8 @@ static int worker_look(struct worker *w)
             error = ERR_CONFLICT;
     }
     for (size_t i = 0; i < count && error == 0; i++)
-        if (!w->streams[parts[i]].followed && worker_fits(w, parts[i], &applied[i]))
+        if (stream_lacks(&w->streams[parts[i]], clock_mono_ms()) &&
+            worker_fits(w, parts[i], &applied[i]))
             stream_follow(w, parts[i], &applied[i]);
     return error;
 }
@@ -239,12 +254,9 @@ static int worker_look(struct worker *w)
 static int worker_locate(struct worker *w)
 {
     int64_t now_ms = clock_mono_ms();
-    bool lost = false;
     int error;
 
-    for (unsigned p = 0; p < w->partitions; p++)
-        lost |= w->streams[p].assigned && !w->streams[p].followed;
-    if (!w->session || now_ms < w->again_ms || (!lost && now_ms - w->look_ms < LOOK_MS))
+    if (!w->session || now_ms < w->again_ms || (!worker_lacks(w) && now_ms - w->look_ms < LOOK_MS))
         return 0;
     w->look_ms = now_ms;
     error = worker_look(w);
@@ -255,7 +267,6 @@ static int worker_locate(struct worker *w)
     return 0;
 }
 
-/* The next window of events may come while this one is being folded. */
 static void stream_credit(struct worker *w, unsigned p, uint64_t bytes)
 {
     struct wire_message m = {.kind = WIRE_CREDIT, .credit = {p, w->streams[p].number, bytes}};
@@ -263,37 +274,68 @@ static void stream_credit(struct worker *w, unsigned p, uint64_t bytes)
     reader_send(w->reader, &m);
 }
 
-static int worker_apply(struct worker *w)
+/* What has come, one batch a partition; the next window may be on its way meanwhile. */
+static size_t worker_batches(struct worker *w, struct apply_batch *ret)
 {
-    struct apply_batch batches[WIRE_MAX_PARTS];
     size_t count = 0;
-    int error;
 
-    if (w->inbox.count == 0)
-        return 0;
     for (unsigned p = 0; p < w->partitions; p++) {
         const struct inbox_part *part = &w->inbox.parts[p];
         if (part->count == 0)
             continue;
-        batches[count++] = (struct apply_batch){p, w->streams[p].applied, part->count,
-                                                buffer_slice(&part->events)};
+        ret[count++] = (struct apply_batch){p, w->streams[p].applied, part->count,
+                                            buffer_slice(&part->events)};
         stream_credit(w, p, part->events.size);
     }
-    error = apply_batches(w->apply, batches, count, clock_wall_ms());
-    if (error == ERR_CONFIG)
-        return error;
-    if (error < 0) {
-        worker_failed(w, error);
-        return 0;
-    }
-    for (size_t i = 0; i < count; i++) {
+    return count;
+}
+
+/* One commit for all of them. */
+static int batches_apply(struct worker *w, const struct apply_batch *batches, size_t count)
+{
+    int error = apply_batches(w->apply, batches, count, clock_wall_ms());
+
+    for (size_t i = 0; i < count && error == 0; i++) {
         struct stream *s = &w->streams[batches[i].partition];
         s->applied.known = true;
         memcpy(s->applied.log, reader_log(w->reader), sizeof s->applied.log);
         s->applied.offset += batches[i].count;
         inbox_drop(&w->inbox, batches[i].partition);
     }
-    return 0;
+    return error;
+}
+
+/* Redis or the journal holds what does not fit, and nothing was changed: finds out in which
+ * partition, and goes on with the others. */
+static int batches_apply_singly(struct worker *w, const struct apply_batch *batches, size_t count)
+{
+    int error = 0;
+
+    for (size_t i = 0; i < count && error == 0; i++) {
+        unsigned p = batches[i].partition;
+        error = batches_apply(w, &batches[i], 1);
+        if (error != ERR_CORRUPT)
+            continue;
+        log_error("partition %u cannot be applied at offset %llu: left alone for %d s", p,
+                  (unsigned long long)batches[i].from.offset, COMPLAIN_MS / 1000);
+        stream_lose(w, p);
+        w->streams[p].parked_ms = clock_mono_ms() + COMPLAIN_MS;
+        error = 0;
+    }
+    return error;
+}
+
+static int worker_apply(struct worker *w)
+{
+    struct apply_batch batches[WIRE_MAX_PARTS];
+    size_t count = worker_batches(w, batches);
+    int error = count ? batches_apply(w, batches, count) : 0;
+
+    if (error == ERR_CORRUPT)
+        error = batches_apply_singly(w, batches, count);
+    if (error < 0 && error != ERR_CONFIG)
+        worker_failed(w, error);
+    return error == ERR_CONFIG ? error : 0;
 }
 
 static bool stop_asked(int stop_fd)
