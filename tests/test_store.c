@@ -314,12 +314,13 @@ static void a_server_that_hangs_is_lost_and_its_late_answer_is_never_read(void *
 static void a_foreign_key_of_another_type_stops_the_commit_whole(void **state)
 {
     static const char *const foreign[] = {"turnout:member:KE:2026", "turnout:members",
-                                          "turnout:ballots:open", "turnout:changes"};
+                                          "turnout:ballots:open", "turnout:changes",
+                                          "turnout:committees"};
     struct redis_server *server = redis_server_new(NULL, NULL);
     struct applied a;
 
     (void)state;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         struct store *s = store_redis_new(server->socket, STORE_PREFIX, LIMIT_MS);
         meddle(server, "FLUSHALL", NULL, NULL, NULL);
         meddle(server, "SET", foreign[i], "mine", NULL);

@@ -263,8 +263,9 @@ static void seat_keys(struct writer *w)
 
 static void ballot_keys(struct writer *w)
 {
-    static const char *const kinds[] = {"NP",  "CD",  "CDV",  "CIB", "DTS",  "DTR",     "DPAS",
-                                        "DIS", "DIS", "FDIS", "SR",  "WDRL", "ROLLCALL"};
+    static const char *const kinds[] = {"retracted", "NP",  "CD",   "CDV",     "CIB",
+                                        "DTS",       "DTR", "DPAS", "DIS",     "DIS",
+                                        "FDIS",      "SR",  "WDRL", "ROLLCALL"};
 
     committee_key(w);
     subject_key(w, "ballot", "B", 20);

@@ -1,20 +1,26 @@
 /* turnout publish: JSON Lines to the broker.  Each line becomes an event, its number is remembered
  * until the broker has answered, and a refusal is told with it. */
 #include "proto/clock.h"
+#include "proto/error.h"
 #include "proto/json.h"
 #include "proto/turnout.h"
 #include "workers/cli.h"
+#include "workers/lines.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
-#define WINDOW    WIRE_WINDOW
+#define PLACES    WIRE_WINDOW  /* remembered lines */
+#define WINDOW    (PLACES - 1) /* so that the next event's place is never one still under way */
 #define TIMEOUT_S 30
 #define POLL_MS   200
+#define IDLE_MS   50 /* while the input has nothing, acknowledgements are looked after */
 
 struct line {
     const char *file;
@@ -27,11 +33,12 @@ struct publish {
     char **files;
     int file_count;
     struct turnout_producer *producer;
-    struct line lines[WINDOW]; /* by sequence number, modulo */
+    struct line lines[PLACES]; /* by sequence number, modulo */
     uint64_t rejected;         /* refused here or by the broker */
     uint64_t progress;         /* accepted and refused when last looked at */
     int64_t progress_ms;
     bool connected; /* ever */
+    bool unread;    /* a file could not be read, or not to its end */
 };
 
 static const struct argp_option option_table[] = {
@@ -72,7 +79,7 @@ static void on_refused(void *arg, uint64_t seq, const struct turnout_refusal *wh
 {
     struct publish *p = arg;
 
-    tell_refusal(p, &p->lines[seq % WINDOW], why->code, why->field, why->reason);
+    tell_refusal(p, &p->lines[seq % PLACES], why->code, why->field, why->reason);
 }
 
 /* False when the broker has been silent for too long. */
@@ -106,7 +113,7 @@ static int send_event(struct publish *p, struct slice event, struct line at)
     uint64_t next = turnout_counts(p->producer).sent + 1;
     int status;
 
-    p->lines[next % WINDOW] = at;
+    p->lines[next % PLACES] = at;
     do
         status = turnout_send(p->producer, event.at, event.size, NULL);
     while (status == TURNOUT_TIMEOUT && still_hoping(p));
@@ -130,8 +137,6 @@ static int publish_line(struct publish *p, struct slice line, struct line at, st
 {
     struct refusal why;
 
-    if (line.size && line.at[line.size - 1] == '\n')
-        line.size--;
     if (at.number == 1 && line.size >= 3 && memcmp(line.at, "\xef\xbb\xbf", 3) == 0)
         line = slice_make(line.at + 3, line.size - 3); /* a byte order mark */
     if (blank(line))
@@ -143,29 +148,51 @@ static int publish_line(struct publish *p, struct slice line, struct line at, st
     return EX_OK;
 }
 
+static void tell_unread(struct publish *p, const char *name)
+{
+    fprintf(stderr, "turnout publish: %s: %s\n", name, strerror(errno));
+    p->unread = true;
+}
+
+static int publish_lines(struct publish *p, int fd, const char *name)
+{
+    struct line at = {name, 0};
+    struct buffer event = {0};
+    struct lines lines;
+    struct slice line;
+    int status = EX_OK, got = 1;
+
+    lines_open(&lines, fd, JSON_MAX_LINE);
+    while (status == EX_OK && got != 0 && got != ERR_IO) {
+        got = lines_next(&lines, IDLE_MS, &line);
+        if (got == 1)
+            at.number++;
+        if (got == 1)
+            status = publish_line(p, line, at, &event);
+        else if (got == ERR_AGAIN)
+            status = failed(p, turnout_poll(p->producer, 0));
+    }
+    if (got == ERR_IO)
+        tell_unread(p, name);
+    lines_close(&lines);
+    buffer_free(&event);
+    return status;
+}
+
+/* A file that cannot be read is told, and the others are published all the same. */
 static int publish_file(struct publish *p, const char *name)
 {
     bool standard = strcmp(name, "-") == 0;
-    FILE *f = standard ? stdin : fopen(name, "r");
-    struct line at = {name, 0};
-    struct buffer event = {0};
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t n;
-    int status = EX_OK;
+    int fd = standard ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
+    int status;
 
-    if (!f) {
-        fprintf(stderr, "turnout publish: %s: %s\n", name, strerror(errno));
-        return EX_NOINPUT;
+    if (fd < 0) {
+        tell_unread(p, name);
+        return EX_OK;
     }
-    while (status == EX_OK && (n = getline(&line, &room, f)) >= 0) {
-        at.number++;
-        status = publish_line(p, slice_make(line, (size_t)n), at, &event);
-    }
-    free(line);
-    buffer_free(&event);
+    status = publish_lines(p, fd, name);
     if (!standard)
-        fclose(f);
+        close(fd);
     return status;
 }
 
@@ -189,7 +216,7 @@ static int publish_all(struct publish *p)
                                 .refused = on_refused,
                                 .arg = p};
     struct turnout_counts c;
-    int status, end;
+    int status = EX_OK;
 
     if (turnout_producer_new(&o, &p->producer) < 0) {
         fprintf(stderr, "turnout publish: cannot use the endpoint %s\n", p->stack.publish);
@@ -200,16 +227,18 @@ static int publish_all(struct publish *p)
         p->files = standard_input;
         p->file_count = 1;
     }
-    status = EX_OK;
     for (int i = 0; i < p->file_count && status == EX_OK; i++)
         status = publish_file(p, p->files[i]);
-    end = status == EX_OK || status == EX_NOINPUT ? publish_end(p) : EX_OK;
+    if (status == EX_OK)
+        status = publish_end(p);
     c = turnout_counts(p->producer);
     if (c.sent > c.accepted + c.refused)
         fprintf(stderr, "turnout publish: %" PRIu64 " events are not acknowledged\n",
                 c.sent - c.accepted - c.refused);
     printf("{\"accepted\":%" PRIu64 ",\"rejected\":%" PRIu64 "}\n", c.accepted, p->rejected);
-    return status ? status : end ? end : p->rejected ? EXIT_FAILURE : EX_OK;
+    if (fflush(stdout) == EOF)
+        return EX_IOERR;
+    return status ? status : p->rejected || p->unread ? EXIT_FAILURE : EX_OK;
 }
 
 int cli_publish(int argc, char **argv)
@@ -222,7 +251,7 @@ int cli_publish(int argc, char **argv)
         "Sends events, one JSON object a line, from the files or standard input, and waits until "
         "the broker has made them durable.  Each refusal is told on standard error; the last line "
         "on standard output is {\"accepted\":N,\"rejected\":M}.  Exit status: 0 all accepted, 1 "
-        "some refused, 66 a file cannot be read, 69 or 75 the broker does not answer.",
+        "some refused or a file not read, 69 or 75 the broker does not answer.",
         children,
         NULL,
         NULL};

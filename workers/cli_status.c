@@ -15,7 +15,8 @@
 struct status {
     struct cli_stack stack;
     bool json;
-    bool redis; /* it answered */
+    bool redis;   /* it answered */
+    bool foreign; /* and stands for another journal */
     struct wire_report report;
     struct applied applied[WIRE_MAX_PARTS];
     uint64_t lag_events;
@@ -45,10 +46,20 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
     }
 }
 
+/* Whether there is a lag to speak of. */
+static bool lag_known(const struct status *s)
+{
+    return s->redis && !s->foreign;
+}
+
 /* The age of the oldest event that Redis does not stand for yet. */
 static void work_out_lag(struct status *s)
 {
     int64_t oldest_ms = INT64_MAX;
+
+    for (unsigned p = 0; p < s->report.count; p++)
+        s->foreign |=
+            s->applied[p].known && !slice_equal(slice_of(s->applied[p].log), s->report.log);
 
     for (unsigned p = 0; p < s->report.count; p++) {
         if (s->applied[p].offset >= s->report.ends[p])
@@ -127,6 +138,15 @@ static uint64_t events_of(const struct wire_report *r)
     return events;
 }
 
+/* null when it is not known: Redis does not answer, or stands for another journal. */
+static json_t *lag_json(const struct status *s)
+{
+    if (!lag_known(s))
+        return json_null();
+    return json_pack("{s:I,s:f}", "events", (json_int_t)s->lag_events, "seconds",
+                     (double)s->lag_ms / 1000);
+}
+
 static void print_json(const struct status *s)
 {
     const struct wire_report *r = &s->report;
@@ -138,10 +158,9 @@ static void print_json(const struct status *s)
         json_pack("{s:I,s:I,s:I,s:I,s:o}", "events", (json_int_t)events_of(r), "bytes",
                   (json_int_t)r->journal_bytes, "limit_bytes", (json_int_t)r->journal_limit,
                   "rejects", (json_int_t)r->rejects, "partitions", partitions_json(s));
-    json_t *all =
-        json_pack("{s:o,s:o,s:{s:b},s:o,s:{s:I,s:f}}", "broker", broker, "journal", journal,
-                  "redis", "reachable", s->redis, "workers", workers_json(r), "lag", "events",
-                  (json_int_t)s->lag_events, "seconds", (double)s->lag_ms / 1000);
+    json_t *all = json_pack("{s:o,s:o,s:{s:b,s:b},s:o,s:o}", "broker", broker, "journal", journal,
+                            "redis", "reachable", s->redis, "foreign", s->foreign, "workers",
+                            workers_json(r), "lag", lag_json(s));
 
     json_dumpf(all, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
     putchar('\n');
@@ -160,7 +179,10 @@ static void print_table(const struct status *s)
     printf("journal   %" PRIu64 " events in %u partitions, %" PRIu64 " of %" PRIu64 " MiB; %" PRIu64
            " refused events kept\n",
            events_of(r), r->count, r->journal_bytes >> 20, r->journal_limit >> 20, r->rejects);
-    printf("redis     %s: %s\n", s->stack.redis, s->redis ? "answers" : "does not answer");
+    printf("redis     %s: %s\n", s->stack.redis,
+           !s->redis    ? "does not answer"
+           : s->foreign ? "stands for another journal: nothing is applied"
+                        : "answers");
     for (uint32_t i = 0; i < r->worker_count; i++) {
         const struct wire_peer *w = &r->workers[i];
         printf("worker    %.*s (pid %" PRId64 "): %u partitions\n", (int)w->name.size, w->name.at,
@@ -168,7 +190,10 @@ static void print_table(const struct status *s)
     }
     if (r->worker_count == 0)
         printf("worker    none\n");
-    printf("lag       %" PRIu64 " events, %.3f s\n", s->lag_events, (double)s->lag_ms / 1000);
+    if (lag_known(s))
+        printf("lag       %" PRIu64 " events, %.3f s\n", s->lag_events, (double)s->lag_ms / 1000);
+    else
+        printf("lag       not known\n");
 }
 
 int cli_status(int argc, char **argv)
@@ -179,7 +204,7 @@ int cli_status(int argc, char **argv)
         option_parse,
         NULL,
         "Tells how broker, journal and workers do, and how far Redis is behind.  Exit status: 0 "
-        "broker and Redis answer, 69 one of them does not.",
+        "broker and Redis answer, 69 one of them does not, 78 Redis belongs to another journal.",
         children,
         NULL,
         NULL};
@@ -198,8 +223,10 @@ int cli_status(int argc, char **argv)
     else
         fprintf(stderr, "turnout status: the broker at %s: %s\n", s.stack.read, error_text(error));
     reader_free(r);
-    if (error == 0 && !s.redis)
-        error = ERR_LOST;
+    if (error == 0)
+        error = !s.redis ? ERR_LOST : s.foreign ? ERR_FOREIGN : 0;
+    if (fflush(stdout) == EOF)
+        error = ERR_IO;
     cli_stack_free(&s.stack);
     return cli_exit_status(error);
 }
