@@ -72,6 +72,20 @@ static int disk_lock(struct disk *d, const char *folder)
     return 0;
 }
 
+/* A file whose name is not on disk is not on disk, whatever was synced into it. */
+static int folder_sync(const char *folder, const char *name)
+{
+    char path[4096];
+    int fd, code;
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    code = fd < 0 || fsync(fd) < 0 ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    return disk_error(path, code);
+}
+
 static int disk_open_env(struct disk *d, const char *folder, unsigned tables)
 {
     int code = mdb_env_create(&d->env), dead;
@@ -114,6 +128,10 @@ int disk_open(const char *folder, uint64_t limit_bytes, unsigned tables, struct 
     err = disk_lock(d, folder);
     if (err == 0)
         err = disk_open_env(d, folder, tables);
+    if (err == 0)
+        err = folder_sync(folder, ".");
+    if (err == 0)
+        err = folder_sync(folder, ".."); /* the folder itself may be new */
     if (err == 0)
         err = disk_measure(d);
     if (err < 0) {

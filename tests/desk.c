@@ -137,16 +137,21 @@ static void into_dump(void *arg, enum commit_verb kind, struct slice key, struct
     struct buffer full = {0};
 
     (void)kind;
-    buffer_add_text(&full, "turnout:");
+    buffer_add_text(&full, STORE_PREFIX);
     buffer_add_slice(&full, key);
     dump_put(arg, buffer_slice(&full), field, value);
     buffer_free(&full);
 }
 
-struct dump *desk_dump(const struct desk *d)
+struct dump *memory_dump(const struct store *memory)
 {
     struct dump *out = dump_new();
 
-    store_memory_visit(d->store, into_dump, out);
+    store_memory_visit(memory, into_dump, out);
     return out;
+}
+
+struct dump *desk_dump(const struct desk *d)
+{
+    return memory_dump(d->store);
 }

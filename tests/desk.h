@@ -45,7 +45,8 @@ void desk_finish(struct desk *d, struct random *r);
 /* True when the store stands at the end of every journal. */
 bool desk_done(struct desk *d);
 
-/* What the desk's memory store holds, under the prefix "turnout:".  Free it. */
+/* What a memory store holds, under the prefix "turnout:", and what the desk's does.  Free it. */
+struct dump *memory_dump(const struct store *memory);
 struct dump *desk_dump(const struct desk *d);
 
 #endif

@@ -7,18 +7,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-union any_fact {
-    struct version version;
-    struct vote_fact vote;
-    struct attendance_fact attendance;
-    struct adoption_fact adoption;
-    struct profile_fact profile;
-    struct committee_fact committee;
-    struct seat_fact seat;
-    struct ballot_fact ballot;
-    struct meeting_fact meeting;
-};
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena keep = {0};

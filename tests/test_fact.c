@@ -12,18 +12,6 @@
 
 #include <cmocka.h>
 
-union any_fact {
-    struct version version;
-    struct vote_fact vote;
-    struct attendance_fact attendance;
-    struct adoption_fact adoption;
-    struct profile_fact profile;
-    struct committee_fact committee;
-    struct seat_fact seat;
-    struct ballot_fact ballot;
-    struct meeting_fact meeting;
-};
-
 static void every_fact_of_a_world_comes_back_from_its_line(void **state)
 {
     uint64_t seed = random_seed("facts round trip");

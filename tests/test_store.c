@@ -1,5 +1,6 @@
 /* The two stores: the same commits give the same contents; a commit happens whole or not at all;
  * whatever goes wrong with Redis is named for what it is. */
+#include "tests/desk.h"
 #include "tests/redis_dump.h"
 #include "tests/redis_server.h"
 #include "tests/world.h"
@@ -84,18 +85,6 @@ static void meddle(const struct redis_server *r, const char *a, const char *b, c
     redis_close(client);
 }
 
-static void into_dump(void *arg, enum commit_verb kind, struct slice key, struct slice field,
-                      struct slice value)
-{
-    struct buffer full = {0};
-
-    (void)kind;
-    buffer_add_text(&full, "turnout:");
-    buffer_add_slice(&full, key);
-    dump_put(arg, buffer_slice(&full), field, value);
-    buffer_free(&full);
-}
-
 static struct slice pick(struct random *r, const char *family, unsigned n)
 {
     char text[32];
@@ -153,8 +142,7 @@ static void the_same_commits_give_the_same_contents_in_both_stores(void **state)
         assert_int_equal(store_commit(memory, c), 0);
         arena_reset(&arena, SIZE_MAX);
     }
-    struct dump *found = dump_of(server), *expected = dump_new();
-    store_memory_visit(memory, into_dump, expected);
+    struct dump *found = dump_of(server), *expected = memory_dump(memory);
     assert_int_equal(dump_compare(expected, found, not_the_offsets, stdout, NULL), 0);
     dump_free(found);
     dump_free(expected);

@@ -70,6 +70,19 @@ struct meeting_fact {
     struct slice title;
 };
 
+/* Room for a fact of any type. */
+union any_fact {
+    struct version version;
+    struct vote_fact vote;
+    struct attendance_fact attendance;
+    struct adoption_fact adoption;
+    struct profile_fact profile;
+    struct committee_fact committee;
+    struct seat_fact seat;
+    struct ballot_fact ballot;
+    struct meeting_fact meeting;
+};
+
 /* `fact` is the struct of that type; they all begin with their version.  What must outlive the
  * event is copied into `keep`; the version's `raw` goes on borrowing from the event. */
 void fact_from_event(const struct event *e, uint64_t digest, struct arena *keep, void *fact);
