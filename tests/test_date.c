@@ -44,7 +44,7 @@ static void a_day_that_does_not_exist_is_no_date(void **state)
         for (int month = 0; month <= 13; month++)
             for (int day = 0; day <= 32; day++) {
                 struct tm tm = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day};
-                char text[16];
+                char text[40];
                 timegm(&tm); /* brings an impossible day into another month */
                 bool real = year >= 1 && month >= 1 && month <= 12 && day >= 1 &&
                             tm.tm_mon == month - 1 && tm.tm_mday == day;

@@ -284,7 +284,7 @@ static void workers_may_come_and_go_while_events_arrive(void **state)
     publisher =
         stack_spawn(s, (const char *const[]){"turnout", "publish", stack_path(s, "lines"), NULL});
     for (int round = 0; round < 6; round++) {
-        char name[16];
+        char name[24];
 
         snprintf(name, sizeof name, "guest-%d", round);
         another_worker_serves(s, name, round % 2 ? SIGTERM : SIGKILL);

@@ -26,9 +26,11 @@ static int read_more(struct lines *l, int timeout_ms)
 
     if (poll(&p, 1, timeout_ms) <= 0)
         return ERR_AGAIN;
-    memmove(l->bytes.at, l->bytes.at + l->at, l->bytes.at ? l->bytes.size - l->at : 0);
-    l->bytes.size -= l->at;
-    l->at = 0;
+    if (l->at) {
+        l->bytes.size -= l->at;
+        memmove(l->bytes.at, l->bytes.at + l->at, l->bytes.size);
+        l->at = 0;
+    }
     n = read(l->fd, buffer_room(&l->bytes, READ_BYTES), READ_BYTES);
     if (n < 0)
         return errno == EINTR || errno == EAGAIN ? ERR_AGAIN : ERR_IO;
