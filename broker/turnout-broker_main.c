@@ -145,6 +145,7 @@ int main(int argc, char **argv)
     struct broker *broker = NULL;
     int stop_fd, err;
 
+    standard_files_open();
     s.broker.dir = dir && *dir ? dir : "./run";
     s.broker.journal_bytes = JOURNAL_DEFAULT_BYTES;
     argp_parse(&argp, argc, argv, 0, NULL, &s);

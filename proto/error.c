@@ -16,7 +16,7 @@ const char *error_text(int code)
         "protocol error",
         "event refused",
         "configuration error",
-        "Redis stands for another journal",
+        "Redis stands for another journal, or for more than this one holds",
         "timed out",
     };
     int i = -code;

@@ -2,6 +2,7 @@
  * several processes on one stderr do not mix. */
 #include "proto/log.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,17 @@ void log_open(const char *program, enum log_level most)
 {
     log_program = program;
     log_most = most;
+}
+
+void standard_files_open(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
 }
 
 bool log_level_parse(const char *name, enum log_level *ret)

@@ -103,7 +103,7 @@ void desk_look(struct desk *d, unsigned worker)
         parts[p] = p;
     apply_forget(d->workers[worker].apply);
     int error =
-        store_begin(d->store, parts, DESK_PARTITIONS, d->workers[worker].applied, NULL, 0, NULL);
+        store_begin(d->store, parts, 0, DESK_PARTITIONS, d->workers[worker].applied, NULL, 0, NULL);
     assert(error == 0);
 }
 

@@ -198,14 +198,11 @@ static void a_redis_of_another_journal_is_told_and_left_alone(void **state)
     stack_start(s);
     stack_publish_lines(s, buffer_slice(&lines));
     stack_sync(s);
-    for (int p = 0; p < 8; p++) {
-        char key[32];
-        struct redis *redis = redis_open(stack_path(s, "redis.sock"));
-        snprintf(key, sizeof key, "turnout:offset:%d", p);
-        redis_do(redis, "HSET", key, "log", "00000000000000000000000000000000", "offset", "1",
-                 "time", "1");
-        redis_close(redis);
-    }
+    /* one partition is enough, whether it had events or not */
+    struct redis *redis = redis_open(stack_path(s, "redis.sock"));
+    redis_do(redis, "HSET", "turnout:offset:7", "log", "00000000000000000000000000000000", "offset",
+             "1", "time", "1");
+    redis_close(redis);
     r = RUN(s, "turnout", "sync");
     assert_int_equal(r.status, 78);
     run_free(&r);
@@ -213,9 +210,61 @@ static void a_redis_of_another_journal_is_told_and_left_alone(void **state)
     assert_int_equal(r.status, 78);
     assert_non_null(strstr(r.out.at, "\"lag\":null"));
     run_free(&r);
+    buffer_clear(&lines);
+    vote_line(&lines, "D", "KE", "v2", "approve");
+    stack_publish_lines(s, buffer_slice(&lines));
+    r = RUN(s, "turnout", "sync", "--timeout", "1");
+    assert_int_equal(r.status, 78);
+    run_free(&r);
     assert_int_equal(votes_of(s, "KE"), 1);
     stack_free(s);
     buffer_free(&lines);
+}
+
+/* As after an older copy of the journal was put back. */
+static void a_redis_ahead_of_the_journal_is_told(void **state)
+{
+    struct stack *s = stack_new(1);
+    struct buffer lines = {0};
+    struct redis *redis;
+    struct run r;
+
+    (void)state;
+    vote_line(&lines, "C", "KE", "v1", "approve");
+    stack_start(s);
+    stack_publish_lines(s, buffer_slice(&lines));
+    stack_sync(s);
+    redis = redis_open(stack_path(s, "redis.sock"));
+    for (int p = 0; p < 8; p++) {
+        char key[32];
+        snprintf(key, sizeof key, "turnout:offset:%d", p);
+        if (redis_do(redis, "EXISTS", key)->number == 1)
+            redis_do(redis, "HINCRBY", key, "offset", "3");
+    }
+    redis_close(redis);
+    r = RUN(s, "turnout", "sync");
+    assert_int_equal(r.status, 78);
+    run_free(&r);
+    r = RUN(s, "turnout", "status");
+    assert_int_equal(r.status, 78);
+    run_free(&r);
+    stack_free(s);
+    buffer_free(&lines);
+}
+
+static void a_closed_standard_input_is_an_empty_one(void **state)
+{
+    struct stack *s = stack_new(1);
+    const char *build = getenv("TURNOUT_BUILD");
+    char command[256];
+
+    (void)state;
+    stack_start(s);
+    snprintf(command, sizeof command,
+             "TURNOUT_DIR=%s timeout 20 %s/bin/turnout publish <&- >/dev/null", s->dir,
+             build ? build : "build");
+    assert_int_equal(WEXITSTATUS(system(command)), 0);
+    stack_free(s);
 }
 
 /* Committees for all partitions; one of them meets a key that is not turnout's. */
@@ -298,6 +347,8 @@ int main(void)
         cmocka_unit_test(an_input_that_grows_is_published_as_it_grows),
         cmocka_unit_test(refusals_name_their_own_lines_also_beyond_a_full_window),
         cmocka_unit_test(a_redis_of_another_journal_is_told_and_left_alone),
+        cmocka_unit_test(a_redis_ahead_of_the_journal_is_told),
+        cmocka_unit_test(a_closed_standard_input_is_an_empty_one),
         cmocka_unit_test(a_partition_that_cannot_be_applied_does_not_stop_the_others),
         cmocka_unit_test(a_tie_is_settled_by_the_bytes_in_the_journal),
         cmocka_unit_test(an_answer_that_cannot_be_printed_is_an_error),

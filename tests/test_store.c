@@ -45,7 +45,7 @@ static int look(struct store *s, struct applied *ret)
 {
     unsigned p = 3;
 
-    return store_begin(s, &p, 1, ret, NULL, 0, NULL);
+    return store_begin(s, &p, 1, 1, ret, NULL, 0, NULL);
 }
 
 static void add_vote(struct commit *c, int64_t amount)
@@ -182,7 +182,7 @@ static void fetches_give_the_fields_asked_for_or_all(struct store *s)
     commit_hset(c, slice_of("votes:a"), slice_of("KE"), slice_of("approve"));
     commit_hset(c, slice_of("votes:a"), slice_of("RW"), slice_of("abstain"));
     assert_int_equal(store_commit(s, c), 0);
-    assert_int_equal(store_begin(s, &p, 1, &a, f, 3, NULL), 0);
+    assert_int_equal(store_begin(s, &p, 1, 1, &a, f, 3, NULL), 0);
     assert_true(a.known && a.offset == 1 && strcmp(a.log, LOG) == 0);
     assert_string_equal(some.text, "KE=approve;BR=?;RW=abstain;");
     assert_int_equal(strlen(all.text), strlen("KE=approve;RW=abstain;"));
@@ -339,7 +339,7 @@ static void a_fetch_of_a_foreign_key_is_corrupt(void **state)
 
     (void)state;
     meddle(server, "SET", "turnout:votes:a", "mine", NULL);
-    assert_int_equal(store_begin(s, &p, 1, &a, &f, 1, NULL), ERR_CORRUPT);
+    assert_int_equal(store_begin(s, &p, 1, 1, &a, &f, 1, NULL), ERR_CORRUPT);
     store_free(s);
     redis_server_free(server);
 }

@@ -26,9 +26,8 @@ struct apply {
     unsigned partitions;
     struct event *events;
     size_t event_count, event_room;
-    unsigned *touched; /* the partitions of the batches, and what the store says of them */
+    unsigned *places; /* the partitions of the batches, then all others, and where they stand */
     struct applied *applied;
-    size_t touched_room;
 };
 
 struct apply *apply_new(struct store *store, apply_recall_fn recall, void *arg)
@@ -52,7 +51,7 @@ void apply_free(struct apply *a)
     event_decoder_free(a->decoder);
     ledger_free(a->ledger);
     free(a->events);
-    free(a->touched);
+    free(a->places);
     free(a->applied);
     free(a);
 }
@@ -61,6 +60,8 @@ void apply_journal(struct apply *a, const char *log, unsigned partitions)
 {
     memcpy(a->log, log, LOG_ID);
     a->partitions = partitions;
+    a->places = memory_grow(a->places, partitions * sizeof *a->places);
+    a->applied = memory_grow(a->applied, partitions * sizeof *a->applied);
 }
 
 void apply_forget(struct apply *a)
@@ -89,18 +90,38 @@ static int decode_batch(struct apply *a, const struct apply_batch *b)
     return rest.size ? ERR_CORRUPT : 0;
 }
 
-static void room_for(struct apply *a, size_t count)
-{
-    if (count <= a->touched_room)
-        return;
-    a->touched = memory_grow(a->touched, count * sizeof *a->touched);
-    a->applied = memory_grow(a->applied, count * sizeof *a->applied);
-    a->touched_room = count;
-}
-
 static bool same_place(const struct applied *a, const struct applied *b)
 {
     return a->known == b->known && a->offset == b->offset && strcmp(a->log, b->log) == 0;
+}
+
+/* Those of the batches first: they are watched. */
+static void order_places(struct apply *a, const struct apply_batch *batches, size_t count)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < count; i++)
+        a->places[n++] = batches[i].partition;
+    for (unsigned p = 0; p < a->partitions; p++) {
+        bool there = false;
+        for (size_t i = 0; i < count; i++)
+            there |= batches[i].partition == p;
+        if (!there)
+            a->places[n++] = p;
+    }
+}
+
+/* The batches begin where the store stands, and no partition of it stands for another journal:
+ * the counters of members, which are sums over all, would be of both. */
+static int check_places(const struct apply *a, const struct apply_batch *batches, size_t count)
+{
+    for (unsigned i = 0; i < a->partitions; i++)
+        if (a->applied[i].known && strcmp(a->applied[i].log, a->log) != 0)
+            return ERR_FOREIGN;
+    for (size_t i = 0; i < count; i++)
+        if (!same_place(&a->applied[i], &batches[i].from))
+            return ERR_CONFLICT;
+    return 0;
 }
 
 /* Looks at the offsets and gets the records, in one round trip, and in a second one what seat
@@ -114,13 +135,11 @@ static int gather_batches(struct apply *a, const struct apply_batch *batches, si
     for (size_t i = 0; i < a->event_count; i++)
         gather_event(&a->gather, &a->events[i]);
     fetches = gather_take(&a->gather, &fetch_count);
-    room_for(a, count);
-    for (size_t i = 0; i < count; i++)
-        a->touched[i] = batches[i].partition;
-    error = store_begin(a->store, a->touched, count, a->applied, fetches, fetch_count, a->ledger);
-    for (size_t i = 0; i < count && error == 0; i++)
-        if (!same_place(&a->applied[i], &batches[i].from))
-            error = ERR_CONFLICT;
+    order_places(a, batches, count);
+    error = store_begin(a->store, a->places, count, a->partitions, a->applied, fetches, fetch_count,
+                        a->ledger);
+    if (error == 0)
+        error = check_places(a, batches, count);
     if (error < 0)
         return error;
     for (size_t i = 0; i < a->event_count; i++)

@@ -34,8 +34,9 @@ void apply_journal(struct apply *a, const char *log, unsigned partitions);
 
 /* Folds the batches, at most one per partition, and commits.  0, and the store stands at
  * from.offset + count of each; or an error of the store (ERR_CONFLICT also when it does not stand
- * where a batch begins), or ERR_CORRUPT for bytes that are no event.  After an error nothing is
- * known of the store any more: look at its offsets again. */
+ * where a batch begins; ERR_FOREIGN when a partition of it stands for another journal), or
+ * ERR_CORRUPT for bytes that are no event.  After an error nothing is known of the store any more:
+ * look at its offsets again. */
 int apply_batches(struct apply *a, const struct apply_batch *batches, size_t count, int64_t now_ms);
 
 /* Forgets what is known of the store: it is not ours alone any more. */

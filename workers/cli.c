@@ -133,7 +133,12 @@ int cli_applied(struct store *s, unsigned count, struct applied *ret)
 
     for (unsigned p = 0; p < count; p++)
         parts[p] = p;
-    return store_begin(s, parts, count, ret, NULL, 0, NULL);
+    return store_begin(s, parts, 0, count, ret, NULL, 0, NULL);
+}
+
+bool cli_foreign(const struct applied *a, struct slice log, uint64_t end)
+{
+    return a->known && (!slice_equal(slice_of(a->log), log) || a->offset > end);
 }
 
 int cli_exit_status(int error)

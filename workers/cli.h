@@ -35,6 +35,9 @@ int cli_report(struct reader *r, const uint64_t *offsets, unsigned count, int ti
 /* Where Redis stands, for partitions 0 to count - 1. */
 int cli_applied(struct store *s, unsigned count, struct applied *ret);
 
+/* Redis stands for another journal, or for more than this one holds (an older copy of it). */
+bool cli_foreign(const struct applied *a, struct slice log, uint64_t end);
+
 /* The exit status that says what this error means to the caller of a program. */
 int cli_exit_status(int error);
 

@@ -58,8 +58,7 @@ static void work_out_lag(struct status *s)
     int64_t oldest_ms = INT64_MAX;
 
     for (unsigned p = 0; p < s->report.count; p++)
-        s->foreign |=
-            s->applied[p].known && !slice_equal(slice_of(s->applied[p].log), s->report.log);
+        s->foreign |= cli_foreign(&s->applied[p], s->report.log, s->report.ends[p]);
 
     for (unsigned p = 0; p < s->report.count; p++) {
         if (s->applied[p].offset >= s->report.ends[p])
@@ -181,7 +180,7 @@ static void print_table(const struct status *s)
            events_of(r), r->count, r->journal_bytes >> 20, r->journal_limit >> 20, r->rejects);
     printf("redis     %s: %s\n", s->stack.redis,
            !s->redis    ? "does not answer"
-           : s->foreign ? "stands for another journal: nothing is applied"
+           : s->foreign ? "stands for another journal, or for more than this one holds"
                         : "answers");
     for (uint32_t i = 0; i < r->worker_count; i++) {
         const struct wire_peer *w = &r->workers[i];

@@ -46,16 +46,23 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* What has been acknowledged by now. */
-static int ask_broker(struct sync *s)
+/* What has been acknowledged by now.  Redis is looked at first: what it stood for before must be in
+ * the journal afterwards, or it is not this journal that it stands for. */
+static int ask_broker(struct sync *s, struct store *store)
 {
+    struct applied before[WIRE_MAX_PARTS] = {{0}};
     struct wire_report report;
     struct reader *r;
     int error = cli_connect(&s->stack, CONNECT_MS, &r);
 
     if (error < 0)
         return error;
+    if (cli_applied(store, reader_partitions(r), before) < 0)
+        memset(before, 0, sizeof before); /* Redis may be on its way back */
     error = cli_report(r, NULL, 0, CONNECT_MS, &report);
+    for (unsigned p = 0; error == 0 && p < report.count; p++)
+        if (cli_foreign(&before[p], report.log, report.ends[p]))
+            error = ERR_FOREIGN;
     if (error == 0 && report.log.size == LOG_ID) {
         memcpy(s->log, report.log.at, LOG_ID);
         s->partitions = report.count;
@@ -74,7 +81,7 @@ static int look(struct sync *s, struct store *store, uint64_t *ret_left)
 
     *ret_left = 0;
     for (unsigned p = 0; p < s->partitions && error == 0; p++) {
-        if (applied[p].known && strcmp(applied[p].log, s->log) != 0)
+        if (cli_foreign(&applied[p], slice_of(s->log), UINT64_MAX))
             error = ERR_FOREIGN;
         else if (applied[p].offset < s->ends[p])
             *ret_left += s->ends[p] - applied[p].offset;
@@ -132,12 +139,11 @@ int cli_sync(int argc, char **argv)
     int error;
 
     argp_parse(&argp, argc, argv, 0, NULL, &s);
-    error = ask_broker(&s);
-    if (error == 0) {
-        store = store_redis_new(s.stack.redis, s.stack.prefix, CONNECT_MS / 2);
+    store = store_redis_new(s.stack.redis, s.stack.prefix, CONNECT_MS / 2);
+    error = ask_broker(&s, store);
+    if (error == 0)
         error = wait_for_redis(&s, store);
-        store_free(store);
-    }
+    store_free(store);
     if (error < 0)
         fprintf(stderr, "turnout sync: %s\n", error_text(error));
     cli_stack_free(&s.stack);

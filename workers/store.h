@@ -34,7 +34,7 @@ struct store_fetch {
 };
 
 struct store_ops {
-    int (*begin)(struct store *s, const unsigned *partitions, size_t count,
+    int (*begin)(struct store *s, const unsigned *partitions, size_t watched, size_t count,
                  struct applied *ret_applied, const struct store_fetch *fetches, size_t fetch_count,
                  void *context);
     int (*fetch)(struct store *s, const struct store_fetch *fetches, size_t count, void *context);
@@ -60,11 +60,13 @@ typedef void (*store_visit_fn)(void *arg, enum commit_verb kind, struct slice ke
                                struct slice field, struct slice value);
 void store_memory_visit(const struct store *s, store_visit_fn visit, void *arg);
 
-static inline int store_begin(struct store *s, const unsigned *partitions, size_t count,
-                              struct applied *ret_applied, const struct store_fetch *fetches,
-                              size_t fetch_count, void *context)
+/* Reads where `count` partitions stand; a commit then fails if one of the first `watched` has moved
+ * since. */
+static inline int store_begin(struct store *s, const unsigned *partitions, size_t watched,
+                              size_t count, struct applied *ret_applied,
+                              const struct store_fetch *fetches, size_t fetch_count, void *context)
 {
-    return s->ops->begin(s, partitions, count, ret_applied, fetches, fetch_count, context);
+    return s->ops->begin(s, partitions, watched, count, ret_applied, fetches, fetch_count, context);
 }
 
 static inline int store_fetch(struct store *s, const struct store_fetch *fetches, size_t count,

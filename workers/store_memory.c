@@ -176,12 +176,13 @@ static int memory_fetch(struct store *base, const struct store_fetch *fetches, s
     return r;
 }
 
-static int memory_begin(struct store *base, const unsigned *partitions, size_t count,
-                        struct applied *ret_applied, const struct store_fetch *fetches,
-                        size_t fetch_count, void *context)
+static int memory_begin(struct store *base, const unsigned *partitions, size_t watched,
+                        size_t count, struct applied *ret_applied,
+                        const struct store_fetch *fetches, size_t fetch_count, void *context)
 {
     struct memory_store *s = (struct memory_store *)base;
 
+    (void)watched; /* a commit says itself where it begins */
     for (size_t i = 0; i < count; i++)
         ret_applied[i] = *standing_of(s, partitions[i]);
     return memory_fetch(base, fetches, fetch_count, context);

@@ -275,15 +275,17 @@ static int read_applied(const redisReply *r, struct applied *ret)
     return 0;
 }
 
-static void write_begin(struct resp *out, const unsigned *partitions, size_t count)
+static void write_begin(struct resp *out, const unsigned *partitions, size_t watched, size_t count)
 {
     char room[32];
 
     resp_command(out, 1);
     resp_text(out, "UNWATCH"); /* of an earlier begin that came to nothing */
-    resp_command(out, 1 + count);
-    resp_text(out, "WATCH");
-    for (size_t i = 0; i < count; i++)
+    if (watched) {
+        resp_command(out, 1 + watched);
+        resp_text(out, "WATCH");
+    }
+    for (size_t i = 0; i < watched; i++)
         resp_key(out, resp_offset_key(partitions[i], room));
     for (size_t i = 0; i < count; i++) {
         resp_command(out, 5);
@@ -295,10 +297,11 @@ static void write_begin(struct resp *out, const unsigned *partitions, size_t cou
     }
 }
 
-static int read_begin(struct redis_store *s, size_t count, struct applied *ret_applied)
+static int read_begin(struct redis_store *s, bool watched, size_t count,
+                      struct applied *ret_applied)
 {
     redisReply *r;
-    int error = replies_skip(s, 2);
+    int error = replies_skip(s, watched ? 2 : 1);
 
     for (size_t i = 0; i < count && error == 0; i++) {
         error = reply_take(s, &r);
@@ -310,7 +313,7 @@ static int read_begin(struct redis_store *s, size_t count, struct applied *ret_a
     return error;
 }
 
-static int redis_begin(struct store *base, const unsigned *partitions, size_t count,
+static int redis_begin(struct store *base, const unsigned *partitions, size_t watched, size_t count,
                        struct applied *ret_applied, const struct store_fetch *fetches,
                        size_t fetch_count, void *context)
 {
@@ -320,11 +323,11 @@ static int redis_begin(struct store *base, const unsigned *partitions, size_t co
     if (error < 0)
         return error;
     resp_clear(&s->out);
-    write_begin(&s->out, partitions, count);
+    write_begin(&s->out, partitions, watched, count);
     write_fetches(&s->out, fetches, fetch_count);
     error = redis_send(s);
     if (error == 0)
-        error = read_begin(s, count, ret_applied);
+        error = read_begin(s, watched > 0, count, ret_applied);
     if (error == 0)
         error = read_fetches(s, fetches, fetch_count, context);
     if (error < 0)

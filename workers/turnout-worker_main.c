@@ -70,6 +70,7 @@ int main(int argc, char **argv)
     char name[32];
     int error;
 
+    standard_files_open();
     argp_err_exit_status = EX_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     snprintf(name, sizeof name, "worker-%d", getpid());

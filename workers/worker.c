@@ -193,18 +193,25 @@ static int worker_receive(struct worker *w, int stop_fd)
     return error == ERR_AGAIN ? 0 : error;
 }
 
-/* Redis stands for this journal, or for none yet. */
-static bool worker_fits(struct worker *w, unsigned p, const struct applied *a)
+/* Redis stands for this journal, or for none yet.  One partition of another journal is enough to
+ * say no: the counters of members are sums over all partitions, and would be of both. */
+static bool worker_fits(struct worker *w, const struct applied *applied)
 {
-    if (!a->known || strcmp(a->log, reader_log(w->reader)) == 0)
+    int64_t now_ms = clock_mono_ms();
+    unsigned p = 0;
+
+    while (p < w->partitions &&
+           (!applied[p].known || strcmp(applied[p].log, reader_log(w->reader)) == 0))
+        p++;
+    if (p == w->partitions)
         return true;
-    if (clock_mono_ms() - w->complained_ms > COMPLAIN_MS) {
-        w->complained_ms = clock_mono_ms();
+    if (now_ms - w->complained_ms > COMPLAIN_MS) {
+        w->complained_ms = now_ms;
         log_error("partition %u in Redis stands for log %s, the broker's journal is log %s: "
                   "nothing is applied; use an empty Redis, or the journal it belongs to",
-                  p, a->log, reader_log(w->reader));
+                  p, applied[p].log, reader_log(w->reader));
     }
-    w->streams[p].parked_ms = clock_mono_ms() + LOOK_MS;
+    w->again_ms = now_ms + LOOK_MS;
     return false;
 }
 
@@ -222,33 +229,38 @@ static void stream_follow(struct worker *w, unsigned p, const struct applied *a)
     reader_send(w->reader, &m);
 }
 
-/* Where Redis stands for each assigned partition: asks the broker for those that are lost, and
+/* Redis does not stand any more where we left it. */
+static bool stream_moved(const struct stream *s, const struct applied *now)
+{
+    return s->followed && (s->applied.known != now->known || s->applied.offset != now->offset ||
+                           strcmp(s->applied.log, now->log) != 0);
+}
+
+/* Where Redis stands for each partition: asks the broker for those that are lost, and
  * finds out when Redis was flushed or rolled back while nothing was going on. */
 static int worker_look(struct worker *w)
 {
     unsigned parts[WIRE_MAX_PARTS];
     struct applied applied[WIRE_MAX_PARTS];
-    size_t count = 0;
+    int64_t now_ms = clock_mono_ms();
     int error;
 
     for (unsigned p = 0; p < w->partitions; p++)
-        if (w->streams[p].assigned)
-            parts[count++] = p;
-    if (count == 0)
+        parts[p] = p;
+    error = store_begin(w->store, parts, 0, w->partitions, applied, NULL, 0, NULL);
+    if (error < 0)
+        return error;
+    if (!worker_fits(w, applied)) {
+        worker_forget(w);
         return 0;
-    error = store_begin(w->store, parts, count, applied, NULL, 0, NULL);
-    for (size_t i = 0; i < count && error == 0; i++) {
-        struct stream *s = &w->streams[parts[i]];
-        if (s->followed &&
-            (s->applied.known != applied[i].known || s->applied.offset != applied[i].offset ||
-             strcmp(s->applied.log, applied[i].log) != 0))
-            error = ERR_CONFLICT;
     }
-    for (size_t i = 0; i < count && error == 0; i++)
-        if (stream_lacks(&w->streams[parts[i]], clock_mono_ms()) &&
-            worker_fits(w, parts[i], &applied[i]))
-            stream_follow(w, parts[i], &applied[i]);
-    return error;
+    for (unsigned p = 0; p < w->partitions; p++)
+        if (stream_moved(&w->streams[p], &applied[p]))
+            return ERR_CONFLICT;
+    for (unsigned p = 0; p < w->partitions; p++)
+        if (stream_lacks(&w->streams[p], now_ms))
+            stream_follow(w, p, &applied[p]);
+    return 0;
 }
 
 static int worker_locate(struct worker *w)
