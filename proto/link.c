@@ -108,7 +108,10 @@ static void set_options(void *socket, bool bound)
     assert(r == 0);
     option_set(socket, ZMQ_LINGER, DEFAULT_LINGER_MS);
     option_set(socket, ZMQ_SNDHWM, bound ? BIND_QUEUE : CONNECT_QUEUE);
-    option_set(socket, ZMQ_RCVHWM, bound ? BIND_QUEUE : CONNECT_QUEUE);
+    /* The connecting side reads without a limit in messages: the window and the credit that it
+     * gives bound what comes.  A full queue would stop libzmq 4.3.4 reading, and when the
+     * connection then breaks it can abort the program (stream_engine_base.cpp, "!_io_error"). */
+    option_set(socket, ZMQ_RCVHWM, bound ? BIND_QUEUE : 0);
     option_set(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
     option_set(socket, ZMQ_HEARTBEAT_IVL, BEAT_MS);
     option_set(socket, ZMQ_HEARTBEAT_TIMEOUT, BEAT_TIMEOUT_MS);
