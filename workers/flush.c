@@ -71,13 +71,25 @@ static void flush_numbers(struct commit *c, struct slice key, const char *const 
     }
 }
 
+/* Where a committee's ballots and meetings stand in time; DATE_NONE: without a notice. */
+static void flush_index(struct commit *c, struct slice committee, const char *kind, struct slice id,
+                        date_days day)
+{
+    struct slice key = key_of(c, "index:", committee), field = key_pair(c, "", slice_of(kind), id);
+
+    if (day != DATE_NONE)
+        commit_hset(c, key, field, date_text(c, day));
+    else
+        commit_hdel(c, key, field);
+}
+
 static void flush_ballot_notice(struct ledger *l, struct commit *c, struct ballot *b,
                                 struct slice key)
 {
     const struct ballot_fact *n = &b->notice;
     bool holds = version_holds(&n->version), open = holds && n->stage == STAGE_OPEN;
     struct slice id = b->entry.key, committee = b->committee->entry.key;
-    struct slice name = key_pair(c, "", committee, id), index = key_of(c, "index:", committee);
+    struct slice name = key_pair(c, "", committee, id);
 
     commit_hset(c, key, slice_of("notice"), fact_line(l, c, EVENT_BALLOT, &b->notice));
     visible(c, key, "kind", holds, n->kind);
@@ -91,11 +103,8 @@ static void flush_ballot_notice(struct ledger *l, struct commit *c, struct ballo
         commit_zadd(c, slice_of("ballots:open"), name, n->closes * (DAY_MS / 1000));
     else
         commit_zrem(c, slice_of("ballots:open"), name);
-    if (holds)
-        commit_hset(c, index, key_pair(c, "", slice_of("ballot"), id), date_text(c, n->closes));
-    else
-        commit_hdel(c, index, key_pair(c, "", slice_of("ballot"), id));
     b->indexed = holds ? n->closes : DATE_NONE;
+    flush_index(c, committee, "ballot", id, b->indexed);
     b->notice_changed = false;
 }
 
@@ -130,8 +139,6 @@ static void flush_meeting_notice(struct ledger *l, struct commit *c, struct meet
 {
     const struct meeting_fact *n = &m->notice;
     bool holds = version_holds(&n->version);
-    struct slice index = key_of(c, "index:", m->committee->entry.key);
-    struct slice field = key_pair(c, "", slice_of("meeting"), m->entry.key);
 
     commit_hset(c, key, slice_of("notice"), fact_line(l, c, EVENT_MEETING, &m->notice));
     visible(c, key, "starts", holds, date_text(c, holds ? n->starts : DATE_NONE));
@@ -140,11 +147,8 @@ static void flush_meeting_notice(struct ledger *l, struct commit *c, struct meet
     visible(c, key, "level", holds, slice_of(level_name[n->level]));
     visible(c, key, "mandatory", holds, bool_text(n->mandatory));
     visible(c, key, "title", holds, n->title);
-    if (holds)
-        commit_hset(c, index, field, date_text(c, n->starts));
-    else
-        commit_hdel(c, index, field);
     m->indexed = holds ? n->starts : DATE_NONE;
+    flush_index(c, m->committee->entry.key, "meeting", m->entry.key, m->indexed);
     m->notice_changed = false;
 }
 

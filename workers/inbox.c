@@ -8,7 +8,6 @@ void inbox_add(struct inbox *i, unsigned partition, uint64_t count, struct slice
     buffer_add_slice(&p->events, events);
     p->count += count;
     i->count += count;
-    i->bytes += events.size;
 }
 
 void inbox_drop(struct inbox *i, unsigned partition)
@@ -16,7 +15,6 @@ void inbox_drop(struct inbox *i, unsigned partition)
     struct inbox_part *p = &i->parts[partition];
 
     i->count -= p->count;
-    i->bytes -= p->events.size;
     p->count = 0;
     buffer_clear(&p->events);
 }

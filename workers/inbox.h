@@ -13,7 +13,6 @@ struct inbox_part {
 struct inbox {
     struct inbox_part parts[WIRE_MAX_PARTS];
     uint64_t count; /* events in all */
-    size_t bytes;
 };
 
 void inbox_add(struct inbox *i, unsigned partition, uint64_t count, struct slice events);
