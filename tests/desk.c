@@ -32,6 +32,8 @@ struct desk *desk_new(struct store *store)
         d->workers[w].apply = apply_new(store, desk_recall, d);
         apply_journal(d->workers[w].apply, DESK_LOG, DESK_PARTITIONS);
     }
+    for (unsigned i = 0; i < DESK_DERIVERS; i++)
+        desk_derive_kill(d, i);
     return d;
 }
 
@@ -39,6 +41,8 @@ void desk_free(struct desk *d)
 {
     for (unsigned w = 0; w < DESK_WORKERS; w++)
         apply_free(d->workers[w].apply);
+    for (unsigned i = 0; i < DESK_DERIVERS; i++)
+        derive_free(d->derivers[i]);
     for (unsigned p = 0; p < DESK_PARTITIONS; p++) {
         buffer_free(&d->journal[p]);
         free(d->starts[p]);
@@ -97,13 +101,8 @@ int desk_apply(struct desk *d, unsigned worker, unsigned partitions, uint64_t mo
 
 void desk_look(struct desk *d, unsigned worker)
 {
-    unsigned parts[DESK_PARTITIONS];
-
-    for (unsigned p = 0; p < DESK_PARTITIONS; p++)
-        parts[p] = p;
     apply_forget(d->workers[worker].apply);
-    int error =
-        store_begin(d->store, parts, 0, DESK_PARTITIONS, d->workers[worker].applied, NULL, 0, NULL);
+    int error = store_applied(d->store, DESK_PARTITIONS, d->workers[worker].applied);
     assert(error == 0);
 }
 
@@ -131,7 +130,27 @@ void desk_finish(struct desk *d, struct random *r)
     }
 }
 
-static void into_dump(void *arg, enum commit_verb kind, struct slice key, struct slice field,
+int desk_derive_step(struct desk *d, unsigned deriver, int64_t now_ms)
+{
+    return derive_step(d->derivers[deriver], now_ms, true);
+}
+
+void desk_derive_kill(struct desk *d, unsigned deriver)
+{
+    derive_free(d->derivers[deriver]);
+    d->derivers[deriver] = derive_new(d->store, &RULES_DEFAULT);
+    derive_journal(d->derivers[deriver], DESK_LOG);
+}
+
+void desk_derive(struct desk *d, int64_t now_ms)
+{
+    int r;
+
+    while ((r = desk_derive_step(d, 0, now_ms)) != 0)
+        assert(r == 1 || r == ERR_CONFLICT);
+}
+
+static void into_dump(void *arg, enum fetch_kind kind, struct slice key, struct slice field,
                       struct slice value)
 {
     struct buffer full = {0};

@@ -6,9 +6,11 @@
 #include "tests/dump.h"
 #include "tests/world.h"
 #include "workers/apply.h"
+#include "workers/derive.h"
 
 #define DESK_PARTITIONS 8
 #define DESK_WORKERS    4
+#define DESK_DERIVERS   2
 #define DESK_LOG        "0123456789abcdef0123456789abcdef"
 
 struct desk_worker {
@@ -22,6 +24,7 @@ struct desk {
     size_t *starts[DESK_PARTITIONS]; /* where each event begins; one more than there are */
     uint64_t ends[DESK_PARTITIONS];
     struct desk_worker workers[DESK_WORKERS];
+    struct derive *derivers[DESK_DERIVERS];
     uint64_t recalls; /* how often old events were read again */
 };
 
@@ -41,6 +44,15 @@ void desk_look(struct desk *d, unsigned worker);
 
 /* Applies all that is left, by random workers in random batches, looking again after conflicts. */
 void desk_finish(struct desk *d, struct random *r);
+
+/* One step of a deriver's round; the result of derive_step. */
+int desk_derive_step(struct desk *d, unsigned deriver, int64_t now_ms);
+
+/* A deriver is killed in the middle of whatever it did, and another takes its place. */
+void desk_derive_kill(struct desk *d, unsigned deriver);
+
+/* Derives until nothing is left. */
+void desk_derive(struct desk *d, int64_t now_ms);
 
 /* True when the store stands at the end of every journal. */
 bool desk_done(struct desk *d);

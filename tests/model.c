@@ -4,14 +4,22 @@
 
 #include <stdlib.h>
 
+#include "proto/clock.h"
 #include "tests/model_count.h"
 
 struct model *model_new(void)
 {
     struct model *m = memory_need(sizeof *m);
 
-    *m = (struct model){.facts = facts_new()};
+    *m = (struct model){
+        .facts = facts_new(), .today = date_of_ms(clock_wall_ms()), .rules = RULES_DEFAULT};
     return m;
+}
+
+void model_today(struct model *m, date_days today, const struct rules *rules)
+{
+    m->today = today;
+    m->rules = *rules;
 }
 
 void model_free(struct model *m)
@@ -128,5 +136,7 @@ const struct dump *model_count(struct model *m)
     put_members(m);
     put_groups(m);
     put_committees(m);
+    model_count_groups(m);
+    model_count_watch(m);
     return m->dump;
 }

@@ -77,6 +77,8 @@ static void count_due(struct model *m, const struct ballot *b, struct place at,
     if (answers(vote)) {
         if (vote->position == POSITION_ABSTAIN)
             model_add_duty(m, at, "ballots.abstained");
+        if (vote->comments > 0)
+            model_add_seat(m, at, "ballots.commented");
     } else if (vote && vote->excused) {
         model_add_duty(m, at, "ballots.excused");
         dump_add(m->dump, b->key, "excused", 1);

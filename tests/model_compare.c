@@ -44,6 +44,11 @@ static const struct {
     {"turnout:periods", DUMP_LENIENT, false}, {"turnout:committees", DUMP_LENIENT, false},
 };
 
+static bool key_begins(struct slice key, const char *prefix)
+{
+    return key.size >= strlen(prefix) && memcmp(key.at, prefix, strlen(prefix)) == 0;
+}
+
 static bool is_named(struct slice field)
 {
     for (size_t i = 0; i < sizeof named_fields / sizeof *named_fields; i++)
@@ -55,9 +60,7 @@ static bool is_named(struct slice field)
 static enum dump_care model_care(struct slice key, struct slice field)
 {
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
-        size_t size = strlen(families[i].prefix);
-
-        if (key.size < size || memcmp(key.at, families[i].prefix, size) != 0)
+        if (!key_begins(key, families[i].prefix))
             continue;
         return families[i].named_only && !is_named(field) ? DUMP_IGNORE : families[i].care;
     }
@@ -67,4 +70,18 @@ static enum dump_care model_care(struct slice key, struct slice field)
 size_t model_compare(struct model *m, const struct dump *found, FILE *out)
 {
     return dump_compare(model_count(m), found, model_care, out, NULL);
+}
+
+static enum dump_care derived_care(struct slice key, struct slice field)
+{
+    bool derived = key_begins(key, "turnout:group:") || key_begins(key, "turnout:risk:") ||
+                   slice_is(key, "turnout:watch") ||
+                   (slice_is(key, "turnout:meta") && slice_is(field, "groups"));
+
+    return derived ? DUMP_EXACT : DUMP_IGNORE;
+}
+
+size_t model_compare_derived(struct model *m, const struct dump *found, FILE *out)
+{
+    return dump_compare(model_count(m), found, derived_care, out, NULL);
 }

@@ -36,15 +36,38 @@ void model_add_count(struct model *m, struct place at, const char *name)
     dump_add(m->dump, key, field, 1);
 }
 
-void model_add_duty(struct model *m, struct place at, const char *name)
+void model_add_seat(struct model *m, struct place at, const char *field)
 {
-    char key[KEY_ROOM], field[FIELD_ROOM];
+    char key[KEY_ROOM];
 
-    model_add_count(m, at, name);
-    snprintf(field, sizeof field, "%s.%s", level_name[at.level], name);
     snprintf(key, sizeof key, "turnout:seat:%.*s|%.*s:%04d", TEXT(at.committee), TEXT(at.member),
              date_to_civil(at.day).year);
     dump_add(m->dump, key, field, 1);
+}
+
+void model_add_duty(struct model *m, struct place at, const char *name)
+{
+    char field[FIELD_ROOM];
+
+    model_add_count(m, at, name);
+    snprintf(field, sizeof field, "%s.%s", level_name[at.level], name);
+    model_add_seat(m, at, field);
+}
+
+int64_t model_seat_number(struct model *m, struct slice committee, struct slice member, int year,
+                          const char *name)
+{
+    int64_t sum = 0;
+
+    for (int level = LEVEL_TECHNICAL; level < LEVELS; level++) {
+        char key[KEY_ROOM], field[FIELD_ROOM];
+
+        snprintf(key, sizeof key, "turnout:seat:%.*s|%.*s:%04d", TEXT(committee), TEXT(member),
+                 year);
+        snprintf(field, sizeof field, "%s.%s", level_name[level], name);
+        sum += dump_number(m->dump, key, field);
+    }
+    return sum;
 }
 
 void model_put_text(struct model *m, const char *key, const char *field, struct slice text)

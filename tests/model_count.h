@@ -4,6 +4,7 @@
 
 #include "tests/dump.h"
 #include "tests/model_facts.h"
+#include "workers/rules.h"
 
 #define KEY_ROOM   256
 #define FIELD_ROOM 96
@@ -11,7 +12,9 @@
 
 struct model {
     struct facts *facts;
-    struct dump *dump; /* what has been counted */
+    struct dump *dump;  /* what has been counted */
+    date_days today;    /* of the watch list, */
+    struct rules rules; /* and its thresholds */
 };
 
 /* For a part of a subject that may be anything. */
@@ -29,6 +32,12 @@ struct place {
 void model_add_member(struct model *m, struct place at, const char *field);
 void model_add_count(struct model *m, struct place at, const char *name);
 void model_add_duty(struct model *m, struct place at, const char *name);
+/* Adds 1 to a field of the seat alone, as it is called. */
+void model_add_seat(struct model *m, struct place at, const char *field);
+
+/* What has been counted for the seat under that name in a year, both levels together. */
+int64_t model_seat_number(struct model *m, struct slice committee, struct slice member, int year,
+                          const char *name);
 
 /* A name in one of the sets. */
 void model_name(struct model *m, const char *set, struct slice name);
@@ -44,5 +53,8 @@ enum role model_role(struct model *m, struct slice committee, struct slice membe
 
 void model_count_ballots(struct model *m);  /* model_ballot.c */
 void model_count_meetings(struct model *m); /* model_meeting.c */
+/* From what the two above have counted, and from the notices: */
+void model_count_groups(struct model *m); /* model_group.c */
+void model_count_watch(struct model *m);  /* model_watch.c */
 
 #endif

@@ -41,11 +41,23 @@ static struct commit *moving(const struct applied *from, uint64_t to)
     return &commit;
 }
 
+static int look_and_fetch(struct store *s, struct applied *ret, const struct store_fetch *fetches,
+                          size_t count)
+{
+    unsigned place = 3;
+    struct store_look l = {.places = &place,
+                           .watched = 1,
+                           .count = 1,
+                           .ret_applied = ret,
+                           .fetches = fetches,
+                           .fetch_count = count};
+
+    return store_begin(s, &l);
+}
+
 static int look(struct store *s, struct applied *ret)
 {
-    unsigned p = 3;
-
-    return store_begin(s, &p, 1, 1, ret, NULL, 0, NULL);
+    return look_and_fetch(s, ret, NULL, 0);
 }
 
 static void add_vote(struct commit *c, int64_t amount)
@@ -170,11 +182,10 @@ static void fetches_give_the_fields_asked_for_or_all(struct store *s)
 {
     struct slice fields[] = {slice_of("KE"), slice_of("BR"), slice_of("RW")};
     struct rows some = {""}, all = {""}, none = {""};
-    struct store_fetch f[] = {{slice_of("votes:a"), fields, 3, note_row, &some},
-                              {slice_of("votes:a"), NULL, 0, note_row, &all},
-                              {slice_of("votes:b"), NULL, 0, note_row, &none}};
+    struct store_fetch f[] = {{slice_of("votes:a"), FETCH_HASH, fields, 3, note_row, &some},
+                              {slice_of("votes:a"), FETCH_HASH, NULL, 0, note_row, &all},
+                              {slice_of("votes:b"), FETCH_HASH, NULL, 0, note_row, &none}};
     struct applied a;
-    unsigned p = 3;
 
     assert_int_equal(look(s, &a), 0);
     assert_false(a.known);
@@ -182,7 +193,7 @@ static void fetches_give_the_fields_asked_for_or_all(struct store *s)
     commit_hset(c, slice_of("votes:a"), slice_of("KE"), slice_of("approve"));
     commit_hset(c, slice_of("votes:a"), slice_of("RW"), slice_of("abstain"));
     assert_int_equal(store_commit(s, c), 0);
-    assert_int_equal(store_begin(s, &p, 1, 1, &a, f, 3, NULL), 0);
+    assert_int_equal(look_and_fetch(s, &a, f, 3), 0);
     assert_true(a.known && a.offset == 1 && strcmp(a.log, LOG) == 0);
     assert_string_equal(some.text, "KE=approve;BR=?;RW=abstain;");
     assert_int_equal(strlen(all.text), strlen("KE=approve;RW=abstain;"));
@@ -333,13 +344,12 @@ static void a_fetch_of_a_foreign_key_is_corrupt(void **state)
     struct redis_server *server = redis_server_new(NULL, NULL);
     struct store *s = store_redis_new(server->socket, STORE_PREFIX, LIMIT_MS);
     struct rows rows = {""};
-    struct store_fetch f = {slice_of("votes:a"), NULL, 0, note_row, &rows};
+    struct store_fetch f = {slice_of("votes:a"), FETCH_HASH, NULL, 0, note_row, &rows};
     struct applied a;
-    unsigned p = 3;
 
     (void)state;
     meddle(server, "SET", "turnout:votes:a", "mine", NULL);
-    assert_int_equal(store_begin(s, &p, 1, 1, &a, &f, 1, NULL), ERR_CORRUPT);
+    assert_int_equal(look_and_fetch(s, &a, &f, 1), ERR_CORRUPT);
     store_free(s);
     redis_server_free(server);
 }

@@ -4,6 +4,7 @@
 
 #include "proto/error.h"
 #include "proto/log.h"
+#include "workers/changes.h"
 #include "workers/flush.h"
 #include "workers/fold.h"
 #include "workers/recall.h"
@@ -90,11 +91,6 @@ static int decode_batch(struct apply *a, const struct apply_batch *b)
     return rest.size ? ERR_CORRUPT : 0;
 }
 
-static bool same_place(const struct applied *a, const struct applied *b)
-{
-    return a->known == b->known && a->offset == b->offset && strcmp(a->log, b->log) == 0;
-}
-
 /* Those of the batches first: they are watched. */
 static void order_places(struct apply *a, const struct apply_batch *batches, size_t count)
 {
@@ -119,7 +115,7 @@ static int check_places(const struct apply *a, const struct apply_batch *batches
         if (a->applied[i].known && strcmp(a->applied[i].log, a->log) != 0)
             return ERR_FOREIGN;
     for (size_t i = 0; i < count; i++)
-        if (!same_place(&a->applied[i], &batches[i].from))
+        if (!applied_same(&a->applied[i], &batches[i].from))
             return ERR_CONFLICT;
     return 0;
 }
@@ -128,16 +124,20 @@ static int check_places(const struct apply *a, const struct apply_batch *batches
  * notices bear on. */
 static int gather_batches(struct apply *a, const struct apply_batch *batches, size_t count)
 {
+    struct store_look look = {.places = a->places,
+                              .watched = count,
+                              .count = a->partitions,
+                              .ret_applied = a->applied,
+                              .context = a->ledger};
     const struct store_fetch *fetches;
     size_t fetch_count;
     int error;
 
     for (size_t i = 0; i < a->event_count; i++)
         gather_event(&a->gather, &a->events[i]);
-    fetches = gather_take(&a->gather, &fetch_count);
+    look.fetches = gather_take(&a->gather, &look.fetch_count);
     order_places(a, batches, count);
-    error = store_begin(a->store, a->places, count, a->partitions, a->applied, fetches, fetch_count,
-                        a->ledger);
+    error = store_begin(a->store, &look);
     if (error == 0)
         error = check_places(a, batches, count);
     if (error < 0)
@@ -192,8 +192,10 @@ static void note_moves(struct apply *a, const struct apply_batch *batches, size_
     for (size_t i = 0; i < count; i++) {
         struct commit_move *m = commit_move(&a->commit, batches[i].partition);
         m->from = batches[i].from;
-        m->to = (struct applied){
-            .known = true, .offset = batches[i].from.offset + batches[i].count, .time_ms = now_ms};
+        m->to = (struct applied){.known = true,
+                                 .offset = m->from.offset + batches[i].count,
+                                 .time_ms = now_ms,
+                                 .epoch = m->from.epoch};
         memcpy(m->to.log, a->log, sizeof m->to.log);
     }
 }
@@ -225,7 +227,8 @@ static int apply_steps(struct apply *a, const struct apply_batch *batches, size_
         return error;
     note_moves(a, batches, count, now_ms);
     note_meta(a);
-    flush_changes(a->ledger, &a->commit);
+    changes_tell(a->ledger, &a->commit);
+    changes_mark(a->ledger, &a->commit);
     flush_ledger(a->ledger, &a->commit);
     return store_commit(a->store, &a->commit);
 }

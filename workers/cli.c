@@ -4,12 +4,13 @@
 #include "proto/clock.h"
 #include "proto/error.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
-enum { KEY_PUBLISH = 0x100, KEY_READ, KEY_REDIS, KEY_PREFIX };
+enum { KEY_PUBLISH = 0x100, KEY_READ, KEY_REDIS, KEY_PREFIX, KEY_CONFIG };
 
 static const struct argp_option option_table[] = {
     {"dir", 'd', "DIR", 0, "the stack's folder (default: $TURNOUT_DIR, else ./run)", 1},
@@ -17,6 +18,7 @@ static const struct argp_option option_table[] = {
     {"read", KEY_READ, "ENDPOINT", 0, "the broker's read endpoint", 1},
     {"redis", KEY_REDIS, "ADDRESS", 0, "Redis: a socket's path, or HOST:PORT", 1},
     {"prefix", KEY_PREFIX, "TEXT", 0, "before every key in Redis (default: turnout:)", 1},
+    {"config", KEY_CONFIG, "FILE", 0, "thresholds (default: DIR/turnout.conf, if there)", 1},
     {0}};
 
 static char *in_dir(const char *format, const char *dir)
@@ -60,6 +62,9 @@ static error_t stack_parse(int key, char *arg, struct argp_state *state)
     case KEY_PREFIX:
         s->prefix = arg;
         return 0;
+    case KEY_CONFIG:
+        s->config = arg;
+        return 0;
     case ARGP_KEY_END:
         stack_end(s);
         return 0;
@@ -75,6 +80,18 @@ void cli_stack_free(struct cli_stack *s)
     free((void *)(uintptr_t)s->publish);
     free((void *)(uintptr_t)s->read);
     free((void *)(uintptr_t)s->redis);
+}
+
+int cli_config(const struct cli_stack *s, struct config *ret)
+{
+    char *path = s->config ? strdup(s->config) : in_dir("%s/turnout.conf", s->dir);
+    char reason[256];
+    int error = config_read(path, s->config != NULL, ret, reason, sizeof reason);
+
+    if (error < 0)
+        fprintf(stderr, "%s: %s\n", program_invocation_short_name, reason);
+    free(path);
+    return error;
 }
 
 /* Receives until there is a session, or a message if one is wanted. */
@@ -125,15 +142,6 @@ int cli_report(struct reader *r, const uint64_t *offsets, unsigned count, int ti
     if (error == 0)
         *ret = m.report;
     return error;
-}
-
-int cli_applied(struct store *s, unsigned count, struct applied *ret)
-{
-    unsigned parts[WIRE_MAX_PARTS];
-
-    for (unsigned p = 0; p < count; p++)
-        parts[p] = p;
-    return store_begin(s, parts, 0, count, ret, NULL, 0, NULL);
 }
 
 bool cli_foreign(const struct applied *a, struct slice log, uint64_t end)

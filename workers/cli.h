@@ -2,6 +2,7 @@
 #ifndef WORKERS_CLI_H
 #define WORKERS_CLI_H
 
+#include "workers/config.h"
 #include "workers/reader.h"
 #include "workers/store.h"
 
@@ -9,11 +10,15 @@
 
 /* Where the stack is: by its folder ($TURNOUT_DIR, default ./run), or endpoint by endpoint. */
 struct cli_stack {
-    const char *dir, *prefix;
+    const char *dir, *prefix, *config;
     const char *publish, *read, *redis; /* set after parsing; owned */
 };
 extern const struct argp cli_stack_argp; /* its input is a struct cli_stack */
 void cli_stack_free(struct cli_stack *s);
+
+/* The configuration (--config, default DIR/turnout.conf if it is there).  ERR_CONFIG, and why on
+ * standard error. */
+int cli_config(const struct cli_stack *s, struct config *ret);
 
 /* One verb: what `turnout VERB` runs. */
 struct cli_verb {
@@ -23,6 +28,15 @@ struct cli_verb {
 int cli_publish(int argc, char **argv);
 int cli_sync(int argc, char **argv);
 int cli_status(int argc, char **argv);
+int cli_board(int argc, char **argv);
+int cli_watch(int argc, char **argv);
+int cli_top(int argc, char **argv);
+int cli_export(int argc, char **argv);
+int cli_why(int argc, char **argv);
+int cli_history(int argc, char **argv);
+int cli_diff(int argc, char **argv);
+int cli_verify(int argc, char **argv);
+int cli_rebuild(int argc, char **argv);
 
 /* A client session with the broker; ERR_TIMEOUT when it does not answer. */
 int cli_connect(const struct cli_stack *s, int timeout_ms, struct reader **ret);
@@ -31,9 +45,6 @@ int cli_connect(const struct cli_stack *s, int timeout_ms, struct reader **ret);
  * until the next call on the reader, its arrays until reader_reset. */
 int cli_report(struct reader *r, const uint64_t *offsets, unsigned count, int timeout_ms,
                struct wire_report *ret);
-
-/* Where Redis stands, for partitions 0 to count - 1. */
-int cli_applied(struct store *s, unsigned count, struct applied *ret);
 
 /* Redis stands for another journal, or for more than this one holds (an older copy of it). */
 bool cli_foreign(const struct applied *a, struct slice log, uint64_t end);

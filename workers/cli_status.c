@@ -79,7 +79,7 @@ static int ask(struct status *s, struct reader *r)
     uint64_t offsets[WIRE_MAX_PARTS];
     int error;
 
-    s->redis = cli_applied(store, count, s->applied) == 0;
+    s->redis = store_applied(store, count, s->applied) == 0;
     for (unsigned p = 0; p < count; p++)
         offsets[p] = s->applied[p].offset;
     error = cli_report(r, offsets, count, ANSWER_MS, &s->report);

@@ -57,7 +57,7 @@ static int ask_broker(struct sync *s, struct store *store)
 
     if (error < 0)
         return error;
-    if (cli_applied(store, reader_partitions(r), before) < 0)
+    if (store_applied(store, reader_partitions(r), before) < 0)
         memset(before, 0, sizeof before); /* Redis may be on its way back */
     error = cli_report(r, NULL, 0, CONNECT_MS, &report);
     for (unsigned p = 0; error == 0 && p < report.count; p++)
@@ -77,7 +77,7 @@ static int ask_broker(struct sync *s, struct store *store)
 static int look(struct sync *s, struct store *store, uint64_t *ret_left)
 {
     struct applied applied[WIRE_MAX_PARTS];
-    int error = cli_applied(store, s->partitions, applied);
+    int error = store_applied(store, s->partitions, applied);
 
     *ret_left = 0;
     for (unsigned p = 0; p < s->partitions && error == 0; p++) {

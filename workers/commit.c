@@ -3,6 +3,12 @@
 
 #include <stdlib.h>
 
+bool applied_same(const struct applied *a, const struct applied *b)
+{
+    return a->known == b->known && a->offset == b->offset && a->epoch == b->epoch &&
+           strcmp(a->log, b->log) == 0;
+}
+
 void commit_clear(struct commit *c)
 {
     c->count = 0;
@@ -16,13 +22,13 @@ void commit_free(struct commit *c)
     *c = (struct commit){0};
 }
 
-struct commit_move *commit_move(struct commit *c, unsigned partition)
+struct commit_move *commit_move(struct commit *c, unsigned place)
 {
     if (c->move_count == c->move_room) {
         c->move_room = c->move_room ? c->move_room * 2 : 8;
         c->moves = memory_grow(c->moves, c->move_room * sizeof *c->moves);
     }
-    c->moves[c->move_count] = (struct commit_move){.partition = partition};
+    c->moves[c->move_count] = (struct commit_move){.place = place};
     return &c->moves[c->move_count++];
 }
 
@@ -68,6 +74,16 @@ void commit_zrem(struct commit *c, struct slice key, struct slice name)
 void commit_xadd(struct commit *c, struct slice key, struct slice field, struct slice value)
 {
     commit_add(c, (struct commit_op){COMMIT_XADD, key, field, value, 0});
+}
+
+void commit_del(struct commit *c, struct slice key)
+{
+    commit_add(c, (struct commit_op){COMMIT_DEL, key, {0}, {0}, 0});
+}
+
+void commit_rename(struct commit *c, struct slice key, struct slice name)
+{
+    commit_add(c, (struct commit_op){COMMIT_RENAME, key, name, {0}, 0});
 }
 
 size_t commit_run(const struct commit *c, size_t i)

@@ -8,18 +8,30 @@
 
 #include "proto/arena.h"
 
+#include <limits.h>
+
 #define LOG_ID 32 /* hex digits of a journal's log id */
 
-/* What a partition in the store stands for. */
+/* A place of the store stands for something and is moved on by commits: a partition, by its
+ * number, or all that is derived from the counters. */
+#define PLACE_DERIVED UINT_MAX
+
+/* What a place stands for. */
 struct applied {
     bool known;           /* false: nothing was ever applied */
     char log[LOG_ID + 1]; /* the journal */
-    uint64_t offset;      /* the next event */
+    uint64_t offset;      /* the next event; PLACE_DERIVED: how often was derived */
     int64_t time_ms;      /* when that was applied */
+    uint64_t epoch;       /* greater after somebody changed keys otherwise than by events: whoever
+                             remembers records of an earlier epoch forgets them */
+    int64_t held_ms;      /* nobody but the one who says so moves it on before then (hold.h) */
 };
 
+/* Whether two looks saw the same: nothing was moved on in between. */
+bool applied_same(const struct applied *a, const struct applied *b);
+
 struct commit_move {
-    unsigned partition;
+    unsigned place;
     struct applied from, to;
 };
 
@@ -31,6 +43,8 @@ enum commit_verb {
     COMMIT_ZADD,    /* key field amount */
     COMMIT_ZREM,    /* key field */
     COMMIT_XADD,    /* key field value: consecutive ones of one key make one stream entry */
+    COMMIT_DEL,     /* key, of whatever type */
+    COMMIT_RENAME,  /* key field: the key, which must be there, has that name from now on */
 };
 
 struct commit_op {
@@ -51,7 +65,7 @@ struct commit {
 void commit_clear(struct commit *c);
 void commit_free(struct commit *c);
 
-struct commit_move *commit_move(struct commit *c, unsigned partition);
+struct commit_move *commit_move(struct commit *c, unsigned place);
 
 void commit_hset(struct commit *c, struct slice key, struct slice field, struct slice value);
 void commit_hdel(struct commit *c, struct slice key, struct slice field);
@@ -60,6 +74,8 @@ void commit_sadd(struct commit *c, struct slice key, struct slice name);
 void commit_zadd(struct commit *c, struct slice key, struct slice name, int64_t score);
 void commit_zrem(struct commit *c, struct slice key, struct slice name);
 void commit_xadd(struct commit *c, struct slice key, struct slice field, struct slice value);
+void commit_del(struct commit *c, struct slice key);
+void commit_rename(struct commit *c, struct slice key, struct slice name);
 
 /* How many of the operations from `i` on have the verb and key of operation `i`: stores send them
  * as one. */

@@ -143,8 +143,15 @@ void counters_add(struct counters *c, const struct place *at, const struct field
         return;
     key = (struct row_key){.committee = at->committee, .kind = ROW_COMMITTEE, .period = year};
     row_add(c, counters_row(c, key), f, amount);
-    if (!at->duty)
-        return;
-    key = (struct row_key){at->member, at->committee, ROW_SEAT, year};
+    if (at->duty)
+        counters_add_seat(c, at, f, amount);
+}
+
+void counters_add_seat(struct counters *c, const struct place *at, const struct field *f,
+                       int64_t amount)
+{
+    uint32_t year = (uint32_t)date_to_civil(at->day).year * 100;
+    struct row_key key = {at->member, at->committee, ROW_SEAT, year};
+
     row_add(c, counters_row(c, key), f, amount);
 }

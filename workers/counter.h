@@ -38,7 +38,7 @@ struct cell {
     int64_t amount;
 };
 
-enum row_kind { ROW_MEMBER, ROW_COMMITTEE, ROW_SEAT };
+enum row_kind { ROW_MEMBER, ROW_COMMITTEE, ROW_SEAT, ROW_TENURE };
 
 struct member;
 struct committee;
@@ -47,7 +47,7 @@ struct row_key {
     const struct member *member;       /* NULL in a committee's row */
     const struct committee *committee; /* NULL in a member's row */
     uint32_t kind;                     /* enum row_kind */
-    uint32_t period;                   /* year * 100 + month; month 0 is the year */
+    uint32_t period;                   /* year * 100 + month; month 0 is the year; 0 in a tenure */
 };
 
 struct row {
@@ -97,5 +97,9 @@ struct place {
 };
 void counters_add(struct counters *c, const struct place *at, const struct field *f,
                   int64_t amount);
+
+/* The same in the seat's row of the year alone. */
+void counters_add_seat(struct counters *c, const struct place *at, const struct field *f,
+                       int64_t amount);
 
 #endif

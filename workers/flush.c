@@ -265,6 +265,9 @@ static void flush_member(struct ledger *l, struct commit *c, struct member *m)
         list_group(l, c, slice_of("all"));
         m->listed = true;
     }
+    if (m->facts)
+        commit_hincrby(c, slice_of("facts"), m->entry.key, m->facts);
+    m->facts = 0;
     flush_profiles(l, c, m);
     for (struct adoption *a = m->changed_adoptions; a; a = a->next_changed) {
         commit_hset(c, adoptions, a->entry.key, fact_line(l, c, EVENT_ADOPTION, &a->fact));
@@ -273,8 +276,7 @@ static void flush_member(struct ledger *l, struct commit *c, struct member *m)
     m->changed_adoptions = NULL;
 }
 
-/* "2026" or "2026-03" */
-static struct slice period_text(struct commit *c, uint32_t period)
+struct slice flush_period(struct commit *c, uint32_t period)
 {
     char text[16];
     int n = period % 100 ? snprintf(text, sizeof text, "%04u-%02u", period / 100, period % 100)
@@ -288,7 +290,8 @@ static struct slice row_key_text(struct commit *c, const struct row_key *k)
     struct slice none = slice_make("", 0);
     struct slice committee = k->committee ? k->committee->entry.key : none;
     struct slice member = k->member ? k->member->entry.key : none;
-    struct slice period = period_text(c, k->period);
+    struct slice period = flush_period(c, k->period);
+    struct slice of_tenure[] = {slice_of("tenure:"), member};
     struct slice of_member[] = {slice_of("member:"), member, slice_of(":"), period};
     struct slice of_committee[] = {slice_of("committee:"), committee, slice_of(":"), period};
     struct slice of_seat[] = {slice_of("seat:"), committee, slice_of("|"), member,
@@ -296,7 +299,8 @@ static struct slice row_key_text(struct commit *c, const struct row_key *k)
 
     return k->kind == ROW_MEMBER      ? commit_join(c, of_member, 4)
            : k->kind == ROW_COMMITTEE ? commit_join(c, of_committee, 4)
-                                      : commit_join(c, of_seat, 6);
+           : k->kind == ROW_SEAT      ? commit_join(c, of_seat, 6)
+                                      : commit_join(c, of_tenure, 2);
 }
 
 static void flush_row(struct ledger *l, struct commit *c, const struct row *r)
@@ -311,7 +315,7 @@ static void flush_row(struct ledger *l, struct commit *c, const struct row *r)
             commit_hincrby(c, key, r->cells[i].field->entry.key, r->cells[i].amount);
     if (r->key.kind != ROW_MEMBER)
         return;
-    period = period_text(c, r->key.period);
+    period = flush_period(c, r->key.period);
     if (ledger_first_time(l, 'p', period))
         commit_sadd(c, slice_of("periods"), period);
 }
@@ -328,73 +332,4 @@ void flush_ledger(struct ledger *l, struct commit *c)
         flush_member(l, c, l->touched_members.items[i]);
     for (const struct row *r = l->counters.first; r; r = r->next)
         flush_row(l, c, r);
-}
-
-/* A change entry names at most this many of a kind, else "*": all of them may have changed. */
-#define CHANGES_NAMED 100
-
-struct names {
-    struct table seen;
-    struct buffer text;
-};
-
-static void names_add(struct ledger *l, struct names *n, struct slice name)
-{
-    struct table_entry *e;
-
-    if (n->seen.count > CHANGES_NAMED || table_find(&n->seen, name))
-        return;
-    e = arena_need(&l->batch, sizeof *e);
-    e->key = name;
-    table_add(&n->seen, e);
-    if (n->text.size)
-        buffer_add(&n->text, "\n", 1);
-    buffer_add_slice(&n->text, name);
-}
-
-static void names_end(struct commit *c, struct names *n, const char *field)
-{
-    struct slice all = n->seen.count > CHANGES_NAMED ? slice_of("*") : buffer_slice(&n->text);
-
-    if (n->seen.count)
-        commit_xadd(c, slice_of("changes"), slice_of(field), arena_copy(c->arena, all));
-    buffer_free(&n->text);
-    table_free(&n->seen);
-}
-
-static void changes_of_rows(struct ledger *l, struct commit *c)
-{
-    struct names members = {0}, committees = {0}, periods = {0};
-
-    for (const struct row *r = l->counters.first; r; r = r->next) {
-        if (!row_moves(r))
-            continue;
-        if (r->key.kind == ROW_MEMBER) {
-            names_add(l, &members, r->key.member->entry.key);
-            names_add(l, &periods, period_text(c, r->key.period));
-        } else {
-            names_add(l, &committees, r->key.committee->entry.key);
-        }
-    }
-    names_end(c, &members, "members");
-    names_end(c, &committees, "committees");
-    names_end(c, &periods, "periods");
-}
-
-void flush_changes(struct ledger *l, struct commit *c)
-{
-    struct names ballots = {0}, meetings = {0};
-
-    commit_xadd(c, slice_of("changes"), slice_of("moves"), commit_text(c, (int64_t)c->move_count));
-    changes_of_rows(l, c);
-    for (size_t i = 0; i < l->touched_ballots.count; i++) {
-        const struct ballot *b = l->touched_ballots.items[i];
-        names_add(l, &ballots, key_pair(c, "", b->committee->entry.key, b->entry.key));
-    }
-    for (size_t i = 0; i < l->touched_meetings.count; i++) {
-        const struct meeting *m = l->touched_meetings.items[i];
-        names_add(l, &meetings, key_pair(c, "", m->committee->entry.key, m->entry.key));
-    }
-    names_end(c, &ballots, "ballots");
-    names_end(c, &meetings, "meetings");
 }

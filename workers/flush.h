@@ -9,7 +9,7 @@
 /* Adds all operations.  The slices live until the ledger settles or is dropped. */
 void flush_ledger(struct ledger *l, struct commit *c);
 
-/* One entry of the change feed, from the same changes; before flush_ledger. */
-void flush_changes(struct ledger *l, struct commit *c);
+/* "2026" or "2026-03" of a row's period. */
+struct slice flush_period(struct commit *c, uint32_t period);
 
 #endif

@@ -93,6 +93,7 @@ static void subject_tally(struct ledger *l, const struct event *e, const struct 
         break;
     case EVENT_SEAT:
         tally_seat(l, s->committee, s->member, e->from, sign);
+        tally_tenure(l, s->committee, s->member, sign);
         break;
     case EVENT_BALLOT:
         tally_ballot(l, s->ballot, sign);
@@ -181,6 +182,7 @@ static void subject_replace(struct ledger *l, const struct event *e, const struc
 {
     bool contested = s->version->known && s->version->rev == e->rev &&
                      s->version->time_ms == e->time_ms && slice_equal(s->version->id, e->id);
+    bool held = version_holds(s->version);
 
     subject_tally(l, e, s, -1);
     if (e->type == EVENT_ATTENDANCE)
@@ -188,6 +190,10 @@ static void subject_replace(struct ledger *l, const struct event *e, const struc
     fact_from_event(e, digest, &l->keep, s->version);
     if (contested)
         version_contest(l, s->version);
+    if (s->member && version_holds(s->version) != held) {
+        s->member->facts += held ? -1 : 1;
+        ledger_touch_member(l, s->member);
+    }
     if (e->type == EVENT_ATTENDANCE)
         count_present(s, +1);
     subject_tally(l, e, s, +1);

@@ -141,15 +141,23 @@ void gather_close(struct gather *g)
     free(g->members.items);
 }
 
+struct store_fetch *gather_key(struct gather *g, struct slice key, enum fetch_kind kind,
+                               store_row_fn row, void *record)
+{
+    if (g->count == g->room) {
+        g->room = g->room ? g->room * 2 : 256;
+        g->fetches = memory_grow(g->fetches, g->room * sizeof *g->fetches);
+    }
+    g->fetches[g->count] = (struct store_fetch){
+        .key = arena_copy(&g->ledger->batch, key), .kind = kind, .row = row, .record = record};
+    return &g->fetches[g->count++];
+}
+
 static struct store_fetch *gather_add(struct gather *g, const char *family, struct slice a,
                                       struct slice b, store_row_fn row, void *record)
 {
     struct buffer *key = &g->ledger->scratch;
 
-    if (g->count == g->room) {
-        g->room = g->room ? g->room * 2 : 256;
-        g->fetches = memory_grow(g->fetches, g->room * sizeof *g->fetches);
-    }
     buffer_clear(key);
     buffer_add_text(key, family);
     buffer_add_slice(key, a);
@@ -157,12 +165,10 @@ static struct store_fetch *gather_add(struct gather *g, const char *family, stru
         buffer_add(key, "|", 1);
         buffer_add_slice(key, b);
     }
-    g->fetches[g->count] = (struct store_fetch){
-        .key = arena_copy(&g->ledger->batch, buffer_slice(key)), .row = row, .record = record};
-    return &g->fetches[g->count++];
+    return gather_key(g, buffer_slice(key), FETCH_HASH, row, record);
 }
 
-static struct committee *need_committee(struct gather *g, struct slice id)
+struct committee *gather_committee(struct gather *g, struct slice id)
 {
     struct committee *c = ledger_committee(g->ledger, id);
 
@@ -182,7 +188,7 @@ static void load_ballot(struct gather *g, struct ballot *b)
     gather_add(g, "ballot:", b->committee->entry.key, b->entry.key, row_ballot, b);
 }
 
-static void load_votes(struct gather *g, struct ballot *b)
+void gather_ballot(struct gather *g, struct ballot *b)
 {
     load_ballot(g, b);
     if (b->complete)
@@ -205,15 +211,21 @@ static void load_vote(struct gather *g, struct ballot *b, struct slice member)
     b->wanted_votes = v;
 }
 
-static void load_meeting(struct gather *g, struct meeting *m)
+void gather_meeting_notice(struct gather *g, struct meeting *m)
 {
-    struct slice committee = m->committee->entry.key, id = m->entry.key;
-
     if (m->loaded)
         return;
     m->loaded = true;
-    gather_add(g, "meeting:", committee, id, row_meeting, m);
-    gather_add(g, "attendance:", committee, id, row_attendance, m);
+    gather_add(g, "meeting:", m->committee->entry.key, m->entry.key, row_meeting, m);
+}
+
+void gather_meeting(struct gather *g, struct meeting *m)
+{
+    gather_meeting_notice(g, m);
+    if (m->complete)
+        return;
+    m->complete = true;
+    gather_add(g, "attendance:", m->committee->entry.key, m->entry.key, row_attendance, m);
 }
 
 static void load_adoption(struct gather *g, const struct event *e)
@@ -247,18 +259,18 @@ void gather_event(struct gather *g, const struct event *e)
 
     switch (e->type) {
     case EVENT_VOTE:
-        load_vote(g, ledger_ballot(l, need_committee(g, e->committee), e->ballot), e->member);
+        load_vote(g, ledger_ballot(l, gather_committee(g, e->committee), e->ballot), e->member);
         break;
     case EVENT_BALLOT: /* moves everybody's part */
-        load_votes(g, ledger_ballot(l, need_committee(g, e->committee), e->ballot));
+        gather_ballot(g, ledger_ballot(l, gather_committee(g, e->committee), e->ballot));
         break;
     case EVENT_ATTENDANCE:
     case EVENT_MEETING:
-        load_meeting(g, ledger_meeting(l, need_committee(g, e->committee), e->meeting));
+        gather_meeting(g, ledger_meeting(l, gather_committee(g, e->committee), e->meeting));
         break;
     case EVENT_SEAT:
     case EVENT_COMMITTEE:
-        need_committee(g, e->committee);
+        gather_committee(g, e->committee);
         break;
     case EVENT_ADOPTION:
         load_adoption(g, e);
@@ -292,7 +304,7 @@ void gather_seats(struct gather *g, const struct event *e)
             load_vote(g, b, e->member);
     for (size_t i = 0; (m = table_next(&c->meetings, &i));)
         if (bears_on(e->from, m->indexed, version_holds(&m->notice.version), m->notice.starts))
-            load_meeting(g, m);
+            gather_meeting(g, m);
 }
 
 static void take_votes(struct gather *g, struct ballot *b)

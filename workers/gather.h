@@ -26,6 +26,17 @@ void gather_close(struct gather *g);
 void gather_event(struct gather *g, const struct event *e);
 void gather_seats(struct gather *g, const struct event *e);
 
+/* Any key of which the caller reads the rows itself; the fetch may be refined. */
+struct store_fetch *gather_key(struct gather *g, struct slice key, enum fetch_kind kind,
+                               store_row_fn row, void *record);
+
+/* One record at a time, for those who fold nothing: a committee's index and seats; a ballot's
+ * notice and all its votes; a meeting's notice, and with its participants. */
+struct committee *gather_committee(struct gather *g, struct slice id);
+void gather_ballot(struct gather *g, struct ballot *b);
+void gather_meeting_notice(struct gather *g, struct meeting *m);
+void gather_meeting(struct gather *g, struct meeting *m);
+
 /* All fetches since the last take; their context is the ledger.  They must be carried out, or the
  * ledger dropped: the records count as loaded from now on.  Valid until the next gather_event. */
 const struct store_fetch *gather_take(struct gather *g, size_t *ret_count);

@@ -22,6 +22,7 @@
 struct member {
     struct table_entry entry; /* by its code */
     bool listed;              /* the set of members has it */
+    int64_t facts;            /* more facts in force name it than the store knows */
     bool profiles_loaded, touched;
     struct profile *profiles; /* by `from`, ascending */
     struct table adoptions;   /* struct adoption by "standard|reference" */
@@ -116,7 +117,7 @@ extern const char *const gathering_name[GATHERINGS];
 struct meeting {
     struct table_entry entry;
     struct committee *committee;
-    bool loaded, touched;
+    bool loaded, touched, complete; /* loaded: notice and tally; complete: the participants too */
     bool notice_changed;
     date_days indexed; /* `starts` as the committee's index has it */
     struct meeting_fact notice;

@@ -45,11 +45,9 @@ static void write_run(struct resp *out, const struct commit_op *ops, size_t coun
     static const struct {
         const char *command;
         size_t words;
-    } form[] = {[COMMIT_HSET] = {"HSET", 2},
-                [COMMIT_HDEL] = {"HDEL", 1},
-                [COMMIT_SADD] = {"SADD", 1},
-                [COMMIT_ZADD] = {"ZADD", 2},
-                [COMMIT_ZREM] = {"ZREM", 1}};
+    } form[] = {
+        [COMMIT_HSET] = {"HSET", 2}, [COMMIT_HDEL] = {"HDEL", 1}, [COMMIT_SADD] = {"SADD", 1},
+        [COMMIT_ZADD] = {"ZADD", 2}, [COMMIT_ZREM] = {"ZREM", 1}, [COMMIT_DEL] = {"UNLINK", 0}};
     enum commit_verb verb = ops->verb;
 
     resp_command(out, 2 + form[verb].words * count);
@@ -58,10 +56,19 @@ static void write_run(struct resp *out, const struct commit_op *ops, size_t coun
     for (size_t i = 0; i < count; i++) {
         if (verb == COMMIT_ZADD)
             resp_int(out, ops[i].amount);
-        resp_word(out, ops[i].field);
+        if (verb != COMMIT_DEL)
+            resp_word(out, ops[i].field);
         if (verb == COMMIT_HSET)
             resp_word(out, ops[i].value);
     }
+}
+
+static void write_rename(struct resp *out, const struct commit_op *op)
+{
+    resp_command(out, 3);
+    resp_text(out, "RENAME");
+    resp_key(out, op->key);
+    resp_key(out, op->field);
 }
 
 static void write_operations(struct resp *out, const struct commit *c)
@@ -73,6 +80,8 @@ static void write_operations(struct resp *out, const struct commit *c)
             write_increments(out, ops, n);
         else if (ops->verb == COMMIT_XADD)
             write_stream(out, ops, n);
+        else if (ops->verb == COMMIT_RENAME)
+            write_rename(out, ops);
         else
             write_run(out, ops, n);
     }
@@ -98,28 +107,43 @@ static void write_zeros(struct resp *out, const struct commit *c)
             resp_word(out, c->ops[i].field);
 }
 
-struct slice resp_offset_key(unsigned partition, char room[32])
+struct slice resp_place_key(unsigned place, char room[32])
 {
-    return slice_make(room, (size_t)snprintf(room, 32, "offset:%u", partition));
+    if (place == PLACE_DERIVED)
+        return slice_of("derived");
+    return slice_make(room, (size_t)snprintf(room, 32, "offset:%u", place));
 }
 
-static void write_moves(struct resp *out, const struct commit *c)
+static void write_number(struct resp *out, const char *field, uint64_t number)
 {
-    char room[32];
+    resp_text(out, field);
+    resp_int(out, (int64_t)number);
+}
 
-    for (size_t i = 0; i < c->move_count; i++) {
-        const struct applied *to = &c->moves[i].to;
-        resp_command(out, 10);
-        resp_text(out, "HSET");
-        resp_key(out, resp_offset_key(c->moves[i].partition, room));
-        resp_text(out, "log");
-        resp_text(out, to->log);
-        resp_text(out, "offset");
-        resp_int(out, (int64_t)to->offset);
-        resp_text(out, "time");
-        resp_int(out, to->time_ms);
-        resp_text(out, "events");
-        resp_int(out, (int64_t)to->offset);
+/* `epoch` is there once it is not 0; `held` while the place is. */
+static void write_move(struct resp *out, const struct commit_move *m)
+{
+    const struct applied *to = &m->to;
+    char room[32];
+    struct slice key = resp_place_key(m->place, room);
+
+    resp_command(out, 10 + (to->epoch ? 2 : 0) + (to->held_ms ? 2 : 0));
+    resp_text(out, "HSET");
+    resp_key(out, key);
+    resp_text(out, "log");
+    resp_text(out, to->log);
+    write_number(out, "offset", to->offset);
+    write_number(out, "time", (uint64_t)to->time_ms);
+    write_number(out, "events", to->offset);
+    if (to->epoch)
+        write_number(out, "epoch", to->epoch);
+    if (to->held_ms) {
+        write_number(out, "held", (uint64_t)to->held_ms);
+    } else if (m->from.held_ms) {
+        resp_command(out, 3);
+        resp_text(out, "HDEL");
+        resp_key(out, key);
+        resp_text(out, "held");
     }
 }
 
@@ -129,7 +153,8 @@ void resp_commit(struct resp *out, const struct commit *c)
     resp_text(out, "MULTI");
     write_operations(out, c);
     write_zeros(out, c);
-    write_moves(out, c);
+    for (size_t i = 0; i < c->move_count; i++)
+        write_move(out, &c->moves[i]);
     resp_command(out, 1);
     resp_text(out, "EXEC");
 }

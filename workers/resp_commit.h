@@ -5,8 +5,8 @@
 #include "workers/commit.h"
 #include "workers/resp.h"
 
-/* "offset:3", the key of what a partition stands for; in `room`. */
-struct slice resp_offset_key(unsigned partition, char room[32]);
+/* "offset:3" or "derived", the key of what a place stands for; in `room`. */
+struct slice resp_place_key(unsigned place, char room[32]);
 
 void resp_commit(struct resp *out, const struct commit *c);
 

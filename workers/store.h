@@ -3,9 +3,9 @@
  *
  * The use is always the same:
  *
- *     store_begin    look at the offsets of some partitions and, in the same round trip, fetch
+ *     store_begin    look at where some places stand and, in the same round trip, fetch
  *     store_fetch    fetch what the first fetches led to (as often as needed)
- *     store_commit   change everything at once, unless an offset has moved since store_begin
+ *     store_commit   change everything at once, unless a watched place has moved since store_begin
  *
  * Errors: ERR_CONFLICT   somebody else committed (or the store was flushed) in between;
  *         ERR_LOST       the connection went: what was under way may or may not have happened;
@@ -25,20 +25,42 @@ struct store;
  * call.  An error ends the fetch. */
 typedef int (*store_row_fn)(void *context, void *record, struct slice field, struct slice value);
 
+enum fetch_kind {
+    FETCH_HASH, /* field and value */
+    FETCH_SET,  /* the field is the member, the value empty; `field_count`: any that many of them */
+    FETCH_ZSET, /* the field is the member, the value its score, an integer */
+    FETCH_STREAM, /* the newest `field_count` entries, newest first: each begins with the field
+                     "id", then come its own fields */
+};
+
 struct store_fetch {
-    struct slice key;           /* of a hash */
-    const struct slice *fields; /* NULL: all there are */
+    struct slice key;
+    enum fetch_kind kind;
+    const struct slice *fields; /* FETCH_HASH: NULL for all there are */
     size_t field_count;
     store_row_fn row;
     void *record;
 };
 
+/* What a begin looks at. */
+struct store_look {
+    const unsigned *places;
+    size_t count, watched;       /* a commit fails if one of the first `watched` places has moved */
+    struct applied *ret_applied; /* where they stand */
+    const struct store_fetch *fetches;
+    size_t fetch_count;
+    void *context; /* of the fetches' rows */
+    bool snapshot; /* all fetches see one moment, before the places are looked at */
+};
+
+/* Gets the name of each key. */
+typedef int (*store_key_fn)(void *arg, struct slice key);
+
 struct store_ops {
-    int (*begin)(struct store *s, const unsigned *partitions, size_t watched, size_t count,
-                 struct applied *ret_applied, const struct store_fetch *fetches, size_t fetch_count,
-                 void *context);
+    int (*begin)(struct store *s, const struct store_look *look);
     int (*fetch)(struct store *s, const struct store_fetch *fetches, size_t count, void *context);
     int (*commit)(struct store *s, const struct commit *c);
+    int (*keys)(struct store *s, store_key_fn each, void *arg);
     void (*drop)(struct store *s);
     void (*free)(struct store *s);
 };
@@ -48,7 +70,7 @@ struct store {
 };
 
 #define STORE_PREFIX "turnout:"
-#define STORE_SCHEMA 1
+#define STORE_SCHEMA 2
 
 /* `address` is a Unix socket's path, or host:port.  Connects at the first use. */
 struct store *store_redis_new(const char *address, const char *prefix, int timeout_ms);
@@ -56,18 +78,17 @@ struct store *store_memory_new(void);
 
 /* Every (key, field) of a memory store, in no order: hashes have the value, sets an empty one,
  * sorted sets the score.  Streams are not kept. */
-typedef void (*store_visit_fn)(void *arg, enum commit_verb kind, struct slice key,
+typedef void (*store_visit_fn)(void *arg, enum fetch_kind kind, struct slice key,
                                struct slice field, struct slice value);
 void store_memory_visit(const struct store *s, store_visit_fn visit, void *arg);
 
-/* Reads where `count` partitions stand; a commit then fails if one of the first `watched` has moved
- * since. */
-static inline int store_begin(struct store *s, const unsigned *partitions, size_t watched,
-                              size_t count, struct applied *ret_applied,
-                              const struct store_fetch *fetches, size_t fetch_count, void *context)
+static inline int store_begin(struct store *s, const struct store_look *look)
 {
-    return s->ops->begin(s, partitions, watched, count, ret_applied, fetches, fetch_count, context);
+    return s->ops->begin(s, look);
 }
+
+/* Where partitions 0 to count - 1 stand; nothing is watched. */
+int store_applied(struct store *s, unsigned count, struct applied *ret);
 
 static inline int store_fetch(struct store *s, const struct store_fetch *fetches, size_t count,
                               void *context)
@@ -78,6 +99,13 @@ static inline int store_fetch(struct store *s, const struct store_fetch *fetches
 static inline int store_commit(struct store *s, const struct commit *c)
 {
     return s->ops->commit(s, c);
+}
+
+/* Every key of the store, in no order, some perhaps twice; one that comes or goes meanwhile may be
+ * among them.  The function must not use the store.  Its error ends the walk. */
+static inline int store_keys(struct store *s, store_key_fn each, void *arg)
+{
+    return s->ops->keys(s, each, arg);
 }
 
 /* Gives up the connection, whatever state it is in; the next call makes a new one. */

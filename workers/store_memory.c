@@ -20,12 +20,12 @@ struct place {
 
 struct container {
     struct table_entry entry; /* by the key */
-    enum commit_verb kind;    /* COMMIT_HSET, COMMIT_SADD or COMMIT_ZADD */
+    enum fetch_kind kind;
     struct table places;
 };
 
 struct standing {
-    unsigned partition;
+    unsigned place;
     struct applied applied;
     struct standing *next;
 };
@@ -37,11 +37,11 @@ struct memory_store {
     struct standing *standings;
 };
 
-static enum commit_verb kind_of(enum commit_verb verb)
+static enum fetch_kind kind_of(enum commit_verb verb)
 {
-    return verb == COMMIT_SADD                          ? COMMIT_SADD
-           : verb == COMMIT_ZADD || verb == COMMIT_ZREM ? COMMIT_ZADD
-                                                        : COMMIT_HSET;
+    return verb == COMMIT_SADD                          ? FETCH_SET
+           : verb == COMMIT_ZADD || verb == COMMIT_ZREM ? FETCH_ZSET
+                                                        : FETCH_HASH;
 }
 
 static struct place *place_of(struct memory_store *s, struct container *k, struct slice field)
@@ -68,7 +68,6 @@ static struct container *container_of(struct memory_store *s, struct slice key,
         k->places.arena = &s->arena;
         table_add(&s->keys, &k->entry);
     }
-    assert(k->kind == kind_of(verb)); /* two families of keys would be mixed up */
     return k;
 }
 
@@ -92,13 +91,35 @@ static void place_add(struct place *p, int64_t amount)
     p->there = p->number != 0;
 }
 
-static void apply(struct memory_store *s, const struct commit_op *op)
+static void container_empty(struct memory_store *s, struct slice key)
 {
+    struct container *k = table_find(&s->keys, key);
     struct place *p;
 
-    if (op->verb == COMMIT_XADD)
-        return; /* the change feed is for live readers */
-    p = place_of(s, container_of(s, op->key, op->verb), op->field);
+    for (size_t i = 0; k && (p = table_next(&k->places, &i));)
+        p->there = p->numeric = false;
+}
+
+/* The old name keeps the new one's places, all of them empty. */
+static void container_rename(struct memory_store *s, struct slice key, struct slice name)
+{
+    struct container *from = table_find(&s->keys, key), *to, was;
+
+    assert(from); /* as Redis would say, in an error */
+    container_empty(s, name);
+    to = container_of(s, name, COMMIT_HSET);
+    was = *to;
+    to->kind = from->kind;
+    to->places = from->places;
+    from->places = was.places;
+}
+
+static void apply_field(struct memory_store *s, const struct commit_op *op)
+{
+    struct container *k = container_of(s, op->key, op->verb);
+    struct place *p = place_of(s, k, op->field);
+
+    assert(k->kind == kind_of(op->verb)); /* two families of keys would be mixed up */
     switch (op->verb) {
     case COMMIT_HSET:
         place_set(s, p, op->value);
@@ -113,23 +134,38 @@ static void apply(struct memory_store *s, const struct commit_op *op)
         p->number = op->amount;
         p->numeric = p->there = true;
         break;
-    case COMMIT_HDEL:
-    case COMMIT_ZREM:
-    case COMMIT_XADD:
+    default:
         p->there = p->numeric = false;
         break;
     }
 }
 
-static struct applied *standing_of(struct memory_store *s, unsigned partition)
+static void apply(struct memory_store *s, const struct commit_op *op)
+{
+    switch (op->verb) {
+    case COMMIT_XADD:
+        break; /* the change feed is for live readers */
+    case COMMIT_DEL:
+        container_empty(s, op->key);
+        break;
+    case COMMIT_RENAME:
+        container_rename(s, op->key, op->field);
+        break;
+    default:
+        apply_field(s, op);
+        break;
+    }
+}
+
+static struct applied *standing_of(struct memory_store *s, unsigned place)
 {
     struct standing *at = s->standings;
 
-    while (at && at->partition != partition)
+    while (at && at->place != place)
         at = at->next;
     if (!at) {
         at = arena_need(&s->arena, sizeof *at);
-        at->partition = partition;
+        at->place = place;
         at->next = s->standings;
         s->standings = at;
     }
@@ -153,6 +189,7 @@ static int fetch_one(const struct memory_store *s, const struct store_fetch *f, 
     const struct container *k = table_find(&s->keys, f->key);
     const struct place *p;
     char room[24];
+    size_t given = 0;
     int r = 0;
 
     for (size_t i = 0; f->fields && i < f->field_count && r == 0; i++) {
@@ -160,8 +197,11 @@ static int fetch_one(const struct memory_store *s, const struct store_fetch *f, 
         r = f->row(context, f->record, f->fields[i], place_value(p, room));
     }
     for (size_t i = 0; !f->fields && k && r == 0 && (p = table_next(&k->places, &i));)
-        if (p->there)
+        if (p->there) {
             r = f->row(context, f->record, p->entry.key, place_value(p, room));
+            if (++given == f->field_count && f->kind == FETCH_SET)
+                break;
+        }
     return r;
 }
 
@@ -176,34 +216,50 @@ static int memory_fetch(struct store *base, const struct store_fetch *fetches, s
     return r;
 }
 
-static int memory_begin(struct store *base, const unsigned *partitions, size_t watched,
-                        size_t count, struct applied *ret_applied,
-                        const struct store_fetch *fetches, size_t fetch_count, void *context)
+static int memory_begin(struct store *base, const struct store_look *look)
 {
     struct memory_store *s = (struct memory_store *)base;
 
-    (void)watched; /* a commit says itself where it begins */
-    for (size_t i = 0; i < count; i++)
-        ret_applied[i] = *standing_of(s, partitions[i]);
-    return memory_fetch(base, fetches, fetch_count, context);
+    /* Nothing needs to be watched: a commit says itself where it begins. */
+    for (size_t i = 0; i < look->count; i++)
+        look->ret_applied[i] = *standing_of(s, look->places[i]);
+    return memory_fetch(base, look->fetches, look->fetch_count, look->context);
 }
 
 static int memory_commit(struct store *base, const struct commit *c)
 {
     struct memory_store *s = (struct memory_store *)base;
 
-    for (size_t i = 0; i < c->move_count; i++) {
-        const struct applied *now = standing_of(s, c->moves[i].partition);
-        const struct applied *from = &c->moves[i].from;
-        if (now->known != from->known || now->offset != from->offset ||
-            strcmp(now->log, from->log) != 0)
+    for (size_t i = 0; i < c->move_count; i++)
+        if (!applied_same(standing_of(s, c->moves[i].place), &c->moves[i].from))
             return ERR_CONFLICT;
-    }
     for (size_t i = 0; i < c->count; i++)
         apply(s, &c->ops[i]);
     for (size_t i = 0; i < c->move_count; i++)
-        *standing_of(s, c->moves[i].partition) = c->moves[i].to;
+        *standing_of(s, c->moves[i].place) = c->moves[i].to;
     return 0;
+}
+
+static bool container_there(const struct container *k)
+{
+    const struct place *p;
+
+    for (size_t i = 0; (p = table_next(&k->places, &i));)
+        if (p->there)
+            return true;
+    return false;
+}
+
+static int memory_keys(struct store *base, store_key_fn each, void *arg)
+{
+    struct memory_store *s = (struct memory_store *)base;
+    const struct container *k;
+    int error = 0;
+
+    for (size_t i = 0; error == 0 && (k = table_next(&s->keys, &i));)
+        if (container_there(k))
+            error = each(arg, k->entry.key);
+    return error;
 }
 
 static void memory_drop(struct store *base)
@@ -222,8 +278,8 @@ static void memory_free(struct store *base)
 
 struct store *store_memory_new(void)
 {
-    static const struct store_ops ops = {memory_begin, memory_fetch, memory_commit, memory_drop,
-                                         memory_free};
+    static const struct store_ops ops = {memory_begin, memory_fetch, memory_commit,
+                                         memory_keys,  memory_drop,  memory_free};
     struct memory_store *s = memory_need(sizeof *s);
 
     memset(s, 0, sizeof *s);

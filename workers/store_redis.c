@@ -1,8 +1,10 @@
 /* The store in Redis, by hiredis: the only file that knows that library.
  *
- *     begin    UNWATCH, WATCH offset:P ..., HMGET offset:P log offset time ..., HGETALL and HMGET
- *     fetch    HGETALL and HMGET
+ *     begin    UNWATCH, WATCH offset:P ..., HMGET offset:P log offset time ..., fetches
+ *              (a snapshot's fetches come first, between MULTI and EXEC, which ends every WATCH)
+ *     fetch    HGETALL, HMGET, SMEMBERS ...
  *     commit   MULTI, HSET HDEL HINCRBY SADD ZADD ZREM XADD ..., HSET offset:P ..., EXEC
+ *     keys     SCAN
  *
  * each in one write and one run of replies.  EXEC does nothing, and answers nil, when a watched
  * offset has changed since begin: that is the compare-and-set of invariant 3.  After any error
@@ -12,7 +14,7 @@
 #include "proto/log.h"
 #include "proto/table.h"
 #include "workers/resp_commit.h"
-#include "workers/store.h"
+#include "workers/resp_look.h"
 
 #include <hiredis/hiredis.h>
 #include <signal.h>
@@ -184,34 +186,60 @@ static int redis_ready(struct redis_store *s)
     return error;
 }
 
-static void write_fetches(struct resp *out, const struct store_fetch *fetches, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const struct store_fetch *f = &fetches[i];
-        resp_command(out, f->fields ? 2 + f->field_count : 2);
-        resp_text(out, f->fields ? "HMGET" : "HGETALL");
-        resp_key(out, f->key);
-        for (size_t j = 0; f->fields && j < f->field_count; j++)
-            resp_word(out, f->fields[j]);
-    }
-}
-
 static struct slice reply_slice(const redisReply *r)
 {
     return r->type == REDIS_REPLY_STRING ? slice_make(r->str, r->len) : (struct slice){0};
 }
 
+/* An entry of a stream: its id and a list of fields and values. */
+static int read_entry(const struct store_fetch *f, const redisReply *entry, void *context)
+{
+    const redisReply *fields;
+    int error;
+
+    if (entry->type != REDIS_REPLY_ARRAY || entry->elements != 2 ||
+        entry->element[1]->type != REDIS_REPLY_ARRAY)
+        return ERR_CORRUPT;
+    fields = entry->element[1];
+    error = f->row(context, f->record, slice_of("id"), reply_slice(entry->element[0]));
+    for (size_t i = 0; i + 2 <= fields->elements && error == 0; i += 2)
+        error = f->row(context, f->record, reply_slice(fields->element[i]),
+                       reply_slice(fields->element[i + 1]));
+    return error;
+}
+
+/* The next row, which begins at element `i`. */
+static int read_row(const struct store_fetch *f, const redisReply *r, size_t i, void *context)
+{
+    struct slice value = reply_slice(r->element[i]);
+
+    switch (f->kind) {
+    case FETCH_SET:
+        return f->row(context, f->record, value, slice_make("", 0));
+    case FETCH_STREAM:
+        return read_entry(f, r->element[i], context);
+    case FETCH_HASH:
+        if (f->fields)
+            return f->row(context, f->record, f->fields[i], value);
+        break;
+    case FETCH_ZSET:
+        break;
+    }
+    return f->row(context, f->record, value, reply_slice(r->element[i + 1]));
+}
+
 static int read_rows(const struct store_fetch *f, const redisReply *r, void *context)
 {
-    size_t step = f->fields ? 1 : 2;
+    bool pairs = f->kind == FETCH_ZSET || (f->kind == FETCH_HASH && !f->fields);
+    size_t step = pairs ? 2 : 1;
     int error = 0;
 
+    if (r->type == REDIS_REPLY_ERROR)
+        return reply_error(r);
     if (r->type != REDIS_REPLY_ARRAY || (f->fields && r->elements != f->field_count))
         return ERR_CORRUPT;
-    for (size_t i = 0; i + step <= r->elements && error == 0; i += step) {
-        struct slice field = f->fields ? f->fields[i] : reply_slice(r->element[i]);
-        error = f->row(context, f->record, field, reply_slice(r->element[i + step - 1]));
-    }
+    for (size_t i = 0; i + step <= r->elements && error == 0; i += step)
+        error = read_row(f, r, i, context);
     if (error == ERR_CORRUPT)
         log_error("redis: %.*s holds what turnout did not write", (int)f->key.size, f->key.at);
     return error;
@@ -229,9 +257,27 @@ static int read_fetches(struct redis_store *s, const struct store_fetch *fetches
             break;
         error = read_rows(&fetches[i], r, context);
         freeReplyObject(r);
-        if (error == 0)
+        if (error == 0 && fetches[i].kind == FETCH_HASH)
             know(s, fetches[i].key);
     }
+    return error;
+}
+
+/* The replies of MULTI, the queued fetches and EXEC. */
+static int read_snapshot(struct redis_store *s, const struct store_look *look)
+{
+    redisReply *r;
+    int error = replies_skip(s, 1 + look->fetch_count);
+
+    if (error == 0)
+        error = reply_take(s, &r);
+    if (error < 0)
+        return error;
+    if (r->type != REDIS_REPLY_ARRAY || r->elements != look->fetch_count)
+        error = ERR_CORRUPT;
+    for (size_t i = 0; i < look->fetch_count && error == 0; i++)
+        error = read_rows(&look->fetches[i], r->element[i], look->context);
+    freeReplyObject(r);
     return error;
 }
 
@@ -244,7 +290,7 @@ static int redis_fetch(struct store *base, const struct store_fetch *fetches, si
     if (error < 0)
         return error;
     resp_clear(&s->out);
-    write_fetches(&s->out, fetches, count);
+    resp_fetches(&s->out, fetches, count);
     error = redis_send(s);
     if (error == 0)
         error = read_fetches(s, fetches, count, context);
@@ -253,83 +299,69 @@ static int redis_fetch(struct store *base, const struct store_fetch *fetches, si
     return error;
 }
 
+/* A number that is absent while it is 0. */
+static bool reply_number(const redisReply *r, int64_t *ret)
+{
+    struct slice text = reply_slice(r);
+
+    *ret = 0;
+    return !text.at || (slice_to_int(text, ret) && *ret >= 0);
+}
+
 static int read_applied(const redisReply *r, struct applied *ret)
 {
-    struct slice log, offset, time;
-    int64_t n, ms;
+    struct slice log;
+    int64_t offset, epoch;
 
     *ret = (struct applied){0};
-    if (r->type != REDIS_REPLY_ARRAY || r->elements != 3)
+    if (r->type != REDIS_REPLY_ARRAY || r->elements != RESP_APPLIED)
         return ERR_CORRUPT;
     log = reply_slice(r->element[0]);
-    offset = reply_slice(r->element[1]);
-    time = reply_slice(r->element[2]);
-    if (!log.at && !offset.at)
+    if (!log.at && !reply_slice(r->element[1]).at)
         return 0;
-    if (log.size != LOG_ID || !slice_to_int(offset, &n) || n < 0 || !slice_to_int(time, &ms))
+    if (log.size != LOG_ID || !reply_number(r->element[1], &offset) ||
+        !reply_number(r->element[2], &ret->time_ms) || !reply_number(r->element[3], &epoch) ||
+        !reply_number(r->element[4], &ret->held_ms))
         return ERR_CORRUPT;
     ret->known = true;
     memcpy(ret->log, log.at, LOG_ID);
-    ret->offset = (uint64_t)n;
-    ret->time_ms = ms;
+    ret->offset = (uint64_t)offset;
+    ret->epoch = (uint64_t)epoch;
     return 0;
 }
 
-static void write_begin(struct resp *out, const unsigned *partitions, size_t watched, size_t count)
-{
-    char room[32];
-
-    resp_command(out, 1);
-    resp_text(out, "UNWATCH"); /* of an earlier begin that came to nothing */
-    if (watched) {
-        resp_command(out, 1 + watched);
-        resp_text(out, "WATCH");
-    }
-    for (size_t i = 0; i < watched; i++)
-        resp_key(out, resp_offset_key(partitions[i], room));
-    for (size_t i = 0; i < count; i++) {
-        resp_command(out, 5);
-        resp_text(out, "HMGET");
-        resp_key(out, resp_offset_key(partitions[i], room));
-        resp_text(out, "log");
-        resp_text(out, "offset");
-        resp_text(out, "time");
-    }
-}
-
-static int read_begin(struct redis_store *s, bool watched, size_t count,
-                      struct applied *ret_applied)
+static int read_places(struct redis_store *s, const struct store_look *look)
 {
     redisReply *r;
-    int error = replies_skip(s, watched ? 2 : 1);
+    int error = replies_skip(s, look->watched ? 2 : 1);
 
-    for (size_t i = 0; i < count && error == 0; i++) {
+    for (size_t i = 0; i < look->count && error == 0; i++) {
         error = reply_take(s, &r);
         if (error < 0)
             return error;
-        error = read_applied(r, &ret_applied[i]);
+        error = read_applied(r, &look->ret_applied[i]);
         freeReplyObject(r);
     }
     return error;
 }
 
-static int redis_begin(struct store *base, const unsigned *partitions, size_t watched, size_t count,
-                       struct applied *ret_applied, const struct store_fetch *fetches,
-                       size_t fetch_count, void *context)
+static int redis_begin(struct store *base, const struct store_look *look)
 {
     struct redis_store *s = (struct redis_store *)base;
+    bool snapshot = look->snapshot && look->fetch_count;
     int error = redis_ready(s);
 
     if (error < 0)
         return error;
     resp_clear(&s->out);
-    write_begin(&s->out, partitions, watched, count);
-    write_fetches(&s->out, fetches, fetch_count);
+    resp_look(&s->out, look);
     error = redis_send(s);
+    if (error == 0 && snapshot)
+        error = read_snapshot(s, look);
     if (error == 0)
-        error = read_begin(s, watched > 0, count, ret_applied);
-    if (error == 0)
-        error = read_fetches(s, fetches, fetch_count, context);
+        error = read_places(s, look);
+    if (error == 0 && !snapshot)
+        error = read_fetches(s, look->fetches, look->fetch_count, look->context);
     if (error < 0)
         redis_drop(base);
     return error;
@@ -369,7 +401,9 @@ static const char *type_of(enum commit_verb verb)
 
 static bool must_look(const struct redis_store *s, const struct commit *c, size_t i)
 {
-    return !table_find(&s->known, c->ops[i].key);
+    enum commit_verb verb = c->ops[i].verb;
+
+    return verb != COMMIT_DEL && verb != COMMIT_RENAME && !table_find(&s->known, c->ops[i].key);
 }
 
 static int read_type(struct redis_store *s, const struct commit_op *op)
@@ -409,7 +443,8 @@ static int check_types(struct redis_store *s, const struct commit *c)
         if (must_look(s, c, i))
             error = read_type(s, &c->ops[i]);
     for (size_t i = 0; i < c->count && error == 0; i += commit_run(c, i))
-        know(s, c->ops[i].key);
+        if (must_look(s, c, i))
+            know(s, c->ops[i].key);
     return error;
 }
 
@@ -432,6 +467,49 @@ static int redis_commit(struct store *base, const struct commit *c)
     return error;
 }
 
+/* One step of a SCAN: the cursor of the next, and names. */
+static int read_scan(struct redis_store *s, char cursor[32], store_key_fn each, void *arg)
+{
+    redisReply *r;
+    int error = reply_take(s, &r);
+    size_t prefix = s->out.prefix.size;
+
+    if (error < 0)
+        return error;
+    if (r->type != REDIS_REPLY_ARRAY || r->elements != 2 || r->element[0]->len >= 32 ||
+        r->element[1]->type != REDIS_REPLY_ARRAY)
+        error = ERR_CORRUPT;
+    for (size_t i = 0; error == 0 && i < r->element[1]->elements; i++) {
+        struct slice name = reply_slice(r->element[1]->element[i]);
+        if (name.size >= prefix)
+            error = each(arg, slice_make(name.at + prefix, name.size - prefix));
+    }
+    if (error == 0)
+        snprintf(cursor, 32, "%s", r->element[0]->str);
+    freeReplyObject(r);
+    return error;
+}
+
+static int redis_keys(struct store *base, store_key_fn each, void *arg)
+{
+    struct redis_store *s = (struct redis_store *)base;
+    char cursor[32] = "0";
+    int error = redis_ready(s);
+
+    while (error == 0) {
+        resp_clear(&s->out);
+        resp_scan(&s->out, cursor);
+        error = redis_send(s);
+        if (error == 0)
+            error = read_scan(s, cursor, each, arg);
+        if (strcmp(cursor, "0") == 0)
+            break;
+    }
+    if (error < 0)
+        redis_drop(base);
+    return error;
+}
+
 static void redis_free(struct store *base)
 {
     struct redis_store *s = (struct redis_store *)base;
@@ -447,8 +525,8 @@ static void redis_free(struct store *base)
 
 struct store *store_redis_new(const char *address, const char *prefix, int timeout_ms)
 {
-    static const struct store_ops ops = {redis_begin, redis_fetch, redis_commit, redis_drop,
-                                         redis_free};
+    static const struct store_ops ops = {redis_begin, redis_fetch, redis_commit,
+                                         redis_keys,  redis_drop,  redis_free};
     struct redis_store *s = memory_need(sizeof *s);
 
     signal(SIGPIPE, SIG_IGN); /* hiredis writes by write(2): a lost server must be an error code */

@@ -52,6 +52,9 @@ static void count_share(struct ledger *l, const struct place *at, const struct b
     add(l, &duty, s->level, COUNTER_EXCUSED, whole, s->excused, sign);
     add(l, &duty, s->level, COUNTER_MISSED, whole, s->missed, sign);
     add(l, &duty, s->level, COUNTER_MISSED, kind, s->missed, sign);
+    if (s->commented)
+        counters_add_seat(&l->counters, at,
+                          counters_named(&l->counters, slice_of("ballots.commented")), sign);
 }
 
 /* `vote` is NULL when the member has none. */
@@ -165,7 +168,7 @@ void tally_meeting(struct ledger *l, struct meeting *m, int sign)
     const struct delegation *d;
     const struct seat_line *line;
 
-    assert(m->loaded);
+    assert(m->complete);
     for (size_t i = 0; (d = table_next(&m->delegations, &i));) {
         for (const struct participant *p = d->first; p; p = p->next)
             tally_participant(l, m, p, sign);
@@ -224,6 +227,39 @@ void tally_adoption(struct ledger *l, const struct member *m, const struct adopt
     at.day = a->withdrawn;
     if (a->force == FORCE_WITHDRAWN)
         add_named(l, &at, slice_of("adoptions.withdrawn"), sign);
+}
+
+/* One step of the member's tenures: "P|2026-04-01". */
+static void add_tenure(struct ledger *l, const struct member *m, const char *role, date_days day,
+                       int amount)
+{
+    struct row_key key = {.member = m, .kind = ROW_TENURE};
+    char date[DATE_TEXT];
+
+    if (amount == 0)
+        return;
+    date_format(day, date);
+    buffer_clear(&l->scratch);
+    buffer_add_text(&l->scratch, role);
+    buffer_add(&l->scratch, "|", 1);
+    buffer_add(&l->scratch, date, sizeof date);
+    row_add(&l->counters, counters_row(&l->counters, key),
+            counters_named(&l->counters, buffer_slice(&l->scratch)), amount);
+}
+
+void tally_tenure(struct ledger *l, const struct committee *c, const struct member *m, int sign)
+{
+    const struct seat_line *line = table_find(&c->seats, m->entry.key);
+    uint8_t before = ROLE_NONE;
+
+    for (const struct seat *s = line ? line->first : NULL; s; s = s->next) {
+        if (!version_holds(&s->fact.version))
+            continue;
+        uint8_t now = s->fact.role;
+        add_tenure(l, m, "P", s->from, sign * ((now == ROLE_P) - (before == ROLE_P)));
+        add_tenure(l, m, "O", s->from, sign * ((now == ROLE_O) - (before == ROLE_O)));
+        before = now;
+    }
 }
 
 void tally_seat(struct ledger *l, struct committee *c, const struct member *m, date_days from,

@@ -26,6 +26,9 @@ void tally_adoption(struct ledger *l, const struct member *m, const struct adopt
 void tally_seat(struct ledger *l, struct committee *c, const struct member *m, date_days from,
                 int sign);
 
+/* How many seats a member holds from which day on, by its notices in a committee. */
+void tally_tenure(struct ledger *l, const struct committee *c, const struct member *m, int sign);
+
 /* What the tally says by the rule for draft standards. */
 enum verdict tally_verdict(const struct ballot *b);
 

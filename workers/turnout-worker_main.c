@@ -67,6 +67,7 @@ int main(int argc, char **argv)
         option_table, option_parse, NULL, "Keeps the participation counters in Redis up to date.",
         children,     NULL,         NULL};
     struct options o = {.level = LOG_INFO};
+    struct config file;
     char name[32];
     int error;
 
@@ -75,10 +76,13 @@ int main(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     snprintf(name, sizeof name, "worker-%d", getpid());
     log_open("turnout-worker", o.level);
+    if (cli_config(&o.stack, &file) < 0)
+        return EX_CONFIG;
     struct worker_config config = {.endpoint = o.stack.read,
                                    .redis = o.stack.redis,
                                    .prefix = o.stack.prefix,
-                                   .name = o.name ? o.name : name};
+                                   .name = o.name ? o.name : name,
+                                   .rules = file.rules};
     error = worker_run(&config, stop_open());
     if (error < 0)
         log_error("%s", error_text(error));

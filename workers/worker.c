@@ -9,6 +9,8 @@
 #include "proto/error.h"
 #include "proto/log.h"
 #include "workers/apply.h"
+#include "workers/derive.h"
+#include "workers/hold.h"
 #include "workers/inbox.h"
 #include "workers/reader.h"
 #include "workers/recall.h"
@@ -22,7 +24,9 @@
 #define REDIS_LIMIT_MS 2000 /* a reply that takes longer is lost; the broker gives us 3 s */
 #define LOOK_MS        500  /* how often Redis is asked whether it still stands where we left it */
 #define AGAIN_MS       200  /* pause after Redis could not be used */
+#define HELD_MS        20   /* pause while somebody holds the partitions */
 #define COMPLAIN_MS    10000
+#define DERIVE_SHARE   3 /* while events wait, at most a quarter of the time goes into deriving */
 
 struct stream {
     bool assigned, followed;
@@ -37,11 +41,13 @@ struct worker {
     struct reader *reader;
     struct store *store;
     struct apply *apply;
+    struct derive *derive;
     struct inbox inbox;
     uint64_t session, numbers;
     struct stream streams[WIRE_MAX_PARTS];
     unsigned partitions;
     int64_t look_ms, again_ms, complained_ms;
+    int64_t derived_ms, rest_ms; /* when the last round began; until when events come first */
 };
 
 static void stream_lose(struct worker *w, unsigned p)
@@ -89,6 +95,7 @@ static void worker_greet(struct worker *w)
         return;
     w->partitions = reader_partitions(w->reader);
     apply_journal(w->apply, reader_log(w->reader), w->partitions);
+    derive_journal(w->derive, reader_log(w->reader));
     log_info("following log %s in %u partitions", reader_log(w->reader), w->partitions);
 }
 
@@ -172,7 +179,7 @@ static bool worker_busy(const struct worker *w)
         return true;
     if (clock_mono_ms() < w->again_ms)
         return false;
-    return worker_lacks(w);
+    return derive_busy(w->derive) || worker_lacks(w);
 }
 
 /* Takes all that has come; waits when there is nothing else to do. */
@@ -232,26 +239,37 @@ static void stream_follow(struct worker *w, unsigned p, const struct applied *a)
 /* Redis does not stand any more where we left it. */
 static bool stream_moved(const struct stream *s, const struct applied *now)
 {
-    return s->followed && (s->applied.known != now->known || s->applied.offset != now->offset ||
-                           strcmp(s->applied.log, now->log) != 0);
+    return s->followed && !applied_same(&s->applied, now);
+}
+
+/* Somebody compares, mends or switches over: he ends it himself, or it ends by its time. */
+static bool worker_held(struct worker *w, const struct applied *applied)
+{
+    int64_t wall_ms = clock_wall_ms();
+
+    for (unsigned p = 0; p < w->partitions; p++)
+        if (applied[p].held_ms > wall_ms && applied[p].held_ms - wall_ms <= HOLD_MS)
+            return true;
+    return false;
 }
 
 /* Where Redis stands for each partition: asks the broker for those that are lost, and
  * finds out when Redis was flushed or rolled back while nothing was going on. */
 static int worker_look(struct worker *w)
 {
-    unsigned parts[WIRE_MAX_PARTS];
     struct applied applied[WIRE_MAX_PARTS];
     int64_t now_ms = clock_mono_ms();
-    int error;
+    int error = store_applied(w->store, w->partitions, applied);
 
-    for (unsigned p = 0; p < w->partitions; p++)
-        parts[p] = p;
-    error = store_begin(w->store, parts, 0, w->partitions, applied, NULL, 0, NULL);
     if (error < 0)
         return error;
     if (!worker_fits(w, applied)) {
         worker_forget(w);
+        return 0;
+    }
+    if (worker_held(w, applied)) {
+        worker_forget(w);
+        w->again_ms = now_ms + HELD_MS;
         return 0;
     }
     for (unsigned p = 0; p < w->partitions; p++)
@@ -350,6 +368,37 @@ static int worker_apply(struct worker *w)
     return error == ERR_CONFIG ? error : 0;
 }
 
+/* Whether a round may begin, or the one under way go on. */
+static bool derive_due(const struct worker *w, int64_t now_ms)
+{
+    if (!w->session || now_ms < w->again_ms || worker_lacks(w))
+        return false;
+    if (w->inbox.count && now_ms < w->rest_ms)
+        return false;
+    return derive_busy(w->derive) || now_ms - w->derived_ms >= DERIVE_EVERY_MS;
+}
+
+/* Groups and the watch list, one step at a time between commits of events. */
+static int worker_derive(struct worker *w)
+{
+    int64_t now_ms = clock_mono_ms();
+    bool busy = derive_busy(w->derive);
+    int r;
+
+    if (!derive_due(w, now_ms))
+        return 0;
+    r = derive_step(w->derive, clock_wall_ms(), false);
+    if (!busy)
+        w->derived_ms = now_ms;
+    w->rest_ms = clock_mono_ms();
+    w->rest_ms += DERIVE_SHARE * (w->rest_ms - now_ms);
+    if (r == ERR_CONFIG)
+        return r;
+    if (r < 0 && r != ERR_CONFLICT)
+        worker_failed(w, r);
+    return 0;
+}
+
 static bool stop_asked(int stop_fd)
 {
     struct pollfd p = {.fd = stop_fd, .events = POLLIN};
@@ -367,6 +416,7 @@ int worker_run(const struct worker_config *config, int stop_fd)
     w->complained_ms = -COMPLAIN_MS;
     w->store = store_redis_new(config->redis, config->prefix, REDIS_LIMIT_MS);
     w->apply = apply_new(w->store, recall_from_broker, (void *)(uintptr_t)config->endpoint);
+    w->derive = derive_new(w->store, &config->rules);
     error = reader_new(config->endpoint, "worker", config->name, &w->reader);
     while (error == 0 && !stop_asked(stop_fd)) {
         error = worker_receive(w, stop_fd);
@@ -374,9 +424,12 @@ int worker_run(const struct worker_config *config, int stop_fd)
             error = worker_locate(w);
         if (error == 0)
             error = worker_apply(w);
+        if (error == 0)
+            error = worker_derive(w);
     }
     reader_free(w->reader);
     apply_free(w->apply);
+    derive_free(w->derive);
     store_free(w->store);
     inbox_free(&w->inbox);
     free(w);

@@ -3,6 +3,7 @@
 #ifndef WORKERS_WORKER_H
 #define WORKERS_WORKER_H
 
+#include "workers/rules.h"
 #include "workers/store.h"
 
 struct worker_config {
@@ -10,6 +11,7 @@ struct worker_config {
     const char *redis;    /* address, as of store_redis_new */
     const char *prefix;   /* of all keys */
     const char *name;     /* in the broker's status */
+    struct rules rules;   /* of the watch list */
 };
 
 /* Works until `stop_fd` can be read (a signalfd).  0, or why it gave up: ERR_CONFIG, ERR_VERSION.

@@ -1,0 +1,24 @@
+/* What else a commit says of its changes, before flush_ledger writes them: to live readers, by an
+ * entry of the change feed, and to whoever derives groups and the watch list, by marks. */
+#ifndef WORKERS_CHANGES_H
+#define WORKERS_CHANGES_H
+
+#include "workers/ledger.h"
+#include "workers/store.h"
+
+/* A change entry names at most this many of a kind, else "*": all of them may have changed. */
+#define CHANGES_NAMED 100
+
+/* One entry of the stream `changes`: which members, committees, periods, ballots and meetings. */
+void changes_tell(struct ledger *l, struct commit *c);
+
+/* Marks in the set `dirty` (derive.h), each made of words separated by "|":
+ *
+ *     period|PERIOD       counters of the period moved
+ *     seat|C|M|YEAR       duties of the seat moved
+ *     seats|C|DATE        seats of the committee changed from that day on
+ *     watch|C             a ballot or meeting that bears on the watch list changed
+ *     members             which members there are, or their groups, may have changed */
+void changes_mark(struct ledger *l, struct commit *c);
+
+#endif

@@ -1,0 +1,23 @@
+/* How verbs are asked and answer: options that several of them have, what they print, and what they
+ * say when they cannot. */
+#ifndef WORKERS_CLI_OUT_H
+#define WORKERS_CLI_OUT_H
+
+#include "proto/bytes.h"
+
+#include <argp.h>
+
+enum cli_form { FORM_TEXT, FORM_CSV, FORM_JSON };
+
+/* For --csv and --json, of which only one can be; another one ends the program. */
+void cli_form_set(enum cli_form *form, enum cli_form wanted, struct argp_state *state);
+
+/* Writes the text to standard output and forgets it.  EX_OK; or EX_IOERR after a sentence on
+ * standard error, unless it is a pipe that nobody reads any more: then silently. */
+int cli_write(const char *verb, struct buffer *text);
+
+/* Says on standard error what went wrong with whom ("Redis at run/redis.sock"), and returns the
+ * exit status for it. */
+int cli_fail(const char *verb, const char *whom, const char *where, int error);
+
+#endif

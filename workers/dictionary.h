@@ -1,0 +1,25 @@
+/* The data dictionary: what every field of the exported keys means, and in what unit it counts. */
+#ifndef WORKERS_DICTIONARY_H
+#define WORKERS_DICTIONARY_H
+
+#include "proto/bytes.h"
+
+struct dictionary_entry {
+    /* Parts in capitals stand for any word: L a level (technical, governance), POSITION, KIND,
+     * THEME, GOAL, FIGURE, and MEMBER, PARTICIPANT, DATE, STANDARD, REFERENCE. */
+    const char *field;
+    const char *unit;
+    const char *kinds; /* of export, separated by single spaces */
+    const char *meaning;
+};
+
+extern const struct dictionary_entry dictionary[];
+extern const size_t dictionary_count;
+
+/* The entry for a field of that kind; NULL when there is none. */
+const struct dictionary_entry *dictionary_find(const char *kind, struct slice field);
+
+/* All of it as CSV: field,unit,kind,meaning. */
+void dictionary_print_csv(struct buffer *out);
+
+#endif

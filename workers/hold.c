@@ -1,0 +1,157 @@
+/* A hold; see hold.h.  Happy path: a look at all partitions, and a commit that moves each of them
+ * to where it stands, in a new epoch, held until some seconds from now. */
+#include "workers/hold.h"
+
+#include "proto/error.h"
+#include "proto/wire.h"
+
+#include <assert.h>
+
+/* Workers commit some tens of times a second: two of them in the same millisecond are rare. */
+#define HOLD_TRIES 50
+
+_Static_assert(HOLD_PARTS == WIRE_MAX_PARTS, "a hold has room for all partitions");
+
+/* All partitions and, behind them, what is derived; all watched. */
+static int look(struct store *store, unsigned partitions, struct applied *ret,
+                struct applied *ret_derived)
+{
+    unsigned places[WIRE_MAX_PARTS + 1];
+    struct applied applied[WIRE_MAX_PARTS + 1];
+    struct store_look l = {.places = places,
+                           .count = partitions + 1,
+                           .watched = partitions + 1,
+                           .ret_applied = applied};
+    int error;
+
+    for (unsigned p = 0; p < partitions; p++)
+        places[p] = p;
+    places[partitions] = PLACE_DERIVED;
+    error = store_begin(store, &l);
+    if (error < 0)
+        return error;
+    memcpy(ret, applied, partitions * sizeof *ret);
+    *ret_derived = applied[partitions];
+    return 0;
+}
+
+static bool same_partitions(const struct hold *h, const struct applied *now)
+{
+    for (unsigned p = 0; p < h->partitions; p++)
+        if (!applied_same(&h->applied[p], &now[p]))
+            return false;
+    return true;
+}
+
+/* Held by somebody else: our own hold may be taken anew before its time is over. */
+static bool is_held(const struct hold *h, const struct applied *now, unsigned partitions,
+                    int64_t now_ms)
+{
+    if (h->partitions == partitions && same_partitions(h, now))
+        return false;
+    for (unsigned p = 0; p < partitions; p++)
+        if (now[p].held_ms > now_ms)
+            return true;
+    return false;
+}
+
+static struct applied held(const struct applied *now, const char *log, int64_t now_ms)
+{
+    struct applied to = *now;
+
+    if (!to.known) {
+        to.known = true;
+        memcpy(to.log, log, sizeof to.log);
+        to.time_ms = now_ms;
+    }
+    to.epoch++;
+    to.held_ms = now_ms + HOLD_MS;
+    return to;
+}
+
+static int take_once(struct hold *h, struct store *store, unsigned partitions, const char *log,
+                     int64_t now_ms)
+{
+    struct applied now[WIRE_MAX_PARTS], derived;
+    struct commit c = {0};
+    int error = look(store, partitions, now, &derived);
+
+    if (error == 0 && is_held(h, now, partitions, now_ms))
+        error = ERR_AGAIN;
+    for (unsigned p = 0; p < partitions && error == 0; p++) {
+        struct commit_move *m = commit_move(&c, p);
+        m->from = now[p];
+        m->to = held(&now[p], log, now_ms);
+        now[p] = m->to;
+    }
+    if (error == 0)
+        error = store_commit(store, &c);
+    commit_free(&c);
+    if (error < 0)
+        return error;
+    *h = (struct hold){.store = store, .partitions = partitions, .derived = derived};
+    memcpy(h->applied, now, partitions * sizeof *now);
+    return 0;
+}
+
+int hold_take(struct hold *h, struct store *store, unsigned partitions, const char *log,
+              int64_t now_ms)
+{
+    int error = ERR_CONFLICT;
+
+    assert(partitions <= WIRE_MAX_PARTS);
+    for (int i = 0; i < HOLD_TRIES && error == ERR_CONFLICT; i++)
+        error = take_once(h, store, partitions, log, now_ms);
+    return error == ERR_CONFLICT ? ERR_AGAIN : error;
+}
+
+int hold_watch(const struct hold *h)
+{
+    struct applied now[WIRE_MAX_PARTS], derived;
+    int error = look(h->store, h->partitions, now, &derived);
+
+    if (error < 0)
+        return error;
+    return same_partitions(h, now) && applied_same(&h->derived, &derived) ? 0 : ERR_CONFLICT;
+}
+
+void hold_moves(const struct hold *h, struct commit *c, const struct applied *to, int64_t now_ms)
+{
+    for (unsigned p = 0; p < h->partitions; p++) {
+        struct commit_move *m = commit_move(c, p);
+        m->from = h->applied[p];
+        m->to = to ? to[p] : h->applied[p];
+        if (to)
+            m->to.time_ms = now_ms;
+        m->to.epoch = m->from.epoch + 1;
+        m->to.held_ms = 0;
+    }
+}
+
+void hold_moves_derived(const struct hold *h, struct commit *c, const char *log, int64_t now_ms)
+{
+    struct commit_move *m = commit_move(c, PLACE_DERIVED);
+
+    m->from = h->derived;
+    m->to = (struct applied){
+        .known = true, .offset = m->from.offset + 1, .time_ms = now_ms, .epoch = m->from.epoch};
+    memcpy(m->to.log, log, LOG_ID);
+}
+
+int hold_release(struct hold *h, int64_t now_ms)
+{
+    struct applied now[WIRE_MAX_PARTS], derived;
+    struct commit c = {0};
+    int error = look(h->store, h->partitions, now, &derived);
+
+    if (error == 0 && !same_partitions(h, now))
+        error = ERR_CONFLICT;
+    if (error == 0) {
+        hold_moves(h, &c, NULL, now_ms);
+        error = store_commit(h->store, &c);
+    }
+    commit_free(&c);
+    if (error == 0)
+        h->partitions = 0;
+    return error;
+}

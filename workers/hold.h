@@ -1,0 +1,51 @@
+/* A hold: all partitions in Redis stand still for a moment, so that they can be compared, mended or
+ * switched over.  It bumps their epoch: workers forget what they remember, and wait until the hold
+ * is released or its time is over.  Nothing is lost by it, not even if its holder is killed; and it
+ * promises nothing that a commit's watch does not prove.
+ *
+ *     hold_take       and once more when it takes long
+ *     hold_watch      right before each commit that counts on it: nothing has moved
+ *     hold_moves      in that commit, which ends the hold; or hold_moves_on, or hold_release */
+#ifndef WORKERS_HOLD_H
+#define WORKERS_HOLD_H
+
+#include "workers/store.h"
+
+#define HOLD_MS    5000 /* then workers go on by themselves */
+#define HOLD_PARTS 256
+
+struct hold { /* zero before the first take */
+    struct store *store;
+    unsigned partitions;
+    struct applied applied[HOLD_PARTS]; /* where they stand while held */
+    struct applied derived;             /* where PLACE_DERIVED stood when it was taken; not held */
+};
+
+/* Takes the hold, or takes it anew (partitions may have moved in between: see `applied`).  A
+ * partition for which nothing was ever applied stands at the beginning of `log` from now on.
+ * 0, or an error of the store; ERR_AGAIN when commits came in between every time, or somebody else
+ * holds. */
+int hold_take(struct hold *h, struct store *store, unsigned partitions, const char *log,
+              int64_t now_ms);
+
+/* Looks again, and watches for the next commit of the store: ERR_CONFLICT when a partition has
+ * moved, or anything was derived, since the hold was taken. */
+int hold_watch(const struct hold *h);
+
+/* Adds the moves that end the hold to a commit.  The partitions are left where they stand, or, with
+ * `to` (an array by partition), stand there; their epoch goes on. */
+void hold_moves(const struct hold *h, struct commit *c, const struct applied *to, int64_t now_ms);
+
+/* Adds moves with which the hold goes on beyond the commit, and one of what is derived.  If that
+ * commit fails, the hold is lost. */
+void hold_moves_on(struct hold *h, struct commit *c, const char *log, int64_t now_ms);
+
+/* Adds a move of what is derived, for a commit that changes what it is derived from: what somebody
+ * derives from the numbers before is then not written over the numbers after. */
+void hold_moves_derived(const struct hold *h, struct commit *c, const char *log, int64_t now_ms);
+
+/* Ends the hold without anything else.  ERR_CONFLICT: it had ended; another error means that it
+ * ends by its time. */
+int hold_release(struct hold *h, int64_t now_ms);
+
+#endif

@@ -1,0 +1,209 @@
+/* A walk; see walk.h.  Happy path: one READ a partition, then BATCHes, each answered with as much
+ * credit as it took, until every partition has come to its end.
+ *
+ * What can fail: a session that breaks (asked again, from the next event on), a broker that sends
+ * nothing for too long, another journal behind the same endpoint, a record that cannot be read. */
+#include "workers/walk.h"
+
+#include "proto/clock.h"
+#include "proto/error.h"
+#include "proto/log.h"
+#include "proto/pack.h"
+#include "workers/commit.h"
+
+#define WALK_SILENCE_MS 10000 /* then the broker counts as lost */
+/* On their way at any moment, over all partitions; each may take its last batch beyond. */
+#define WALK_CREDIT      ((uint64_t)4 << 20)
+#define WALK_CREDIT_PART ((uint64_t)64 << 10) /* of one partition, at least */
+
+struct walk {
+    struct reader *reader;
+    walk_fn each;
+    void *arg;
+    struct progress *progress;
+    const uint64_t *end;
+    unsigned count, left; /* partitions; those not at their end */
+    uint64_t next[WIRE_MAX_PARTS];
+    uint64_t stream; /* of all READs in this session */
+    uint64_t session, credit;
+    int64_t heard_ms;
+    char log[LOG_ID + 1]; /* empty before the first session */
+};
+
+/* Never the same twice in a process: or what comes late of an earlier walk over the same session
+ * would be taken for ours. */
+static uint64_t stream_new(void)
+{
+    static uint64_t streams;
+
+    return ++streams;
+}
+
+static void ask(struct walk *w, unsigned partition, uint64_t offset, uint64_t credit)
+{
+    struct wire_message m = {.kind = WIRE_READ, .read = {partition, w->stream, offset, credit}};
+
+    reader_send(w->reader, &m);
+}
+
+static void give_credit(struct walk *w, const struct wire_batch *b, uint64_t bytes)
+{
+    struct wire_message m = {.kind = WIRE_CREDIT, .credit = {b->partition, w->stream, bytes}};
+
+    reader_send(w->reader, &m);
+}
+
+/* In a new session nothing of the old one's streams comes any more. */
+static int walk_greet(struct walk *w)
+{
+    if (reader_session(w->reader) == w->session)
+        return 0;
+    w->session = reader_session(w->reader);
+    if (!w->session)
+        return 0;
+    if (!w->log[0])
+        memcpy(w->log, reader_log(w->reader), LOG_ID);
+    if (strcmp(w->log, reader_log(w->reader)) != 0)
+        return ERR_FOREIGN;
+    w->stream = stream_new();
+    for (unsigned p = 0; p < w->count; p++)
+        if (w->next[p] < w->end[p])
+            ask(w, p, w->next[p], w->credit);
+    return 0;
+}
+
+/* How many bytes `count` events at the start of `events` take. */
+static int events_size(struct slice events, uint64_t count, size_t *ret)
+{
+    struct refusal why;
+    size_t size;
+
+    *ret = 0;
+    for (; count > 0; count--) {
+        if (pack_check(slice_make(events.at + *ret, events.size - *ret), &size, &why) < 0)
+            return ERR_CORRUPT;
+        *ret += size;
+    }
+    return 0;
+}
+
+/* One run; `events` begins with it and is cut behind it.  `last`: nothing follows it. */
+static int take_run(struct walk *w, struct walk_run *run, bool last, struct slice *events)
+{
+    size_t size = events->size;
+    int error = last ? 0 : events_size(*events, run->count, &size);
+
+    if (error < 0)
+        return error;
+    run->events = slice_make(events->at, size);
+    *events = slice_make(events->at + size, events->size - size);
+    error = w->each(w->arg, run);
+    if (error == 0 && w->progress)
+        progress_add(w->progress, run->count);
+    return error;
+}
+
+/* The events before the partition's end, run by run. */
+static int take_runs(struct walk *w, const struct wire_batch *b, struct slice events)
+{
+    unsigned p = (unsigned)b->partition;
+    int error = 0;
+
+    for (uint32_t i = 0; i < b->run_count && w->next[p] < w->end[p] && error == 0; i++) {
+        uint64_t wanted = w->end[p] - w->next[p];
+        bool whole = b->runs[i].count <= wanted;
+        struct walk_run run = {.partition = p,
+                               .offset = w->next[p],
+                               .count = whole ? b->runs[i].count : wanted,
+                               .source = b->runs[i].source,
+                               .received_ms = b->runs[i].received_ms};
+        error = take_run(w, &run, whole && i + 1 == b->run_count, &events);
+        w->next[p] += run.count;
+    }
+    return error;
+}
+
+static int take_batch(struct walk *w, const struct wire_batch *b, struct slice payload)
+{
+    unsigned p = (unsigned)b->partition;
+    int error;
+
+    if (b->stream != w->stream || p >= w->count || w->next[p] >= w->end[p])
+        return 0; /* of a READ that we have given up, or beyond what is wanted */
+    if (b->offset != w->next[p]) {
+        w->session = 0; /* a batch is missing: everything is asked for anew */
+        return 0;
+    }
+    error = take_runs(w, b, payload);
+    w->heard_ms = clock_mono_ms(); /* what we do ourselves is no silence of the broker's */
+    if (error < 0)
+        return error;
+    if (w->next[p] < w->end[p])
+        give_credit(w, b, payload.size);
+    else
+        w->left--;
+    return 0;
+}
+
+/* Our partitions end where the caller was told, so the broker must have them. */
+static int take_error(const struct wire_error *e)
+{
+    if (slice_is(e->code, "ahead"))
+        return ERR_FOREIGN;
+    log_error("the broker says %.*s: %.*s", (int)e->code.size, e->code.at, (int)e->reason.size,
+              e->reason.at);
+    return slice_is(e->code, "corrupt") ? ERR_CORRUPT : ERR_PROTOCOL;
+}
+
+static int walk_step(struct walk *w)
+{
+    struct wire_message m;
+    struct slice payload;
+    int error = reader_receive(w->reader, -1, 100, &m, &payload), greeted = walk_greet(w);
+
+    if (greeted < 0)
+        error = greeted;
+    else if (error == 0 && m.kind == WIRE_BATCH)
+        error = take_batch(w, &m.batch, payload);
+    else if (error == 0 && m.kind == WIRE_ERROR)
+        error = take_error(&m.error);
+    reader_reset(w->reader);
+    if (error == ERR_AGAIN)
+        error = clock_mono_ms() - w->heard_ms > WALK_SILENCE_MS ? ERR_LOST : 0;
+    return error;
+}
+
+/* Streams without credit stand still: what the reader is used for next must not be buried under
+ * events that nobody wants. */
+static void walk_stop(struct walk *w)
+{
+    w->stream = stream_new();
+    for (unsigned p = 0; p < w->count && reader_session(w->reader); p++)
+        ask(w, p, 0, 0);
+}
+
+int walk_journal(struct reader *r, const uint64_t *from, const uint64_t *end, unsigned count,
+                 walk_fn each, void *arg, struct progress *progress)
+{
+    struct walk w = {.reader = r,
+                     .each = each,
+                     .arg = arg,
+                     .progress = progress,
+                     .end = end,
+                     .count = count,
+                     .heard_ms = clock_mono_ms()};
+    int error;
+
+    for (unsigned p = 0; p < count; p++) {
+        w.next[p] = from[p];
+        w.left += from[p] < end[p];
+    }
+    if (!w.left)
+        return 0;
+    w.credit = WALK_CREDIT / w.left > WALK_CREDIT_PART ? WALK_CREDIT / w.left : WALK_CREDIT_PART;
+    error = walk_greet(&w);
+    while (error == 0 && w.left)
+        error = walk_step(&w);
+    walk_stop(&w);
+    return error;
+}
