@@ -267,5 +267,7 @@ enum dump_care stack_care(struct slice key, struct slice field)
         return DUMP_IGNORE;
     if (begins(key, "turnout:offset:") && (slice_is(field, "log") || slice_is(field, "time")))
         return DUMP_IGNORE;
+    if (slice_is(key, "turnout:derived")) /* how often and when is chance; by what is not */
+        return slice_is(field, "basis") || slice_is(field, "rules") ? DUMP_EXACT : DUMP_IGNORE;
     return DUMP_EXACT;
 }

@@ -57,7 +57,7 @@ void stack_sync(struct stack *s);
 struct dump *stack_dump(struct stack *s);
 
 /* How two stacks that were given the same must agree: everything but the stream of changes, the
- * journal's name and the times at which something was applied. */
+ * journal's name, and when something was applied or derived. */
 enum dump_care stack_care(struct slice key, struct slice field);
 
 #endif

@@ -58,6 +58,7 @@ static struct dump *stack_finish(struct stack *s, struct model *m)
     d = stack_dump(s);
     stack_free(s);
     assert_int_equal(model_compare(m, d, stdout), 0);
+    assert_int_equal(model_compare_derived(m, d, stdout), 0);
     return d;
 }
 

@@ -147,6 +147,7 @@ static void scene_compare(struct scene *s)
     stack_sync(s->stack);
     found = stack_dump(s->stack);
     assert_int_equal(model_compare(s->model, found, stdout), 0);
+    assert_int_equal(model_compare_derived(s->model, found, stdout), 0);
     dump_free(found);
 }
 

@@ -107,7 +107,7 @@ static struct slice pick(struct random *r, const char *family, unsigned n)
 
 static void random_operation(struct random *r, struct commit *c)
 {
-    switch (random_below(r, 6)) {
+    switch (random_below(r, 8)) {
     case 0:
         commit_hset(c, pick(r, "votes:", 3), pick(r, "f", 5), pick(r, "v", 100));
         break;
@@ -123,9 +123,24 @@ static void random_operation(struct random *r, struct commit *c)
     case 4:
         commit_zadd(c, slice_of("ballots:open"), pick(r, "b", 9), (int64_t)random_below(r, 9) - 4);
         break;
+    case 5:
+        commit_hincrby_below(c, pick(r, "tenure:", 2), pick(r, "P|", 3),
+                             (int64_t)random_below(r, 3) - 1);
+        break;
+    case 6:
+        commit_del(c, pick(r, "votes:", 3));
+        break;
     default:
         commit_zrem(c, slice_of("ballots:open"), pick(r, "b", 9));
     }
+}
+
+static void is_not_zero(void *arg, struct slice key, struct slice field, struct slice value)
+{
+    (void)arg;
+    (void)key;
+    (void)field;
+    assert_false(slice_is(value, "0"));
 }
 
 static enum dump_care not_the_offsets(struct slice key, struct slice field)
@@ -156,6 +171,7 @@ static void the_same_commits_give_the_same_contents_in_both_stores(void **state)
     }
     struct dump *found = dump_of(server), *expected = memory_dump(memory);
     assert_int_equal(dump_compare(expected, found, not_the_offsets, stdout, NULL), 0);
+    dump_each(found, "turnout:tenure:", is_not_zero, NULL);
     dump_free(found);
     dump_free(expected);
     store_free(redis);

@@ -6,8 +6,9 @@
 #include "workers/cli.h"
 
 /* Fills `memory`, which is empty before, with what the keys were when all that the broker had
- * received by `as_of_ms` was counted, groups and watch list included.  `progress`: told also when
- * standard error is no terminal.  0, or an error of the broker's session or the walk. */
+ * received by `as_of_ms` was counted, groups included.  (A watch list too, but by the default
+ * thresholds.)  `progress`: told also when standard error is no terminal.  0, or an error of the
+ * broker's session or the walk. */
 int as_of_count(const struct cli_stack *s, int64_t as_of_ms, bool progress, struct store *memory);
 
 #endif

@@ -15,8 +15,8 @@ void board_print_csv(const struct board *b, struct buffer *out);
 /* One object and a newline; null for what has no data. */
 void board_print_json(const struct board *b, struct buffer *out);
 
-/* "63.4 % (13/21)", "63.4 %" for a median; an en dash where there is no data.
- */
+/* " 63.4 % (13/21)", of a median " 63.4 %", all points below each other; an en dash where there is
+ * no data. */
 void board_value_text(const struct board_value *v, struct buffer *out);
 
 /* "2026-11-22T20:54:03.125Z", or "not known". */

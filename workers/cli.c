@@ -94,8 +94,8 @@ int cli_config(const struct cli_stack *s, struct config *ret)
     return error;
 }
 
-/* Receives until there is a session, or a message if one is wanted. */
-static int await(struct reader *r, int64_t end_ms, bool session, struct wire_message *ret)
+/* Receives until there is a session other than the one given, or a message. */
+static int await(struct reader *r, int64_t end_ms, uint64_t session, struct wire_message *ret)
 {
     struct slice payload;
     int64_t left;
@@ -103,8 +103,11 @@ static int await(struct reader *r, int64_t end_ms, bool session, struct wire_mes
 
     while ((left = end_ms - clock_mono_ms()) > 0) {
         error = reader_receive(r, -1, left < 20 ? (int)left : 20, ret, &payload);
-        if (error != ERR_AGAIN || (session && reader_session(r)))
-            return error == ERR_AGAIN ? 0 : error;
+        if (error != ERR_AGAIN)
+            return error;
+        ret->kind = WIRE_UNKNOWN;
+        if (reader_session(r) && reader_session(r) != session)
+            return 0;
     }
     return ERR_TIMEOUT;
 }
@@ -116,7 +119,7 @@ int cli_connect(const struct cli_stack *s, int timeout_ms, struct reader **ret)
 
     if (error < 0)
         return error;
-    error = await(*ret, clock_mono_ms() + timeout_ms, true, &m);
+    error = await(*ret, clock_mono_ms() + timeout_ms, 0, &m);
     if (error < 0) {
         reader_free(*ret);
         *ret = NULL;
@@ -137,7 +140,7 @@ int cli_report(struct reader *r, const uint64_t *offsets, unsigned count, int ti
             session = reader_session(r);
             reader_send(r, &ask);
         }
-        error = await(r, end_ms, reader_session(r) != session, &m);
+        error = await(r, end_ms, session, &m);
     } while (error == 0 && (m.kind != WIRE_REPORT || reader_session(r) != session));
     if (error == 0)
         *ret = m.report;

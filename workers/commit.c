@@ -43,47 +43,53 @@ static void commit_add(struct commit *c, struct commit_op op)
 
 void commit_hset(struct commit *c, struct slice key, struct slice field, struct slice value)
 {
-    commit_add(c, (struct commit_op){COMMIT_HSET, key, field, value, 0});
+    commit_add(c, (struct commit_op){COMMIT_HSET, key, field, value, 0, false});
 }
 
 void commit_hdel(struct commit *c, struct slice key, struct slice field)
 {
-    commit_add(c, (struct commit_op){COMMIT_HDEL, key, field, {0}, 0});
+    commit_add(c, (struct commit_op){COMMIT_HDEL, key, field, {0}, 0, false});
 }
 
 void commit_hincrby(struct commit *c, struct slice key, struct slice field, int64_t amount)
 {
-    commit_add(c, (struct commit_op){COMMIT_HINCRBY, key, field, {0}, amount});
+    commit_add(c, (struct commit_op){COMMIT_HINCRBY, key, field, {0}, amount, false});
+}
+
+void commit_hincrby_below(struct commit *c, struct slice key, struct slice field, int64_t amount)
+{
+    commit_hincrby(c, key, field, amount);
+    c->ops[c->count - 1].below = true;
 }
 
 void commit_sadd(struct commit *c, struct slice key, struct slice name)
 {
-    commit_add(c, (struct commit_op){COMMIT_SADD, key, name, {0}, 0});
+    commit_add(c, (struct commit_op){COMMIT_SADD, key, name, {0}, 0, false});
 }
 
 void commit_zadd(struct commit *c, struct slice key, struct slice name, int64_t score)
 {
-    commit_add(c, (struct commit_op){COMMIT_ZADD, key, name, {0}, score});
+    commit_add(c, (struct commit_op){COMMIT_ZADD, key, name, {0}, score, false});
 }
 
 void commit_zrem(struct commit *c, struct slice key, struct slice name)
 {
-    commit_add(c, (struct commit_op){COMMIT_ZREM, key, name, {0}, 0});
+    commit_add(c, (struct commit_op){COMMIT_ZREM, key, name, {0}, 0, false});
 }
 
 void commit_xadd(struct commit *c, struct slice key, struct slice field, struct slice value)
 {
-    commit_add(c, (struct commit_op){COMMIT_XADD, key, field, value, 0});
+    commit_add(c, (struct commit_op){COMMIT_XADD, key, field, value, 0, false});
 }
 
 void commit_del(struct commit *c, struct slice key)
 {
-    commit_add(c, (struct commit_op){COMMIT_DEL, key, {0}, {0}, 0});
+    commit_add(c, (struct commit_op){COMMIT_DEL, key, {0}, {0}, 0, false});
 }
 
 void commit_rename(struct commit *c, struct slice key, struct slice name)
 {
-    commit_add(c, (struct commit_op){COMMIT_RENAME, key, name, {0}, 0});
+    commit_add(c, (struct commit_op){COMMIT_RENAME, key, name, {0}, 0, false});
 }
 
 size_t commit_run(const struct commit *c, size_t i)

@@ -51,6 +51,7 @@ struct commit_op {
     enum commit_verb verb;
     struct slice key, field, value;
     int64_t amount;
+    bool below; /* COMMIT_HINCRBY: the number may be negative, and come to zero from below */
 };
 
 /* All slices must outlive the commit: they come from `arena` or from what the caller keeps. */
@@ -70,6 +71,8 @@ struct commit_move *commit_move(struct commit *c, unsigned place);
 void commit_hset(struct commit *c, struct slice key, struct slice field, struct slice value);
 void commit_hdel(struct commit *c, struct slice key, struct slice field);
 void commit_hincrby(struct commit *c, struct slice key, struct slice field, int64_t amount);
+/* For numbers that may be negative. */
+void commit_hincrby_below(struct commit *c, struct slice key, struct slice field, int64_t amount);
 void commit_sadd(struct commit *c, struct slice key, struct slice name);
 void commit_zadd(struct commit *c, struct slice key, struct slice name, int64_t score);
 void commit_zrem(struct commit *c, struct slice key, struct slice name);

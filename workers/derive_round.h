@@ -23,6 +23,12 @@ struct work {
     size_t at; /* those before are done */
 };
 
+/* The entry of that name; new if it was not there, then of `size` bytes and zeroed. */
+void *work_add(struct work *w, struct arena *arena, struct slice name, size_t size);
+bool work_left(const struct work *w);
+void work_clear(struct work *w);
+void work_free(struct work *w);
+
 struct derive {
     struct store *store;
     struct rules rules;
@@ -58,12 +64,18 @@ void derive_fetch(struct derive *d, struct slice key, enum fetch_kind kind, stor
 /* All that was asked for, at one moment; ERR_CONFLICT when somebody else has derived since. */
 int derive_look(struct derive *d);
 
+/* The same, or without a snapshot; tells where the place stands. */
+int derive_look_at(struct derive *d, struct applied *ret, bool snapshot);
+
 /* Commits the step, as the next derivation. */
 int derive_commit(struct derive *d, int64_t now_ms);
 
 /* FAMILY a BETWEEN b, in the step's memory. */
 struct slice derive_key(struct derive *d, const char *family, struct slice a, const char *between,
                         struct slice b);
+
+/* Reads the marks that were taken, and who there is, and lists what is to be done. */
+int derive_load(struct derive *d, bool all_committees);
 
 /* The next piece of each stage, as operations of the commit. */
 int derive_seats(struct derive *d);

@@ -14,26 +14,17 @@
 #include "workers/apply.h"
 #include "workers/target.h"
 #include "workers/walk.h"
+#include "workers/witness.h"
 
 struct explain;
 
-/* A fact, and where its newest version came from. */
+/* A fact by its newest version, and what that replaced. */
 struct explain_fact {
     struct table_entry entry;
-    const void *fact; /* the struct of the type, as in fact.h */
-    enum event_type type;
-    unsigned partition;
-    uint64_t offset;
-    struct slice subject, source;
-    int64_t received_ms;
+    struct witness witness;
     struct slice replaced; /* the id of the version that was the newest before; absent: none was */
     uint64_t replaced_offset;
 };
-
-static inline const struct version *explain_version(const struct explain_fact *f)
-{
-    return f->fact;
-}
 
 /* One part of the number. */
 struct explain_part {

@@ -16,7 +16,7 @@ enum family_writer {
 
 enum family_care {
     CARE_IGNORED, /* tells of the way, not of the facts */
-    CARE_LENIENT, /* what is expected must be there; there may be more */
+    CARE_LENIENT, /* there may be more than what must be there */
     CARE_EXACT,
 };
 
@@ -32,5 +32,11 @@ const struct family *family_of(struct slice key);
 
 /* Whether the field is compared. */
 bool family_compares(const struct family *f, struct slice field);
+
+/* The sets of periods and groups: they may keep names, and which they keep is chance. */
+bool family_is_list(const struct family *f);
+
+/* Whether the name must be in that set because of this key. */
+bool family_lists(struct slice set, struct slice name, struct slice key);
 
 #endif

@@ -311,7 +311,9 @@ static void flush_row(struct ledger *l, struct commit *c, const struct row *r)
         return;
     key = row_key_text(c, &r->key);
     for (uint32_t i = 0; i < r->count; i++)
-        if (r->cells[i].amount)
+        if (r->cells[i].amount && r->key.kind == ROW_TENURE)
+            commit_hincrby_below(c, key, r->cells[i].field->entry.key, r->cells[i].amount);
+        else if (r->cells[i].amount)
             commit_hincrby(c, key, r->cells[i].field->entry.key, r->cells[i].amount);
     if (r->key.kind != ROW_MEMBER)
         return;

@@ -128,29 +128,61 @@ void hold_moves(const struct hold *h, struct commit *c, const struct applied *to
     }
 }
 
+static struct applied derived_next(const struct hold *h, const char *log, int64_t now_ms)
+{
+    struct applied to = h->derived;
+
+    to.known = true;
+    to.offset++;
+    to.time_ms = now_ms;
+    memcpy(to.log, log, LOG_ID);
+    return to;
+}
+
 void hold_moves_derived(const struct hold *h, struct commit *c, const char *log, int64_t now_ms)
 {
     struct commit_move *m = commit_move(c, PLACE_DERIVED);
 
     m->from = h->derived;
-    m->to = (struct applied){
-        .known = true, .offset = m->from.offset + 1, .time_ms = now_ms, .epoch = m->from.epoch};
-    memcpy(m->to.log, log, LOG_ID);
+    m->to = derived_next(h, log, now_ms);
 }
 
-int hold_release(struct hold *h, int64_t now_ms)
+void hold_moves_on(struct hold *h, struct commit *c, const char *log, int64_t now_ms)
+{
+    hold_moves_derived(h, c, log, now_ms);
+    h->derived = derived_next(h, log, now_ms);
+    for (unsigned p = 0; p < h->partitions; p++) {
+        struct commit_move *m = commit_move(c, p);
+        m->from = h->applied[p];
+        m->to = held(&h->applied[p], log, now_ms);
+        h->applied[p] = m->to;
+    }
+}
+
+static int release_once(const struct hold *h, int64_t now_ms, bool *ret_moved)
 {
     struct applied now[WIRE_MAX_PARTS], derived;
     struct commit c = {0};
     int error = look(h->store, h->partitions, now, &derived);
 
-    if (error == 0 && !same_partitions(h, now))
-        error = ERR_CONFLICT;
-    if (error == 0) {
+    *ret_moved = error == 0 && !same_partitions(h, now);
+    if (error == 0 && !*ret_moved) {
         hold_moves(h, &c, NULL, now_ms);
         error = store_commit(h->store, &c);
     }
     commit_free(&c);
+    return error;
+}
+
+int hold_release(struct hold *h, int64_t now_ms)
+{
+    bool moved = false;
+    int error = ERR_CONFLICT;
+
+    for (int i = 0; i < HOLD_TRIES && error == ERR_CONFLICT && !moved; i++)
+        error = release_once(h, now_ms, &moved); /* somebody may derive in between */
+    if (moved)
+        return ERR_CONFLICT;
     if (error == 0)
         h->partitions = 0;
     return error;

@@ -1,16 +1,11 @@
 /* Recalling; see recall.h. */
 #include "workers/recall.h"
 
-#include "proto/clock.h"
-#include "proto/error.h"
 #include "proto/log.h"
 #include "proto/pack.h"
-#include "workers/reader.h"
+#include "workers/walk.h"
 
 #include <stdlib.h>
-
-#define RECALL_SILENCE_MS 10000 /* then the broker counts as lost */
-#define RECALL_CREDIT     ((uint64_t)4 << 20)
 
 static int by_digest(const void *a, const void *b)
 {
@@ -56,51 +51,34 @@ void recall_match(struct ledger *l, struct slice events, struct version *const *
     }
 }
 
-static void ask(struct reader *r, unsigned partition, uint64_t offset, uint64_t stream)
+struct recall {
+    struct ledger *ledger;
+    struct version *const *wanted;
+    size_t count;
+};
+
+static int match_run(void *arg, const struct walk_run *run)
 {
-    struct wire_message m = {.kind = WIRE_READ, .read = {partition, stream, offset, RECALL_CREDIT}};
+    struct recall *c = arg;
 
-    reader_send(r, &m);
-}
-
-static void give_credit(struct reader *r, const struct wire_batch *b, size_t bytes)
-{
-    struct wire_message m = {.kind = WIRE_CREDIT, .credit = {b->partition, b->stream, bytes}};
-
-    reader_send(r, &m);
+    recall_match(c->ledger, run->events, c->wanted, c->count);
+    return 0;
 }
 
 int recall_from_broker(void *arg, struct ledger *l, unsigned partition, uint64_t upto,
                        struct version *const *wanted, size_t count)
 {
+    struct recall c = {l, wanted, count};
+    uint64_t from[WIRE_MAX_PARTS] = {0}, end[WIRE_MAX_PARTS] = {0};
     struct reader *r;
-    struct wire_message m;
-    struct slice payload;
-    uint64_t next = 0, session = 0;
-    int64_t heard_ms = clock_mono_ms();
     int error = reader_new(arg, "client", "recall", &r);
 
     if (error < 0)
         return error;
     log_info("partition %u: reading %llu events again to settle a tie", partition,
              (unsigned long long)upto);
-    while (error == 0 && next < upto) {
-        error = reader_receive(r, -1, 100, &m, &payload);
-        if (reader_session(r) != session) {
-            session = reader_session(r);
-            if (session)
-                ask(r, partition, next, session);
-        }
-        if (error == 0 && m.kind == WIRE_BATCH && m.batch.offset == next) {
-            recall_match(l, payload, wanted, count);
-            next += m.batch.count;
-            heard_ms = clock_mono_ms();
-            give_credit(r, &m.batch, payload.size);
-        }
-        reader_reset(r);
-        if (error == ERR_AGAIN)
-            error = clock_mono_ms() - heard_ms > RECALL_SILENCE_MS ? ERR_LOST : 0;
-    }
+    end[partition] = upto;
+    error = walk_journal(r, from, end, partition + 1, match_run, &c, NULL);
     reader_free(r);
     return error;
 }

@@ -13,12 +13,22 @@ struct recount *recount_new(struct store *store, struct reader *r, const char *e
 void recount_free(struct recount *c);
 
 /* Only events received up to this moment count (default: all).  With a moment the store's offsets
- * count the events that were taken, and cannot be gone on from with another one that is earlier. */
+ * count the events that were taken, not the journal's; go on to a later moment with the same
+ * recount only, and never to an earlier one. */
 void recount_until(struct recount *c, int64_t as_of_ms);
 
-/* Goes on from where the store stands to `end` (by partition, as many as the journal has).  0, or
- * an error of the walk or the store. */
+/* The store stands there (by partition; the reader must have a session): the first run does not
+ * look itself.  Every commit is a compare-and-set from there on, so a run fails with ERR_CONFLICT
+ * if somebody else has moved the store. */
+void recount_from(struct recount *c, const struct applied *applied);
+
+/* Goes on from where the store stands to `end` (by partition, as many as the journal has; the
+ * reader must have a session).  0, or an error of the walk or the store: the next run then looks
+ * again where the store stands.  `progress` may be NULL. */
 int recount_run(struct recount *c, const uint64_t *end, struct progress *progress);
+
+/* Where the store stands after a run, by partition. */
+const struct applied *recount_applied(const struct recount *c);
 
 /* Derives groups and watch list as of a day, until nothing is left to be derived. */
 int recount_derive(struct store *store, const struct rules *rules, const char *log, int64_t now_ms);

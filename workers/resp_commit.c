@@ -87,12 +87,18 @@ static void write_operations(struct resp *out, const struct commit *c)
     }
 }
 
+/* Counters are never negative, so that only taking away can bring them to zero. */
+static bool may_be_zero(const struct commit_op *op)
+{
+    return op->verb == COMMIT_HINCRBY && (op->amount < 0 || op->below);
+}
+
 static void write_zeros(struct resp *out, const struct commit *c)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < c->count; i++)
-        n += c->ops[i].verb == COMMIT_HINCRBY && c->ops[i].amount < 0;
+        n += may_be_zero(&c->ops[i]);
     if (n == 0)
         return;
     resp_command(out, 3 + 2 * n);
@@ -100,10 +106,10 @@ static void write_zeros(struct resp *out, const struct commit *c)
     resp_text(out, ZERO_SCRIPT);
     resp_int(out, (int64_t)n);
     for (size_t i = 0; i < c->count; i++)
-        if (c->ops[i].verb == COMMIT_HINCRBY && c->ops[i].amount < 0)
+        if (may_be_zero(&c->ops[i]))
             resp_key(out, c->ops[i].key);
     for (size_t i = 0; i < c->count; i++)
-        if (c->ops[i].verb == COMMIT_HINCRBY && c->ops[i].amount < 0)
+        if (may_be_zero(&c->ops[i]))
             resp_word(out, c->ops[i].field);
 }
 

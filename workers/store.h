@@ -90,6 +90,9 @@ static inline int store_begin(struct store *s, const struct store_look *look)
 /* Where partitions 0 to count - 1 stand; nothing is watched. */
 int store_applied(struct store *s, unsigned count, struct applied *ret);
 
+/* The schema that the keys are of; STORE_SCHEMA when there are none yet. */
+int store_schema(struct store *s, int64_t *ret);
+
 static inline int store_fetch(struct store *s, const struct store_fetch *fetches, size_t count,
                               void *context)
 {

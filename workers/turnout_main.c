@@ -12,6 +12,15 @@ static const struct cli_verb verbs[] = {
     {"publish", "send events (JSON Lines) and wait until they are durable", cli_publish},
     {"sync", "wait until all that the broker has acknowledged is in Redis", cli_sync},
     {"status", "broker, journal, workers and lag", cli_status},
+    {"board", "the figures of a period by group; --as-of shows an earlier moment", cli_board},
+    {"top", "the live board in the terminal", cli_top},
+    {"watch", "seats at risk, and what is missing", cli_watch},
+    {"why", "the facts that add up to a number", cli_why},
+    {"history", "all versions of one fact", cli_history},
+    {"diff", "which numbers moved between two moments, and by which facts", cli_diff},
+    {"export", "counters and figures as CSV", cli_export},
+    {"verify", "count everything again from the journal and compare with Redis", cli_verify},
+    {"rebuild", "build Redis anew from the journal, and switch over in one step", cli_rebuild},
 };
 
 #define VERBS (sizeof verbs / sizeof *verbs)

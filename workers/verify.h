@@ -31,8 +31,8 @@ struct verify_result {
 };
 
 /* 0, whatever it came to; or an error of the walk or a store: ERR_FOREIGN, Redis stands for another
- * journal or for more than this one holds; ERR_CONFLICT, Redis went back meanwhile; ERR_AGAIN, it
- * could not be held. */
+ * journal or for more than this one holds; ERR_CONFLICT, Redis went back to an earlier state
+ * meanwhile; ERR_AGAIN, it did not stand still for long enough. */
 int verify_run(const struct verify_options *o, struct verify_result *ret);
 void verify_free(struct verify_result *r);
 

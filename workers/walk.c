@@ -207,3 +207,14 @@ int walk_journal(struct reader *r, const uint64_t *from, const uint64_t *end, un
     walk_stop(&w);
     return error;
 }
+
+void walk_pause(struct reader *r, int pause_ms)
+{
+    int64_t end_ms = clock_mono_ms() + pause_ms, left;
+    struct wire_message m;
+    struct slice payload;
+
+    while ((left = end_ms - clock_mono_ms()) > 0)
+        if (reader_receive(r, -1, (int)left, &m, &payload) < 0)
+            reader_reset(r);
+}

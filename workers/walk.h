@@ -25,4 +25,7 @@ typedef int (*walk_fn)(void *arg, const struct walk_run *run);
 int walk_journal(struct reader *r, const uint64_t *from, const uint64_t *end, unsigned count,
                  walk_fn each, void *arg, struct progress *progress);
 
+/* Waits; but the session stays alive, and what comes is passed over. */
+void walk_pause(struct reader *r, int pause_ms);
+
 #endif

@@ -200,25 +200,40 @@ static int worker_receive(struct worker *w, int stop_fd)
     return error == ERR_AGAIN ? 0 : error;
 }
 
-/* Redis stands for this journal, or for none yet.  One partition of another journal is enough to
- * say no: the counters of members are sums over all partitions, and would be of both. */
-static bool worker_fits(struct worker *w, const struct applied *applied)
+/* Nothing is applied for now; whether it is time to say why once more. */
+static bool worker_refuses(struct worker *w)
 {
     int64_t now_ms = clock_mono_ms();
+    bool complain = now_ms - w->complained_ms > COMPLAIN_MS;
+
+    w->again_ms = now_ms + LOOK_MS;
+    if (complain)
+        w->complained_ms = now_ms;
+    worker_forget(w);
+    return complain;
+}
+
+/* Redis stands for this journal, or for none yet.  One partition of another journal is enough to
+ * say no: the counters of members are sums over all partitions, and would be of both. */
+static bool worker_fits(struct worker *w, const struct applied *applied, int64_t schema)
+{
     unsigned p = 0;
 
     while (p < w->partitions &&
            (!applied[p].known || strcmp(applied[p].log, reader_log(w->reader)) == 0))
         p++;
-    if (p == w->partitions)
+    if (p == w->partitions && schema == STORE_SCHEMA)
         return true;
-    if (now_ms - w->complained_ms > COMPLAIN_MS) {
-        w->complained_ms = now_ms;
+    if (!worker_refuses(w))
+        return false;
+    if (p < w->partitions)
         log_error("partition %u in Redis stands for log %s, the broker's journal is log %s: "
                   "nothing is applied; use an empty Redis, or the journal it belongs to",
                   p, applied[p].log, reader_log(w->reader));
-    }
-    w->again_ms = now_ms + LOOK_MS;
+    else
+        log_error("the keys in Redis are of schema %lld, these workers write schema %d: nothing is "
+                  "applied; run turnout rebuild",
+                  (long long)schema, STORE_SCHEMA);
     return false;
 }
 
@@ -258,15 +273,13 @@ static bool worker_held(struct worker *w, const struct applied *applied)
 static int worker_look(struct worker *w)
 {
     struct applied applied[WIRE_MAX_PARTS];
-    int64_t now_ms = clock_mono_ms();
+    int64_t now_ms = clock_mono_ms(), schema = STORE_SCHEMA;
     int error = store_applied(w->store, w->partitions, applied);
 
-    if (error < 0)
+    if (error == 0)
+        error = store_schema(w->store, &schema);
+    if (error < 0 || !worker_fits(w, applied, schema))
         return error;
-    if (!worker_fits(w, applied)) {
-        worker_forget(w);
-        return 0;
-    }
     if (worker_held(w, applied)) {
         worker_forget(w);
         w->again_ms = now_ms + HELD_MS;
@@ -378,6 +391,20 @@ static bool derive_due(const struct worker *w, int64_t now_ms)
     return derive_busy(w->derive) || now_ms - w->derived_ms >= DERIVE_EVERY_MS;
 }
 
+/* Counters go on: what is wrong with Redis itself they find out by themselves. */
+static void derive_failed(struct worker *w, int error)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (now_ms - w->complained_ms > COMPLAIN_MS) {
+        log_warn("cannot derive groups and watch list in redis at %s: %s; trying again",
+                 w->config->redis, error_text(error));
+        w->complained_ms = now_ms;
+    }
+    if (error == ERR_CORRUPT)
+        w->derived_ms = now_ms + COMPLAIN_MS;
+}
+
 /* Groups and the watch list, one step at a time between commits of events. */
 static int worker_derive(struct worker *w)
 {
@@ -392,11 +419,9 @@ static int worker_derive(struct worker *w)
         w->derived_ms = now_ms;
     w->rest_ms = clock_mono_ms();
     w->rest_ms += DERIVE_SHARE * (w->rest_ms - now_ms);
-    if (r == ERR_CONFIG)
-        return r;
-    if (r < 0 && r != ERR_CONFLICT)
-        worker_failed(w, r);
-    return 0;
+    if (r < 0 && r != ERR_CONFLICT && r != ERR_CONFIG)
+        derive_failed(w, r);
+    return r == ERR_CONFIG ? r : 0;
 }
 
 static bool stop_asked(int stop_fd)
