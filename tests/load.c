@@ -14,6 +14,11 @@
 
 #define LIMIT_MS 120000
 
+struct load_shared {
+    _Atomic size_t sent;
+    _Atomic bool stop;
+};
+
 static void pause_briefly(void)
 {
     struct timespec t = {0, 1000000};
@@ -21,7 +26,8 @@ static void pause_briefly(void)
     nanosleep(&t, NULL);
 }
 
-static void publish(const char *endpoint, struct slice events, int64_t for_ms, _Atomic int *sent)
+static void publish(const char *endpoint, struct slice events, unsigned per_s,
+                    struct load_shared *shared)
 {
     struct turnout_options options = {.endpoint = endpoint, .name = "load"};
     struct turnout_producer *p;
@@ -31,51 +37,61 @@ static void publish(const char *endpoint, struct slice events, int64_t for_ms, _
 
     if (turnout_producer_new(&options, &p) < 0)
         _exit(2);
-    for (size_t i = 0; i < count; i++) {
-        int64_t due_ms = start_ms + for_ms * (int64_t)i / (int64_t)count;
-        for (int64_t left; (left = due_ms - clock_mono_ms()) > 0;)
+    for (size_t i = 0; !shared->stop; i++) {
+        int64_t due_ms = start_ms + (int64_t)i * 1000 / per_s;
+        for (int64_t left; !shared->stop && (left = due_ms - clock_mono_ms()) > 0;)
             turnout_poll(p, (int)left);
-        if (turnout_send(p, list[i].at, list[i].size, NULL) < 0)
+        if (turnout_send(p, list[i % count].at, list[i % count].size, NULL) < 0)
             _exit(3);
-        *sent = (int)i + 1;
+        shared->sent = i + 1;
     }
     _exit(turnout_flush(p, LIMIT_MS) < 0 ? 4 : 0);
 }
 
-struct load load_start(const struct stack *s, struct slice events, int64_t for_ms)
+struct load load_start(const struct stack *s, struct slice events, unsigned per_s)
 {
-    struct load l;
+    struct load l = {.events = events};
     char endpoint[256];
 
-    l.sent = mmap(NULL, sizeof *l.sent, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (l.sent == MAP_FAILED)
+    l.shared =
+        mmap(NULL, sizeof *l.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (l.shared == MAP_FAILED)
         abort();
     snprintf(endpoint, sizeof endpoint, "ipc://%s/publish.sock", s->dir);
     l.pid = fork();
     if (l.pid == 0)
-        publish(endpoint, events, for_ms, l.sent);
+        publish(endpoint, events, per_s, l.shared);
     return l;
 }
 
-void load_await(const struct load *l, int sent)
+void load_await(const struct load *l, unsigned more)
 {
     int64_t end_ms = clock_mono_ms() + LIMIT_MS;
+    size_t wanted = l->shared->sent + more;
 
-    while (*l->sent < sent && clock_mono_ms() < end_ms)
+    while (l->shared->sent < wanted && clock_mono_ms() < end_ms)
         pause_briefly();
-    if (*l->sent < sent) {
-        fprintf(stderr, "load: only %d events were sent\n", *l->sent);
+    if (l->shared->sent < wanted) {
+        fprintf(stderr, "load: only %zu events were sent\n", l->shared->sent);
         abort();
     }
 }
 
-void load_end(struct load *l)
+struct slice load_stop(struct load *l)
 {
+    struct slice *list, published = l->events;
+    size_t count = world_split(l->events, &list), sent;
     int status;
 
+    l->shared->stop = true;
     if (waitpid(l->pid, &status, 0) != l->pid || status != 0) {
         fprintf(stderr, "load: the publisher ended with %d\n", status);
         abort();
     }
-    munmap((void *)(uintptr_t)l->sent, sizeof *l->sent);
+    sent = l->shared->sent;
+    if (sent < count)
+        published.size = (size_t)(list[sent].at - published.at);
+    munmap(l->shared, sizeof *l->shared);
+    free(list);
+    return published;
 }

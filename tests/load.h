@@ -1,5 +1,5 @@
-/* A load: a process of its own that publishes to a stack, spread over some time, while the test
- * does something else. */
+/* A load: a process of its own that publishes to a stack for as long as the test does something
+ * else. */
 #ifndef TESTS_LOAD_H
 #define TESTS_LOAD_H
 
@@ -7,16 +7,18 @@
 
 struct load {
     pid_t pid;
-    _Atomic int *sent; /* events handed over so far; shared with the process */
+    struct slice events;
+    struct load_shared *shared; /* with the process */
 };
 
-/* Publishes the encoded events, evenly over `for_ms`. */
-struct load load_start(const struct stack *s, struct slice events, int64_t for_ms);
+/* Publishes the encoded events (borrowed until the end), so many a second; after the last it begins
+ * again with the first: those change nothing, but go all the way nevertheless. */
+struct load load_start(const struct stack *s, struct slice events, unsigned per_s);
 
-/* Waits until at least so many are handed over (at most all of them). */
-void load_await(const struct load *l, int sent);
+/* Waits until so many more are handed over. */
+void load_await(const struct load *l, unsigned more);
 
-/* Waits until all of it is acknowledged. */
-void load_end(struct load *l);
+/* Ends it, and waits until all of it is acknowledged.  Returns those events that were published. */
+struct slice load_stop(struct load *l);
 
 #endif

@@ -121,8 +121,8 @@ static void assert_heard(const struct heard *h, const uint64_t *from, const uint
         const struct desk *d = h->scene->desk;
         size_t start = d->starts[p][from[p]], stop = d->starts[p][end[p]];
         assert_int_equal(h->next[p], end[p]);
-        assert_int_equal(h->bytes[p].size, stop - start);
-        assert_int_equal(memcmp(h->bytes[p].at, d->journal[p].at + start, stop - start), 0);
+        assert_true(slice_equal(buffer_slice(&h->bytes[p]),
+                                slice_make(d->journal[p].at + start, stop - start)));
     }
 }
 

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
-#define ANSWER_MS  5000
+#define ANSWER_MS  3000
 #define MOST_WORDS 5
 
 enum { KEY_PROGRESS = 0x200 };
@@ -257,7 +257,7 @@ int cli_history(int argc, char **argv)
         option_table,
         option_parse,
         "TYPE WORD...\n'TYPE|WORD|...'",
-        "Tells all versions of one fact that the journal has, the oldest first: what each states, "
+        "Tells all versions of one fact that the journal has, in its order: what each states, "
         "the event's id, source and time, its place PARTITION:OFFSET, its revision, and when it "
         "was "
         "received.  A star marks the version that counts; a repeat says of what."

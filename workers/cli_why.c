@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
-#define ANSWER_MS   5000
+#define ANSWER_MS   3000
 #define PATIENCE_MS 15000 /* for groups to be derived */
 #define WRITE_BYTES ((size_t)1 << 16)
 
@@ -314,8 +314,8 @@ int cli_why(int argc, char **argv)
         "KEY, with or without the prefix, and FIELD:\n"
         "  member:M:PERIOD  committee:C:YEAR  seat:C|M:YEAR  their counters\n"
         "  ballot:C|B  meeting:C|MT                          their tallies\n"
-        "  group:G:PERIOD  group:G-without-top3:PERIOD       counters, members, seats, and X.num "
-        "and X.den of figures\n"
+        "  group:G:PERIOD  group:G-without-top3:PERIOD       counters, members, seats,\n"
+        "                                                    X.num and X.den of figures\n"
         "\n"
         "  turnout why member:KE:2026 technical.votes\n"
         "  turnout why 'seat:ISO/TC 207|KE:2026' technical.ballots.missed\n"

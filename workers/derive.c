@@ -130,9 +130,11 @@ static int round_look(struct derive *d)
     return derive_look_at(d, &d->applied, false);
 }
 
+/* Rounds begin a second apart; of somebody else's only the last commit is known. */
 static bool round_due(struct derive *d, int64_t now_ms, bool hurry)
 {
-    int64_t since_ms = now_ms - d->applied.time_ms;
+    bool ours = applied_same(&d->applied, &d->ended);
+    int64_t since_ms = now_ms - (ours ? d->began_ms : d->applied.time_ms);
 
     if (!d->dirty && !d->left && (!d->applied.known || !watch_is_old(d)))
         return false;
@@ -159,9 +161,11 @@ static int round_begin(struct derive *d, int64_t now_ms, bool hurry)
     error = round_take(d, now_ms);
     if (error == 0)
         error = derive_load(d, watch_is_old(d));
-    if (error == 0)
-        d->stage = DERIVE_SEATS;
-    return error < 0 ? error : 1;
+    if (error < 0)
+        return error;
+    d->stage = DERIVE_SEATS;
+    d->began_ms = now_ms;
+    return 1;
 }
 
 /* ---- the end of a round ---- */
@@ -207,9 +211,13 @@ static int round_go_on(struct derive *d, int64_t now_ms)
     }
     if (error == 0)
         error = derive_commit(d, now_ms);
-    if (d->stage == DERIVE_END)
+    if (error < 0)
+        return error;
+    if (d->stage == DERIVE_END) {
         d->stage = DERIVE_IDLE;
-    return error < 0 ? error : 1;
+        d->ended = d->applied;
+    }
+    return 1;
 }
 
 int derive_step(struct derive *d, int64_t now_ms, bool hurry)

@@ -35,6 +35,9 @@ struct derive {
     char log[LOG_ID + 1];
     struct applied applied; /* PLACE_DERIVED, as the last look or commit left it */
 
+    struct applied ended; /* as our last whole round left it ... */
+    int64_t began_ms;     /* ... and when that round began */
+
     /* of a round */
     enum derive_stage stage;
     struct arena round;

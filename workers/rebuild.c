@@ -11,7 +11,6 @@
 #include "workers/recount.h"
 #include "workers/switch.h"
 
-
 #define REPORT_MS  10000
 #define PAUSE_MS   20
 #define SWITCH_MS  120000 /* then it is given up: Redis does not stand still */
@@ -78,12 +77,14 @@ static int hold_patiently(struct rebuild *r, struct hold *h, struct store *store
     return error;
 }
 
-/* Whoever is switching over now finds that he may not. */
+/* Whoever is switching over now finds that he may not: their epochs are others from now on. */
 static int announce(struct rebuild *r)
 {
     int error = hold_patiently(r, &r->live, r->options->live);
 
-    return error ? error : hold_release(&r->live, clock_wall_ms());
+    if (error == 0)
+        error = hold_release(&r->live, clock_wall_ms());
+    return error == ERR_CONFLICT ? 0 : error; /* it was over by its time */
 }
 
 /* Ends the hold of what is being built, and goes on from there. */

@@ -1,0 +1,261 @@
+/* Comparing two stores and mending one: every kind of difference, in stores in memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proto/arena.h"
+#include "workers/compare.h"
+#include "workers/mend.h"
+
+/* ---- two stores ---- */
+struct pair {
+    struct store *expected, *found;
+    struct compare *compare;
+    struct arena arena;
+};
+
+static struct pair pair_new(void)
+{
+    struct pair p = {.expected = store_memory_new(), .found = store_memory_new()};
+
+    p.compare = compare_new(p.expected, p.found);
+    return p;
+}
+
+static void pair_free(struct pair *p)
+{
+    compare_free(p->compare);
+    store_free(p->expected);
+    store_free(p->found);
+    arena_free(&p->arena);
+}
+
+static void put(struct store *s, const char *key, const char *field, const char *value)
+{
+    struct commit c = {0};
+
+    commit_hset(&c, slice_of(key), slice_of(field), slice_of(value));
+    assert_int_equal(store_commit(s, &c), 0);
+    commit_free(&c);
+}
+
+static void put_both(struct pair *p, const char *key, const char *field, const char *value)
+{
+    put(p->expected, key, field, value);
+    put(p->found, key, field, value);
+}
+
+static void name(struct store *s, const char *set, const char *member)
+{
+    struct commit c = {0};
+
+    commit_sadd(&c, slice_of(set), slice_of(member));
+    assert_int_equal(store_commit(s, &c), 0);
+    commit_free(&c);
+}
+
+static void score(struct store *s, const char *set, const char *member, int64_t n)
+{
+    struct commit c = {0};
+
+    commit_zadd(&c, slice_of(set), slice_of(member), n);
+    assert_int_equal(store_commit(s, &c), 0);
+    commit_free(&c);
+}
+
+/* All differences as lines "key field expected found". */
+static const char *differences(struct pair *p)
+{
+    static struct buffer text;
+    const struct difference **list;
+    size_t count = compare_differences(p->compare, &list);
+
+    buffer_clear(&text);
+    for (size_t i = 0; i < count; i++) {
+        const struct slice words[] = {list[i]->key, list[i]->field, list[i]->expected,
+                                      list[i]->found};
+        for (size_t w = 0; w < 4; w++) {
+            buffer_add_slice(&text, words[w].at ? words[w] : slice_of("-"));
+            buffer_add_text(&text, w < 3 ? " " : "\n");
+        }
+    }
+    buffer_add(&text, "", 1);
+    free(list);
+    return text.at;
+}
+
+static const char *compare_both(struct pair *p)
+{
+    assert_int_equal(compare_keys(p->compare), 0);
+    assert_int_equal(compare_all(p->compare, NULL), 0);
+    return differences(p);
+}
+
+/* ---- what differs ---- */
+static void equal_stores_do_not_differ(void **state)
+{
+    struct pair p = pair_new();
+    uint64_t keys, fields;
+
+    (void)state;
+    put_both(&p, "member:KE:2026", "technical.votes", "3");
+    put_both(&p, "member:KE:2026", "technical.votes.approve", "3");
+    put_both(&p, "votes:C|B", "KE", "approve - 0 0 0 technical 1 0 0 v1");
+    assert_string_equal(compare_both(&p), "");
+    compare_counts(p.compare, &keys, &fields);
+    assert_int_equal(keys, 2);
+    assert_int_equal(fields, 3);
+    pair_free(&p);
+}
+
+static void values_fields_and_keys_may_differ(void **state)
+{
+    struct pair p = pair_new();
+
+    (void)state;
+    put(p.expected, "member:KE:2026", "technical.votes", "3");
+    put(p.found, "member:KE:2026", "technical.votes", "4");
+    put(p.expected, "member:KE:2026", "b", "1");
+    put(p.found, "member:KE:2026", "a", "2");
+    put(p.expected, "seat:C|KE:2026", "x", "1");
+    put(p.found, "group:all:2026", "members", "7");
+    score(p.expected, "watch", "C|KE|missed-share", 2);
+    score(p.found, "watch", "C|KE|missed-share", 1);
+    score(p.found, "ballots:open", "C|B", 86400);
+    assert_string_equal(compare_both(&p), "ballots:open C|B - 86400\n"
+                                          "group:all:2026 members - 7\n"
+                                          "member:KE:2026 a - 2\n"
+                                          "member:KE:2026 b 1 -\n"
+                                          "member:KE:2026 technical.votes 3 4\n"
+                                          "seat:C|KE:2026 x 1 -\n"
+                                          "watch C|KE|missed-share 2 1\n");
+    pair_free(&p);
+}
+
+static void what_tells_of_the_way_is_not_compared(void **state)
+{
+    struct pair p = pair_new();
+
+    (void)state;
+    put(p.found, "derived", "day", "2026-01-01");
+    put(p.found, "meta", "version", "0.0.1");
+    put(p.found, "new:member:KE:2026", "technical.votes", "1");
+    put(p.found, "note", "of", "the operator");
+    name(p.found, "dirty", "members");
+    put(p.expected, "meta", "groups", "none");
+    put(p.found, "meta", "groups", "2026-01-01-00000000");
+    assert_string_equal(compare_both(&p), "meta groups none 2026-01-01-00000000\n");
+    pair_free(&p);
+}
+
+/* Names stay behind on one side or the other; those that keys stand for must be there. */
+static void sets_may_keep_names_that_nothing_stands_for(void **state)
+{
+    struct pair p = pair_new();
+
+    (void)state;
+    put_both(&p, "member:KE:2026-03", "technical.votes", "3");
+    put_both(&p, "group:ldc:2026-03", "members", "1");
+    name(p.expected, "periods", "2026-03");
+    name(p.expected, "periods", "2026");
+    name(p.expected, "periods", "03");
+    name(p.found, "periods", "1999");
+    name(p.expected, "groups", "ldc");
+    name(p.expected, "groups", "ld");
+    name(p.expected, "members", "KE");
+    name(p.found, "members", "ZA");
+    put(p.found, "committees", "C", "of old");
+    assert_string_equal(compare_both(&p), "groups ldc  -\nmembers KE  -\nperiods 2026-03  -\n");
+    pair_free(&p);
+}
+
+static void more_keys_than_one_fetch_takes_are_all_compared(void **state)
+{
+    struct pair p = pair_new();
+    uint64_t keys, fields;
+    char key[64];
+
+    (void)state;
+    for (int i = 0; i < 1500; i++) {
+        snprintf(key, sizeof key, "member:M%d:2026", i);
+        put_both(&p, key, "technical.votes", "1");
+    }
+    put(p.found, "member:M0:2026", "technical.votes", "2");
+    put(p.found, "member:M1499:2026", "technical.votes", "2");
+    assert_string_equal(compare_both(&p), "member:M0:2026 technical.votes 1 2\n"
+                                          "member:M1499:2026 technical.votes 1 2\n");
+    compare_counts(p.compare, &keys, &fields);
+    assert_int_equal(keys, 1500);
+    assert_int_equal(fields, 1500);
+    pair_free(&p);
+}
+
+/* ---- looking again ---- */
+static void only_what_differed_or_was_written_is_looked_at_again(void **state)
+{
+    struct pair p = pair_new();
+
+    (void)state;
+    put_both(&p, "member:AA:2026", "technical.votes", "1");
+    put_both(&p, "member:BB:2026", "technical.votes", "1");
+    put(p.expected, "member:CC:2026", "technical.votes", "1");
+    assert_string_equal(compare_both(&p), "member:CC:2026 technical.votes 1 -\n");
+    put(p.found, "member:CC:2026", "technical.votes", "1"); /* it had only come later */
+    put(p.found, "member:AA:2026", "technical.votes", "9"); /* by hand, after we had looked */
+    put(compare_store(p.compare), "member:BB:2026", "technical.votes", "2");
+    put(compare_store(p.compare), "member:DD:2026", "technical.votes", "5");
+    assert_int_equal(compare_again(p.compare), 0);
+    assert_string_equal(differences(&p), "member:BB:2026 technical.votes 2 1\n"
+                                         "member:DD:2026 technical.votes 5 -\n");
+    pair_free(&p);
+}
+
+/* ---- mending ---- */
+static void what_is_mended_does_not_differ_any_more(void **state)
+{
+    struct pair p = pair_new();
+    const struct difference **list;
+    struct commit c = {.arena = &p.arena};
+
+    (void)state;
+    put(p.expected, "member:KE:2026", "technical.votes", "3");
+    put(p.found, "member:KE:2026", "technical.votes", "4");
+    put(p.found, "member:KE:2026", "technical.wishes", "4");
+    put(p.expected, "seat:C|KE:2026", "x", "1");
+    put(p.found, "group:all:1999", "members", "7");
+    score(p.expected, "watch", "C|KE|missed-share", 2);
+    score(p.found, "watch", "C|ZA|missed-share", 1);
+    name(p.expected, "members", "KE");
+    name(p.found, "members", "ZA");
+    compare_both(&p);
+    size_t count = compare_differences(p.compare, &list);
+    assert_int_equal(count, 7);
+    mend_differences(list, count, &c);
+    assert_int_equal(store_commit(p.found, &c), 0);
+    assert_int_equal(compare_again(p.compare), 0);
+    assert_string_equal(differences(&p), "");
+    assert_string_equal(compare_both(&p), "");
+    commit_free(&c);
+    free(list);
+    pair_free(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equal_stores_do_not_differ),
+        cmocka_unit_test(values_fields_and_keys_may_differ),
+        cmocka_unit_test(what_tells_of_the_way_is_not_compared),
+        cmocka_unit_test(sets_may_keep_names_that_nothing_stands_for),
+        cmocka_unit_test(more_keys_than_one_fetch_takes_are_all_compared),
+        cmocka_unit_test(only_what_differed_or_was_written_is_looked_at_again),
+        cmocka_unit_test(what_is_mended_does_not_differ_any_more),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,94 @@
+/* turnout sync: what it waits for, and what it says when that does not come. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+
+#include "tests/scene.h"
+
+static void assert_sync(struct stack *s, const char *option, int status, const char *sentence)
+{
+    struct run r = RUN(s, "turnout", "sync", "--timeout", "1", option);
+
+    assert_int_equal(r.status, status);
+    if (!strstr(r.err.at, sentence))
+        fail_msg("expected %s, found %s", sentence, r.err.at);
+    run_free(&r);
+}
+
+static void signal_workers(struct scene *s, int number)
+{
+    kill(stack_pid(s->stack, "worker-1"), number);
+    kill(stack_pid(s->stack, "worker-2"), number);
+}
+
+static void it_waits_for_counters_and_for_what_follows_from_them(void **state)
+{
+    struct scene s = scene_new("synced", 3000);
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        scene_publish(&s, 500);
+        assert_sync(s.stack, NULL, 0, "");
+        assert_int_equal(redis_do(s.redis, "EXISTS", "turnout:dirty", "turnout:deriving")->number,
+                         0);
+        assert_right(&s);
+    }
+    scene_free(&s);
+}
+
+static void events_that_nobody_applies_are_told(void **state)
+{
+    struct scene s = scene_new("stopped", 500);
+
+    (void)state;
+    signal_workers(&s, SIGSTOP);
+    scene_publish(&s, 100);
+    assert_sync(s.stack, NULL, 75, "100 events are not in Redis");
+    assert_sync(s.stack, "--counters", 75, "100 events are not in Redis");
+    signal_workers(&s, SIGCONT);
+    assert_sync(s.stack, NULL, 0, "");
+    scene_free(&s);
+}
+
+static void what_nobody_derives_is_told_to_who_waits_for_it(void **state)
+{
+    struct scene s = scene_new("underived", 500);
+
+    (void)state;
+    signal_workers(&s, SIGSTOP);
+    MEDDLE(&s, "SADD", "turnout:dirty", "members");
+    assert_sync(s.stack, NULL, 75, "nobody derives groups");
+    assert_sync(s.stack, "--counters", 0, "");
+    signal_workers(&s, SIGCONT);
+    assert_sync(s.stack, NULL, 0, "");
+    scene_free(&s);
+}
+
+static void who_does_not_answer_is_told(void **state)
+{
+    struct scene s = scene_new("not there", 500);
+
+    (void)state;
+    signal_workers(&s, SIGSTOP);
+    kill(stack_pid(s.stack, "redis"), SIGKILL);
+    assert_sync(s.stack, NULL, 69, "Redis at ");
+    kill(stack_pid(s.stack, "broker"), SIGKILL);
+    assert_sync(s.stack, NULL, 69, "the broker at ipc://");
+    scene_free(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_waits_for_counters_and_for_what_follows_from_them),
+        cmocka_unit_test(events_that_nobody_applies_are_told),
+        cmocka_unit_test(what_nobody_derives_is_told_to_who_waits_for_it),
+        cmocka_unit_test(who_does_not_answer_is_told),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
