@@ -1,5 +1,6 @@
 /* Deriving against the model: groups and the watch list follow whatever the counters, seats and
  * profiles do, whoever derives and whenever he is killed. */
+#include "tests/compose.h"
 #include "tests/desk.h"
 #include "tests/fixtures.h"
 #include "tests/model.h"
@@ -118,6 +119,46 @@ static void a_new_day_and_other_rules_move_the_watch_list_by_themselves(void **s
     scene_free(&p);
 }
 
+/* Somebody was booked at the wrong one of two meetings: the duties add up to what they were. */
+static void attendance_that_moves_to_another_meeting_moves_the_watch_list(void **state)
+{
+    static const char *const before[] = {
+        "{'type':'seat','id':'s','time':1,'committee':'C','member':'KE','from':'2026-01-01',"
+        "'role':'P'}",
+        "{'type':'meeting','id':'a','time':1,'committee':'C','meeting':'A','starts':'2026-03-01',"
+        "'status':'held'}",
+        "{'type':'meeting','id':'b','time':1,'committee':'C','meeting':'B','starts':'2026-06-01',"
+        "'status':'held'}",
+        "{'type':'attendance','id':'p','time':1,'committee':'C','meeting':'B','member':'KE',"
+        "'participant':'1','date':'2026-06-01','status':'attended'}"};
+    static const char *const after[] = {
+        "{'type':'attendance','id':'q','time':2,'committee':'C','meeting':'B','member':'KE',"
+        "'participant':'1','retracted':true}",
+        "{'type':'attendance','id':'r','time':2,'committee':'C','meeting':'A','member':'KE',"
+        "'participant':'1','date':'2026-03-01','status':'attended'}"};
+    struct scene p = {.desk = desk_new(store_memory_new()), .model = model_new()};
+    struct buffer first = {0}, second = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++)
+        compose_text(before[i], &first);
+    for (size_t i = 0; i < sizeof after / sizeof *after; i++)
+        compose_text(after[i], &second);
+    desk_journal(p.desk, buffer_slice(&first));
+    model_add_all(p.model, buffer_slice(&first));
+    assert_int_equal(desk_apply(p.desk, 0, ~0u, 100), 0);
+    desk_derive(p.desk, TODAY_MS);
+    assert_derived(&p, TODAY_MS);
+    desk_journal(p.desk, buffer_slice(&second));
+    model_add_all(p.model, buffer_slice(&second));
+    assert_int_equal(desk_apply(p.desk, 0, ~0u, 100), 0);
+    desk_derive(p.desk, TODAY_MS);
+    assert_derived(&p, TODAY_MS);
+    scene_free(&p);
+    buffer_free(&first);
+    buffer_free(&second);
+}
+
 static int64_t derivations(struct desk *d)
 {
     unsigned at = PLACE_DERIVED;
@@ -192,6 +233,7 @@ int main(void)
         cmocka_unit_test(groups_and_watch_list_follow_every_batch),
         cmocka_unit_test(derivers_that_compete_and_are_killed_lose_nothing),
         cmocka_unit_test(a_new_day_and_other_rules_move_the_watch_list_by_themselves),
+        cmocka_unit_test(attendance_that_moves_to_another_meeting_moves_the_watch_list),
         cmocka_unit_test(nothing_new_is_nothing_to_derive),
         cmocka_unit_test(rounds_begin_a_second_apart_unless_in_a_hurry),
         cmocka_unit_test(a_registry_with_a_year_gives_what_the_model_counts),

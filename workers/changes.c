@@ -149,6 +149,14 @@ static bool vote_bears(const struct ballot *b)
            b->notice.mandatory && risk_kind(b->notice.kind);
 }
 
+/* Of two meetings in one commit the duties may add up to nothing, and yet other ones were missed.
+ */
+static bool attendance_bears(const struct meeting *m)
+{
+    return version_holds(&m->notice.version) && m->notice.planning == PLANNING_HELD &&
+           m->notice.mandatory;
+}
+
 static void mark_records(struct ledger *l, struct commit *c, struct names *n)
 {
     for (size_t i = 0; i < l->touched_ballots.count; i++) {
@@ -158,7 +166,7 @@ static void mark_records(struct ledger *l, struct commit *c, struct names *n)
     }
     for (size_t i = 0; i < l->touched_meetings.count; i++) {
         const struct meeting *m = l->touched_meetings.items[i];
-        if (m->notice_changed)
+        if (m->notice_changed || (m->changed_participants && attendance_bears(m)))
             mark_named(l, c, n, "watch", m->committee->entry.key);
     }
 }

@@ -5,6 +5,8 @@
  * what changes later is marked again for the next round. */
 #include "workers/derive_round.h"
 
+#include "proto/log.h"
+
 #include <stdlib.h>
 
 #define KEEP_BYTES ((size_t)2 << 20) /* of each arena, from one use to the next */
@@ -135,10 +137,11 @@ static bool round_due(struct derive *d, int64_t now_ms, bool hurry)
 {
     bool ours = applied_same(&d->applied, &d->ended);
     int64_t since_ms = now_ms - (ours ? d->began_ms : d->applied.time_ms);
+    int64_t pause_ms = d->left ? DERIVE_LEASE_MS : DERIVE_EVERY_MS;
 
     if (!d->dirty && !d->left && (!d->applied.known || !watch_is_old(d)))
         return false;
-    return hurry || !d->applied.known || since_ms >= DERIVE_EVERY_MS || since_ms < 0;
+    return hurry || !d->applied.known || since_ms >= pause_ms || since_ms < 0;
 }
 
 /* From here on the round is ours: whoever else is at work fails at his next commit. */
@@ -147,6 +150,17 @@ static int round_take(struct derive *d, int64_t now_ms)
     if (d->dirty && !d->left)
         commit_rename(&d->commit, slice_of("dirty"), slice_of("deriving"));
     return derive_commit(d, now_ms);
+}
+
+/* Thresholds are set worker by worker, and must be the same. */
+static void rules_compare(struct derive *d)
+{
+    struct slice ours = rules_text(d);
+
+    if (d->ended.known && d->rules_text.at && !slice_equal(d->rules_text, ours))
+        log_warn("the watch list was derived by other thresholds than ours: %.*s, not %.*s; all "
+                 "workers must have the same configuration",
+                 (int)d->rules_text.size, d->rules_text.at, (int)ours.size, ours.at);
 }
 
 static int round_begin(struct derive *d, int64_t now_ms, bool hurry)
@@ -158,6 +172,7 @@ static int round_begin(struct derive *d, int64_t now_ms, bool hurry)
     error = round_look(d);
     if (error < 0 || !round_due(d, now_ms, hurry))
         return error;
+    rules_compare(d);
     error = round_take(d, now_ms);
     if (error == 0)
         error = derive_load(d, watch_is_old(d));

@@ -18,6 +18,7 @@
 #include "workers/store.h"
 
 #define DERIVE_EVERY_MS 1000 /* one round a second at most, over all workers */
+#define DERIVE_LEASE_MS 3000 /* a round without a commit for so long has been given up */
 
 struct derive;
 

@@ -30,7 +30,8 @@ int derive_look(struct derive *d)
     struct applied now;
     int error = derive_look_at(d, &now, true);
 
-    if (error == 0 && !applied_same(&now, &d->applied))
+    /* the time too: after a flush the number may be the same once more */
+    if (error == 0 && (!applied_same(&now, &d->applied) || now.time_ms != d->applied.time_ms))
         error = ERR_CONFLICT;
     return error;
 }

@@ -9,6 +9,7 @@
 
 /* HINCRBY leaves a "0" behind; a field that has come to zero goes, so that the same facts give the
  * same keys whatever way they came. */
+#define ZEROS_AT_ONCE 5000 /* Redis takes a million words a command, its Lua fewer on its stack */
 #define ZERO_SCRIPT                                                                                \
     "for i = 1, #KEYS do if redis.call('HGET', KEYS[i], ARGV[i]) == '0' then "                     \
     "redis.call('HDEL', KEYS[i], ARGV[i]) end end"
@@ -93,24 +94,32 @@ static bool may_be_zero(const struct commit_op *op)
     return op->verb == COMMIT_HINCRBY && (op->amount < 0 || op->below);
 }
 
-static void write_zeros(struct resp *out, const struct commit *c)
+/* One script for the operations from `i` on, at most ZEROS_AT_ONCE of those that may be zero. */
+static size_t write_zeros_from(struct resp *out, const struct commit *c, size_t i)
 {
-    size_t n = 0;
+    size_t n = 0, end = i;
 
-    for (size_t i = 0; i < c->count; i++)
-        n += may_be_zero(&c->ops[i]);
+    for (; end < c->count && n < ZEROS_AT_ONCE; end++)
+        n += may_be_zero(&c->ops[end]);
     if (n == 0)
-        return;
+        return end;
     resp_command(out, 3 + 2 * n);
     resp_text(out, "EVAL");
     resp_text(out, ZERO_SCRIPT);
     resp_int(out, (int64_t)n);
-    for (size_t i = 0; i < c->count; i++)
-        if (may_be_zero(&c->ops[i]))
-            resp_key(out, c->ops[i].key);
-    for (size_t i = 0; i < c->count; i++)
-        if (may_be_zero(&c->ops[i]))
-            resp_word(out, c->ops[i].field);
+    for (size_t k = i; k < end; k++)
+        if (may_be_zero(&c->ops[k]))
+            resp_key(out, c->ops[k].key);
+    for (size_t k = i; k < end; k++)
+        if (may_be_zero(&c->ops[k]))
+            resp_word(out, c->ops[k].field);
+    return end;
+}
+
+static void write_zeros(struct resp *out, const struct commit *c)
+{
+    for (size_t i = 0; i < c->count;)
+        i = write_zeros_from(out, c, i);
 }
 
 struct slice resp_place_key(unsigned place, char room[32])

@@ -47,6 +47,7 @@ struct worker {
     struct stream streams[WIRE_MAX_PARTS];
     unsigned partitions;
     int64_t look_ms, again_ms, complained_ms;
+    int64_t held, held_seen_ms;  /* the hold seen last, and when first */
     int64_t derived_ms, rest_ms; /* when the last round began; until when events come first */
 };
 
@@ -257,15 +258,19 @@ static bool stream_moved(const struct stream *s, const struct applied *now)
     return s->followed && !applied_same(&s->applied, now);
 }
 
-/* Somebody compares, mends or switches over: he ends it himself, or it ends by its time. */
+/* Somebody compares, mends or switches over: he ends it himself, or it ends by its time, which is
+ * measured here from when the hold was first seen, as his clock may not be ours. */
 static bool worker_held(struct worker *w, const struct applied *applied)
 {
-    int64_t wall_ms = clock_wall_ms();
+    int64_t now_ms = clock_mono_ms(), held = 0;
 
     for (unsigned p = 0; p < w->partitions; p++)
-        if (applied[p].held_ms > wall_ms && applied[p].held_ms - wall_ms <= HOLD_MS)
-            return true;
-    return false;
+        held = applied[p].held_ms > held ? applied[p].held_ms : held;
+    if (held != w->held) {
+        w->held = held;
+        w->held_seen_ms = now_ms;
+    }
+    return held && now_ms - w->held_seen_ms < HOLD_MS;
 }
 
 /* Where Redis stands for each partition: asks the broker for those that are lost, and
@@ -384,7 +389,7 @@ static int worker_apply(struct worker *w)
 /* Whether a round may begin, or the one under way go on. */
 static bool derive_due(const struct worker *w, int64_t now_ms)
 {
-    if (!w->session || now_ms < w->again_ms || worker_lacks(w))
+    if (w->partitions == 0 || now_ms < w->again_ms || worker_lacks(w))
         return false;
     if (w->inbox.count && now_ms < w->rest_ms)
         return false;
