@@ -25,8 +25,11 @@
 #include "proto/table.h"
 #include "proto/turnout.h"
 #include "proto/wire.h"
+#include "tests/compose.h"
+#include "tests/fixtures.h"
 #include "tests/model.h"
 #include "tests/redis_dump.h"
+#include "tests/season.h"
 #include "tests/stack.h"
 #include "tests/world.h"
 
@@ -98,17 +101,14 @@ struct scene {
 
 #define PROGRESS_LIMIT_MS 60000
 
-static struct scene scene_new(const char *name, size_t count, int64_t for_ms)
+/* Takes over the events. */
+static struct scene scene_of(uint64_t seed, struct buffer events, int64_t for_ms)
 {
-    uint64_t seed = random_seed(name);
-    struct scene s = {.stack = stack_new(2), .model = model_new(), .random = random_new(seed)};
-    struct buffer world = {0};
+    struct scene s = {
+        .stack = stack_new(2), .model = model_new(), .events = events, .random = random_new(seed)};
     char endpoint[256];
 
-    world_events(seed, count, &world);
-    world_shuffle(seed, buffer_slice(&world), 5, &s.events);
-    model_add_all(s.model, buffer_slice(&world));
-    buffer_free(&world);
+    model_add_all(s.model, buffer_slice(&events));
     s.progress =
         mmap(NULL, sizeof *s.progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(s.progress, MAP_FAILED);
@@ -118,6 +118,17 @@ static struct scene scene_new(const char *name, size_t count, int64_t for_ms)
     if (s.publisher == 0)
         publisher_main(endpoint, buffer_slice(&s.events), for_ms, s.progress);
     return s;
+}
+
+static struct scene scene_new(const char *name, size_t count, int64_t for_ms)
+{
+    uint64_t seed = random_seed(name);
+    struct buffer world = {0}, events = {0};
+
+    world_events(seed, count, &world);
+    world_shuffle(seed, buffer_slice(&world), 5, &events);
+    buffer_free(&world);
+    return scene_of(seed, events, for_ms);
 }
 
 /* Waits until so much is acknowledged. */
@@ -402,6 +413,70 @@ static void a_power_failure_of_everything_loses_no_acknowledged_event(void **sta
     scene_free(&s);
 }
 
+/* Every third member of the registry is now of the other kind, and some are from a later day on. */
+static void another_group_list(struct slice registry, struct buffer *out)
+{
+    struct event_decoder *decoder = event_decoder_new();
+    struct refusal why;
+    struct event e;
+
+    for (unsigned i = 0; registry.size;) {
+        char text[256];
+        assert_int_equal(event_next(decoder, &registry, EVENT_ANY_TIME, &e, &why), 0);
+        if (e.type != EVENT_MEMBER || i++ % 3)
+            continue;
+        snprintf(text, sizeof text,
+                 "{'type':'member','id':'list-%u','time':'2026-06-01T00:00:00Z','member':'%.*s',"
+                 "'from':'%s','developing':%s,'groups':['ldc','new-one']}",
+                 i, (int)e.member.size, e.member.at, i % 2 ? "0001-01-01" : "2026-05-01",
+                 e.developing ? "false" : "true");
+        compose_text(text, out);
+        event_decoder_reset(decoder);
+    }
+    event_decoder_free(decoder);
+}
+
+/* The real seats with part of a year over them, and in the middle another list of groups. */
+static struct scene scene_registry(const char *name, int64_t for_ms)
+{
+    uint64_t seed = random_seed(name);
+    struct buffer registry = {0}, all = {0}, events = {0}, half = {0};
+    struct slice *each;
+    size_t count;
+
+    fixture_events("registry.jsonl.gz", &registry);
+    buffer_add_slice(&all, buffer_slice(&registry));
+    season_events(seed, 2026, 10, buffer_slice(&registry), &all);
+    world_shuffle(seed, buffer_slice(&all), 5, &half);
+    count = world_split(buffer_slice(&half), &each);
+    for (size_t i = 0; i < count; i++) {
+        if (i == count / 2)
+            another_group_list(buffer_slice(&registry), &events);
+        buffer_add_slice(&events, each[i]);
+    }
+    free(each);
+    buffer_free(&registry);
+    buffer_free(&all);
+    buffer_free(&half);
+    return scene_of(seed, events, for_ms);
+}
+
+static void groups_of_a_registry_survive_kills_and_another_group_list(void **state)
+{
+    static const char *const victims[] = {"worker-1", "worker-2", "redis", "broker"};
+    struct scene s = scene_registry("registry", 6000);
+
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        scene_await(&s, (int)(i * 12 + random_below(&s.random, 10)));
+        scene_kill(&s, victims[i % 4], SIGKILL);
+        stack_start(s.stack);
+    }
+    scene_await_publisher(&s);
+    scene_compare(&s);
+    scene_free(&s);
+}
+
 static void a_stack_that_is_stopped_and_started_goes_on(void **state)
 {
     struct scene s = scene_new("stop", 10000, 1000);
@@ -425,6 +500,7 @@ int main(void)
         cmocka_unit_test(a_redis_that_is_rolled_back_goes_on_from_where_it_stands),
         cmocka_unit_test(a_worker_that_was_frozen_does_no_harm_when_it_wakes),
         cmocka_unit_test(a_power_failure_of_everything_loses_no_acknowledged_event),
+        cmocka_unit_test(groups_of_a_registry_survive_kills_and_another_group_list),
         cmocka_unit_test(a_stack_that_is_stopped_and_started_goes_on),
     };
 
