@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -153,6 +154,53 @@ static void what_tells_of_the_way_is_not_compared(void **state)
     pair_free(&p);
 }
 
+/* Whether anything was ever derived from events that came to nothing is chance. */
+static void no_version_of_the_group_list_means_none(void **state)
+{
+    struct pair p = pair_new();
+
+    (void)state;
+    put(p.found, "meta", "groups", "none");
+    assert_string_equal(compare_both(&p), "");
+    put(p.expected, "meta", "groups", "2026-01-01-00000000");
+    assert_string_equal(compare_both(&p), "meta groups 2026-01-01-00000000 none\n");
+    pair_free(&p);
+    p = pair_new();
+    put(p.expected, "meta", "groups", "none");
+    put(p.found, "meta", "schema", "2");
+    assert_string_equal(compare_both(&p), "meta schema - 2\n");
+    pair_free(&p);
+}
+
+/* Only those of which commits never leave any: who derives would stop at them for good. */
+static void marks_that_no_commit_leaves_are_told_and_go_with_all_others(void **state)
+{
+    static const char *const good[] = {"members",        "period|2026",        "period|2026-03",
+                                       "watch|ISO/TC 1", "seats|C|2026-01-31", "seat|C|KE|2026"};
+    static const char *const bad[] = {
+        "",          "Period|2026", "period|",      "period|2026-13",   "rubbish",
+        "seat|C|KE", "seats|C",     "seats|C|soon", "seat|C|KE|2026-01"};
+    struct pair p = pair_new();
+    const struct difference **list;
+    struct commit c = {.arena = &p.arena};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        name(p.found, "dirty", good[i]);
+    assert_string_equal(compare_both(&p), "");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        name(p.found, "deriving", bad[i]);
+    assert_int_equal(compare_again(p.compare), 0);
+    size_t count = compare_differences(p.compare, &list);
+    assert_int_equal(count, sizeof bad / sizeof *bad);
+    mend_differences(list, count, &c);
+    assert_int_equal(store_commit(p.found, &c), 0);
+    assert_string_equal(compare_both(&p), "");
+    commit_free(&c);
+    free(list);
+    pair_free(&p);
+}
+
 /* Names stay behind on one side or the other; those that keys stand for must be there. */
 static void sets_may_keep_names_that_nothing_stands_for(void **state)
 {
@@ -215,7 +263,75 @@ static void only_what_differed_or_was_written_is_looked_at_again(void **state)
     pair_free(&p);
 }
 
+/* However often it is looked, and whatever differs meanwhile. */
+static void many_looks_take_no_more_memory_than_a_few(void **state)
+{
+    struct pair p = pair_new();
+    char value[32];
+    size_t before = 0;
+
+    (void)state;
+    for (int i = 0; i < 400; i++) {
+        for (int k = 0; k < 100; k++) {
+            char key[32];
+            snprintf(key, sizeof key, "member:M%d:2026", k);
+            snprintf(value, sizeof value, "%d", 100000 + i);
+            put(p.found, key, "technical.votes", value);
+        }
+        if (i == 0)
+            compare_both(&p);
+        assert_int_equal(compare_again(p.compare), 0);
+        if (i == 20)
+            before = mallinfo2().uordblks;
+    }
+    assert_true(mallinfo2().uordblks < before + ((size_t)1 << 20));
+    assert_non_null(strstr(differences(&p), "member:M99:2026 technical.votes - 100399\n"));
+    pair_free(&p);
+}
+
+static void what_is_kept_stays_whatever_is_looked_at_later(void **state)
+{
+    struct pair p = pair_new();
+    const struct difference **list;
+
+    (void)state;
+    put(p.found, "member:KE:2026", "technical.votes", "4");
+    compare_both(&p);
+    assert_int_equal(compare_differences(p.compare, &list), 1);
+    compare_keep(p.compare);
+    for (int i = 0; i < 3; i++) {
+        put(p.found, "member:KE:2026", "technical.votes", "777777777");
+        assert_int_equal(compare_again(p.compare), 0);
+    }
+    assert_true(slice_is(list[0]->found, "4"));
+    assert_string_equal(differences(&p), "member:KE:2026 technical.votes - 777777777\n");
+    free(list);
+    pair_free(&p);
+}
+
 /* ---- mending ---- */
+/* Nothing is written beside it, so there is nothing whose name could be changed. */
+static void a_key_of_another_type_that_needs_no_names_is_only_deleted(void **state)
+{
+    struct pair p = pair_new();
+    struct commit c = {.arena = &p.arena};
+    const struct difference type = {.family = family_of(slice_of("periods")),
+                                    .key = slice_of("periods"),
+                                    .field = slice_of(COMPARE_TYPE),
+                                    .expected = slice_of("set"),
+                                    .found = slice_of("another type"),
+                                    .is_type = true};
+    const struct difference *list[] = {&type};
+
+    (void)state;
+    mend_differences(list, 1, &c);
+    assert_int_equal(c.count, 1);
+    assert_int_equal(c.ops[0].verb, COMMIT_DEL);
+    assert_true(slice_is(c.ops[0].key, "periods"));
+    commit_free(&c);
+    pair_free(&p);
+}
+
 static void what_is_mended_does_not_differ_any_more(void **state)
 {
     struct pair p = pair_new();
@@ -251,9 +367,14 @@ int main(void)
         cmocka_unit_test(equal_stores_do_not_differ),
         cmocka_unit_test(values_fields_and_keys_may_differ),
         cmocka_unit_test(what_tells_of_the_way_is_not_compared),
+        cmocka_unit_test(no_version_of_the_group_list_means_none),
+        cmocka_unit_test(marks_that_no_commit_leaves_are_told_and_go_with_all_others),
         cmocka_unit_test(sets_may_keep_names_that_nothing_stands_for),
         cmocka_unit_test(more_keys_than_one_fetch_takes_are_all_compared),
         cmocka_unit_test(only_what_differed_or_was_written_is_looked_at_again),
+        cmocka_unit_test(many_looks_take_no_more_memory_than_a_few),
+        cmocka_unit_test(what_is_kept_stays_whatever_is_looked_at_later),
+        cmocka_unit_test(a_key_of_another_type_that_needs_no_names_is_only_deleted),
         cmocka_unit_test(what_is_mended_does_not_differ_any_more),
     };
 

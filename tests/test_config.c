@@ -55,6 +55,32 @@ static void what_is_not_said_is_the_default(void **state)
     assert_good("# risk.warn_days = 3\n#", DEFAULTS);
 }
 
+static void rules_are_read_again_as_they_were_written(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        "missed_dis=1",
+        DEFAULTS " ",
+        " " DEFAULTS,
+        DEFAULTS " warn_days=14",
+        "missed_dis=1 cib_percent=20 cib_min=2 meetings_run=2",
+        "missed_dis=0 cib_percent=20 cib_min=2 meetings_run=2 warn_days=1",
+        "missed_dis=1 cib_percent=20 cib_min=2 meetings_run=2 warn=14",
+        "missed_dis=1 cib_percent=x cib_min=2 meetings_run=2 warn_days=1"};
+    struct rules r = {3, 30, 4, 5, 60}, read = RULES_DEFAULT, before;
+    struct buffer text = {0};
+
+    (void)state;
+    rules_format(&r, &text);
+    assert_true(rules_parse(buffer_slice(&text), &read));
+    assert_memory_equal(&read, &r, sizeof r);
+    before = read;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(rules_parse(slice_of(bad[i]), &read));
+    assert_memory_equal(&read, &before, sizeof read);
+    buffer_free(&text);
+}
+
 static void every_rule_can_be_set(void **state)
 {
     (void)state;
@@ -203,6 +229,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_said_is_the_default),
+        cmocka_unit_test(rules_are_read_again_as_they_were_written),
         cmocka_unit_test(every_rule_can_be_set),
         cmocka_unit_test(what_is_no_setting_is_named_by_its_line),
         cmocka_unit_test(what_is_out_of_range_is_refused),

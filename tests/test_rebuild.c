@@ -84,7 +84,7 @@ static void the_change_feed_tells_of_it(void **state)
     r = redis_do(s.redis, "XREVRANGE", "turnout:changes", "+", "-", "COUNT", "1");
     assert_int_equal(r->number, 1);
     const struct redis_reply *fields = &r->items[0].items[1];
-    assert_int_equal(fields->number, 12);
+    assert_int_equal(fields->number, 16);
     assert_true(slice_is(fields->items[0].text, "rebuilt"));
     assert_true(slice_is(fields->items[2].text, "members"));
     assert_true(slice_is(fields->items[3].text, "*"));

@@ -9,9 +9,11 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "proto/clock.h"
 #include "tests/scene.h"
+#include "tests/world.h"
 
 #define LIMIT_MS 60000
 
@@ -121,6 +123,69 @@ static void what_another_version_has_built_is_not_gone_on_with(void **state)
     scene_free(&s);
 }
 
+/* What is left may be of a journal that is not there any more. */
+static void who_is_told_to_force_does_not_go_on(void **state)
+{
+    struct scene s = scene_new("forced", MANY);
+    struct dump *before = stack_dump(s.stack);
+
+    (void)state;
+    end_by_force(rebuild_halfway(&s));
+    MEDDLE(&s, "HINCRBY", "turnout:new:member:KE:2026", "technical.votes", "100");
+    assert_int_equal(rebuild_well(s.stack, "--force").found, 0);
+    assert_same_board(before, s.stack);
+    assert_right(&s);
+    dump_free(before);
+    scene_free(&s);
+}
+
+static void copy_journal(struct scene *s, const char *from, const char *to)
+{
+    struct run r;
+
+    kill(stack_pid(s->stack, "broker"), SIGKILL);
+    r = RUN(s->stack, "/bin/rm", "-rf", stack_path(s->stack, to));
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    r = RUN(s->stack, "/bin/cp", "-r", stack_path(s->stack, from), stack_path(s->stack, to));
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    stack_start(s->stack);
+}
+
+static void end_workers(struct scene *s)
+{
+    kill(stack_pid(s->stack, "worker-1"), SIGKILL);
+    kill(stack_pid(s->stack, "worker-2"), SIGKILL);
+    unlink(stack_path(s->stack, "pids/worker-1")); /* they are not missed at the next start */
+    unlink(stack_path(s->stack, "pids/worker-2"));
+    s->stack->workers = 0;
+}
+
+/* An older copy of the journal is put in place, and grows beyond where the lost one was. */
+static void what_was_built_from_a_lost_journal_is_not_gone_on_with(void **state)
+{
+    struct scene s = scene_new("lost journal", 10000);
+    struct buffer lost = {0};
+
+    (void)state;
+    end_workers(&s); /* the live keys stay within the copy */
+    copy_journal(&s, "journal", "copy");
+    world_events(random_next(&s.random), MANY, &lost);
+    stack_publish_events(s.stack, buffer_slice(&lost));
+    end_by_force(rebuild_halfway(&s));
+    assert_in_range(staged_events(&s), 10001, MANY);
+    copy_journal(&s, "copy", "journal");
+    scene_publish(&s, MANY + 50000);
+    s.stack->workers = 2;
+    stack_start(s.stack);
+    stack_sync(s.stack);
+    assert_int_equal(rebuild_well(s.stack, NULL).found, 0);
+    assert_right(&s);
+    buffer_free(&lost);
+    scene_free(&s);
+}
+
 /* At any moment; the board is always the one it was. */
 static void killed_at_any_moment_it_leaves_a_whole_board(void **state)
 {
@@ -227,6 +292,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_rebuild_that_was_killed_is_gone_on_with),
         cmocka_unit_test(what_another_version_has_built_is_not_gone_on_with),
+        cmocka_unit_test(who_is_told_to_force_does_not_go_on),
+        cmocka_unit_test(what_was_built_from_a_lost_journal_is_not_gone_on_with),
         cmocka_unit_test(killed_at_any_moment_it_leaves_a_whole_board),
         cmocka_unit_test(a_rebuild_that_is_overtaken_tries_again),
         cmocka_unit_test(of_two_rebuilds_the_later_one_goes_on),

@@ -416,6 +416,38 @@ static void only_one_holds_until_its_time_is_over(void **state)
     store_free(store);
 }
 
+static void a_hold_goes_on_without_a_gap_unless_something_moved(void **state)
+{
+    struct store *store = store_memory_new();
+    struct hold one = {0}, two = {0};
+
+    (void)state;
+    assert_int_equal(hold_take(&one, store, PARTS, DESK_LOG, 1000000), 0);
+    assert_int_equal(hold_renew(&one, 1000000 + HOLD_MS - 1), 0);
+    assert_int_equal(hold_take(&two, store, PARTS, DESK_LOG, 1000000 + HOLD_MS), ERR_AGAIN);
+    assert_int_equal(hold_watch(&one), 0);
+    assert_int_equal(hold_renew(&one, 1000000 + 3 * HOLD_MS), 0); /* late, but nothing has moved */
+    assert_int_equal(move_on(store, 5, NULL, true), 0);
+    assert_int_equal(hold_renew(&one, 1000000 + 3 * HOLD_MS + 1), ERR_CONFLICT);
+    assert_int_equal(hold_take(&two, store, PARTS, DESK_LOG, 1000000 + 5 * HOLD_MS), 0);
+    assert_int_equal(hold_renew(&one, 1000000 + 5 * HOLD_MS), ERR_CONFLICT);
+    store_free(store);
+}
+
+static void a_hold_of_a_clock_far_ahead_is_none(void **state)
+{
+    struct store *store = store_memory_new();
+    struct hold one = {0}, two = {0};
+    int64_t most_ms = HOLD_MOST_MS - HOLD_MS;
+
+    (void)state;
+    assert_int_equal(hold_take(&one, store, PARTS, DESK_LOG, 1000000 + most_ms), 0);
+    assert_int_equal(hold_take(&two, store, PARTS, DESK_LOG, 1000000), ERR_AGAIN);
+    assert_int_equal(hold_take(&one, store, PARTS, DESK_LOG, 1000000 + most_ms + 1), 0);
+    assert_int_equal(hold_take(&two, store, PARTS, DESK_LOG, 1000000), 0);
+    store_free(store);
+}
+
 static void a_hold_proves_that_nothing_moved(void **state)
 {
     struct store *store = store_memory_new();
@@ -532,6 +564,8 @@ int main(void)
         cmocka_unit_test(of_two_that_count_into_one_store_only_one_goes_on),
         cmocka_unit_test(what_began_before_a_hold_fails),
         cmocka_unit_test(only_one_holds_until_its_time_is_over),
+        cmocka_unit_test(a_hold_goes_on_without_a_gap_unless_something_moved),
+        cmocka_unit_test(a_hold_of_a_clock_far_ahead_is_none),
         cmocka_unit_test(a_hold_proves_that_nothing_moved),
         cmocka_unit_test(the_end_of_a_hold_leaves_or_sets_where_all_stand),
         cmocka_unit_test(workers_wait_while_they_are_held_and_then_go_on),

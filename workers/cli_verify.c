@@ -187,6 +187,21 @@ static void print_json(const struct verify_verb *v, const struct verify_result *
 }
 
 /* ---- the verb ---- */
+static void warn_rules(const struct rules *ours, const struct rules *theirs)
+{
+    struct buffer text = {0};
+
+    if (memcmp(ours, theirs, sizeof *ours) == 0)
+        return;
+    rules_format(theirs, &text);
+    buffer_add(&text, "", 1);
+    fprintf(stderr,
+            "turnout verify: the workers have another configuration than this; the watch list was "
+            "compared by theirs: %s\n",
+            text.at);
+    buffer_free(&text);
+}
+
 static int answer(const struct verify_verb *v, const struct verify_result *r)
 {
     struct buffer out = {0};
@@ -225,6 +240,8 @@ static int run(struct verify_verb *v)
         v->options.endpoint = v->stack.read;
         v->options.rules = both.config.rules;
         error = verify_run(&v->options, &result);
+        if (error == 0)
+            warn_rules(&v->options.rules, &result.rules);
         status = error < 0 ? fail(&both, error) : answer(v, &result);
     }
     verify_free(&result);

@@ -30,9 +30,11 @@ struct twin {
 struct compare {
     struct store *expected, *found;
     struct listener listener;
-    struct arena arena; /* names and differences */
-    struct arena chunk; /* of one fetch */
-    struct table keys;  /* struct twin */
+    struct arena arena;       /* names */
+    struct arena differences; /* of the last look */
+    struct arena kept;        /* those of an earlier one */
+    struct arena chunk;       /* of one fetch */
+    struct table keys;        /* struct twin */
 };
 
 /* A field of a key, as both have it. */
@@ -99,6 +101,8 @@ void compare_free(struct compare *c)
         return;
     table_free(&c->keys);
     arena_free(&c->arena);
+    arena_free(&c->differences);
+    arena_free(&c->kept);
     arena_free(&c->chunk);
     free(c);
 }
@@ -115,7 +119,7 @@ static struct twin *twin_of(struct compare *c, struct slice key)
     struct twin *t = table_find(&c->keys, key);
     const struct family *f = t ? t->family : family_of(key);
 
-    if (t || !f || f->care == CARE_IGNORED)
+    if (t || !f)
         return t;
     t = arena_need(&c->arena, sizeof *t);
     t->entry.key = arena_copy(&c->arena, key);
@@ -143,10 +147,22 @@ static int list_key(void *arg, struct slice key)
     return 0;
 }
 
+void compare_add(struct compare *c, struct slice key)
+{
+    struct twin *t = twin_of(c, key);
+
+    if (t)
+        t->again = true;
+}
+
+/* Marks go from one set to the other while it is looked at. */
 int compare_keys(struct compare *c)
 {
     int error = store_keys(c->expected, list_key, c);
 
+    compare_add(c, slice_of("dirty"));
+    compare_add(c, slice_of("deriving"));
+    compare_add(c, slice_of("changes"));
     return error ? error : store_keys(c->found, list_key, c);
 }
 
@@ -174,14 +190,26 @@ static int take_field(void *context, void *record, struct slice field, struct sl
     return 0;
 }
 
+/* Of keys of which only the type matters, as little as tells it. */
+static struct store_fetch look_fetch_of(struct look *l)
+{
+    static const struct slice field = {"log", 3};
+    const struct family *f = l->twin->family;
+    struct store_fetch fetch = {
+        .key = l->twin->entry.key, .kind = f->kind, .row = take_field, .record = l};
+
+    if (f->care == CARE_IGNORED && !family_is_marks(f)) {
+        fetch.fields = f->kind == FETCH_HASH ? &field : NULL;
+        fetch.field_count = 1;
+    }
+    return fetch;
+}
+
 static void look_fetches(struct look *looks, size_t count, bool of_found, struct store_fetch *ret)
 {
     for (size_t i = 0; i < count; i++) {
         looks[i].of_found = of_found;
-        ret[i] = (struct store_fetch){.key = looks[i].twin->entry.key,
-                                      .kind = looks[i].twin->family->kind,
-                                      .row = take_field,
-                                      .record = &looks[i]};
+        ret[i] = look_fetch_of(&looks[i]);
     }
 }
 
@@ -228,11 +256,11 @@ static int look_fetch(struct compare *c, struct look *looks, size_t count)
 /* ---- differences ---- */
 static struct difference *difference_add(struct compare *c, struct twin *t, struct slice field)
 {
-    struct difference *d = arena_need(&c->arena, sizeof *d);
+    struct difference *d = arena_need(&c->differences, sizeof *d);
 
     d->key = t->entry.key;
     d->family = t->family;
-    d->field = arena_copy(&c->arena, field);
+    d->field = arena_copy(&c->differences, field);
     d->next = t->differences;
     t->differences = d;
     t->again = true;
@@ -270,18 +298,25 @@ static bool may_differ(struct compare *c, const struct twin *t, const struct pai
                                !name_is_needed(c, t->entry.key, p->entry.key));
 }
 
+static bool means_the_same(const struct twin *t, const struct pair *p)
+{
+    struct slice absent = family_default(t->family, p->entry.key);
+    struct slice expected = p->expected.at ? p->expected : absent;
+    struct slice found = p->found.at ? p->found : absent;
+
+    return expected.at && found.at && slice_equal(expected, found);
+}
+
 static void compare_pair(struct compare *c, struct twin *t, const struct pair *p)
 {
     struct difference *d;
 
     t->fields++;
-    if (p->expected.at && p->found.at && slice_equal(p->expected, p->found))
-        return;
-    if (may_differ(c, t, p))
+    if (means_the_same(t, p) || may_differ(c, t, p))
         return;
     d = difference_add(c, t, p->entry.key);
-    d->expected = arena_copy(&c->arena, p->expected);
-    d->found = arena_copy(&c->arena, p->found);
+    d->expected = arena_copy(&c->differences, p->expected);
+    d->found = arena_copy(&c->differences, p->found);
 }
 
 static void compare_type(struct compare *c, struct twin *t, bool wanted)
@@ -303,7 +338,7 @@ static void look_end(struct compare *c, struct look *l)
     l->twin->fields = 0;
     l->twin->differences = NULL;
     if (l->other_type)
-        compare_type(c, l->twin, l->pairs.count > 0);
+        compare_type(c, l->twin, l->pairs.count > 0 || l->twin->family->care == CARE_IGNORED);
     for (size_t i = 0; (p = table_next(&l->pairs, &i));)
         compare_pair(c, l->twin, p);
 }
@@ -322,15 +357,31 @@ static int compare_chunk(struct compare *c, struct twin *const *twins, size_t co
     return error;
 }
 
+/* Whatever differed is looked at anew, so that nothing of the last look is left. */
+static void differences_forget(struct compare *c)
+{
+    struct twin *t;
+
+    for (size_t i = 0; (t = table_next(&c->keys, &i));)
+        t->differences = NULL;
+    arena_reset(&c->differences, SIZE_MAX);
+}
+
+static bool is_due(const struct twin *t)
+{
+    return t->again || t->family->care == CARE_IGNORED;
+}
+
 static int compare_some(struct compare *c, bool all, struct progress *progress)
 {
     struct twin *twins[CHUNK], *t;
     size_t count = 0, at = 0;
     int error = 0;
 
+    differences_forget(c);
     do {
         t = table_next(&c->keys, &at);
-        if (t && (all || t->again))
+        if (t && (all || is_due(t)))
             twins[count++] = t;
         if (count < CHUNK && t)
             continue;
@@ -357,6 +408,13 @@ int compare_again(struct compare *c)
 }
 
 /* ---- what it came to ---- */
+void compare_keep(struct compare *c)
+{
+    arena_free(&c->kept);
+    c->kept = c->differences;
+    c->differences = (struct arena){0};
+}
+
 void compare_counts(const struct compare *c, uint64_t *ret_keys, uint64_t *ret_fields)
 {
     const struct twin *t;

@@ -13,7 +13,7 @@
 
 struct compare;
 
-/* All slices live as long as the compare. */
+/* Slices live until the next look, or as long as the compare when they are kept (compare_keep). */
 struct difference {
     struct difference *next;
     const struct family *family;
@@ -31,6 +31,12 @@ void compare_free(struct compare *c);
 /* The expected store, as one that has the keys written through it looked at again.  Not to be
  * freed. */
 struct store *compare_store(struct compare *c);
+
+/* Has a key looked at, also when neither store may have it.  Of no known family: nothing. */
+void compare_add(struct compare *c, struct slice key);
+
+/* What differed in the last look stays there to be read, whatever is looked at later. */
+void compare_keep(struct compare *c);
 
 /* Each returns 0 or an error of the stores. */
 int compare_keys(struct compare *c);

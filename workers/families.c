@@ -1,6 +1,9 @@
 /* The families of keys; see families.h. */
 #include "workers/families.h"
 
+#include "proto/date.h"
+#include "workers/group.h"
+
 static const struct family families[] = {
     /* facts and counters */
     {"member:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
@@ -55,12 +58,56 @@ const struct family *family_of(struct slice key)
     return NULL;
 }
 
+bool family_is_marks(const struct family *f)
+{
+    struct slice name = slice_of(f->name);
+
+    return slice_is(name, "dirty") || slice_is(name, "deriving");
+}
+
+static bool is_period(struct slice text)
+{
+    date_days last;
+
+    return period_last_day(text, &last);
+}
+
+/* The marks that commits leave: who derives stops at any other, for good. */
+static bool is_mark(struct slice mark)
+{
+    struct slice kind, committee, member;
+    date_days from;
+
+    if (slice_is(mark, "members"))
+        return true;
+    if (!slice_cut(&mark, '|', &kind))
+        return false;
+    if (slice_is(kind, "watch"))
+        return true;
+    if (slice_is(kind, "period"))
+        return is_period(mark);
+    if (slice_is(kind, "seats"))
+        return slice_cut(&mark, '|', &committee) && date_parse(mark, &from);
+    return slice_is(kind, "seat") && slice_cut(&mark, '|', &committee) &&
+           slice_cut(&mark, '|', &member) && mark.size == 4 && is_period(mark);
+}
+
 /* Of meta, what follows from the facts: the rest says which program wrote last. */
 bool family_compares(const struct family *f, struct slice field)
 {
     if (slice_is(slice_of(f->name), "meta"))
         return slice_is(field, "schema") || slice_is(field, "groups");
+    if (family_is_marks(f))
+        return !is_mark(field);
     return f->care != CARE_IGNORED;
+}
+
+/* Events that come to nothing are derived from or not, as they come in one commit or in several. */
+struct slice family_default(const struct family *f, struct slice field)
+{
+    if (slice_is(slice_of(f->name), "meta") && slice_is(field, "groups"))
+        return slice_of("none");
+    return (struct slice){0};
 }
 
 bool family_is_list(const struct family *f)

@@ -15,7 +15,8 @@ enum family_writer {
 };
 
 enum family_care {
-    CARE_IGNORED, /* tells of the way, not of the facts */
+    CARE_IGNORED, /* tells of the way, not of the facts: only its type is compared, and of marks
+                     whether turnout may have written them */
     CARE_LENIENT, /* there may be more than what must be there */
     CARE_EXACT,
 };
@@ -32,6 +33,12 @@ const struct family *family_of(struct slice key);
 
 /* Whether the field is compared. */
 bool family_compares(const struct family *f, struct slice field);
+
+/* What an absent field stands for; absent where it stands for nothing. */
+struct slice family_default(const struct family *f, struct slice field);
+
+/* The sets of marks of what is to be derived. */
+bool family_is_marks(const struct family *f);
 
 /* The sets of periods and groups: they may keep names, and which they keep is chance. */
 bool family_is_list(const struct family *f);

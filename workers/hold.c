@@ -43,6 +43,12 @@ static bool same_partitions(const struct hold *h, const struct applied *now)
     return true;
 }
 
+/* Whoever was killed while his clock was ahead must not hold until that time comes. */
+static bool lasts(int64_t held_ms, int64_t now_ms)
+{
+    return held_ms > now_ms && held_ms - now_ms <= HOLD_MOST_MS;
+}
+
 /* Held by somebody else: our own hold may be taken anew before its time is over. */
 static bool is_held(const struct hold *h, const struct applied *now, unsigned partitions,
                     int64_t now_ms)
@@ -50,7 +56,7 @@ static bool is_held(const struct hold *h, const struct applied *now, unsigned pa
     if (h->partitions == partitions && same_partitions(h, now))
         return false;
     for (unsigned p = 0; p < partitions; p++)
-        if (now[p].held_ms > now_ms)
+        if (lasts(now[p].held_ms, now_ms))
             return true;
     return false;
 }
@@ -69,24 +75,34 @@ static struct applied held(const struct applied *now, const char *log, int64_t n
     return to;
 }
 
-static int take_once(struct hold *h, struct store *store, unsigned partitions, const char *log,
-                     int64_t now_ms)
+/* Holds all partitions, which stand at `now`, in a commit of its own. */
+static int commit_held(struct store *store, unsigned partitions, struct applied *now,
+                       const char *log, int64_t now_ms)
 {
-    struct applied now[WIRE_MAX_PARTS], derived;
     struct commit c = {0};
-    int error = look(store, partitions, now, &derived);
+    int error;
 
-    if (error == 0 && is_held(h, now, partitions, now_ms))
-        error = ERR_AGAIN;
-    for (unsigned p = 0; p < partitions && error == 0; p++) {
+    for (unsigned p = 0; p < partitions; p++) {
         struct commit_move *m = commit_move(&c, p);
         m->from = now[p];
         m->to = held(&now[p], log, now_ms);
         now[p] = m->to;
     }
-    if (error == 0)
-        error = store_commit(store, &c);
+    error = store_commit(store, &c);
     commit_free(&c);
+    return error;
+}
+
+static int take_once(struct hold *h, struct store *store, unsigned partitions, const char *log,
+                     int64_t now_ms)
+{
+    struct applied now[WIRE_MAX_PARTS], derived;
+    int error = look(store, partitions, now, &derived);
+
+    if (error == 0 && is_held(h, now, partitions, now_ms))
+        error = ERR_AGAIN;
+    if (error == 0)
+        error = commit_held(store, partitions, now, log, now_ms);
     if (error < 0)
         return error;
     *h = (struct hold){.store = store, .partitions = partitions, .derived = derived};
@@ -103,6 +119,31 @@ int hold_take(struct hold *h, struct store *store, unsigned partitions, const ch
     for (int i = 0; i < HOLD_TRIES && error == ERR_CONFLICT; i++)
         error = take_once(h, store, partitions, log, now_ms);
     return error == ERR_CONFLICT ? ERR_AGAIN : error;
+}
+
+static int renew_once(struct hold *h, int64_t now_ms, bool *ret_moved)
+{
+    struct applied now[WIRE_MAX_PARTS], derived;
+    int error = look(h->store, h->partitions, now, &derived);
+
+    *ret_moved = error == 0 && !same_partitions(h, now);
+    if (error == 0 && !*ret_moved)
+        error = commit_held(h->store, h->partitions, now, "", now_ms);
+    if (error < 0 || *ret_moved)
+        return error;
+    memcpy(h->applied, now, h->partitions * sizeof *now);
+    h->derived = derived;
+    return 0;
+}
+
+int hold_renew(struct hold *h, int64_t now_ms)
+{
+    bool moved = false;
+    int error = ERR_CONFLICT;
+
+    for (int i = 0; i < HOLD_TRIES && error == ERR_CONFLICT && !moved; i++)
+        error = renew_once(h, now_ms, &moved); /* somebody may derive in between */
+    return moved ? ERR_CONFLICT : error;
 }
 
 int hold_watch(const struct hold *h)
@@ -155,6 +196,20 @@ void hold_moves_on(struct hold *h, struct commit *c, const char *log, int64_t no
         struct commit_move *m = commit_move(c, p);
         m->from = h->applied[p];
         m->to = held(&h->applied[p], log, now_ms);
+        h->applied[p] = m->to;
+    }
+}
+
+void hold_moves_anew(struct hold *h, struct commit *c, const char *log, int64_t now_ms)
+{
+    for (unsigned p = 0; p < h->partitions; p++) {
+        struct commit_move *m = commit_move(c, p);
+        struct applied start = {.known = true, .time_ms = now_ms, .epoch = h->applied[p].epoch};
+        if (start.epoch < (uint64_t)now_ms)
+            start.epoch = (uint64_t)now_ms;
+        memcpy(start.log, log, LOG_ID);
+        m->from = h->applied[p];
+        m->to = held(&start, log, now_ms);
         h->applied[p] = m->to;
     }
 }

@@ -3,7 +3,7 @@
  * is released or its time is over.  Nothing is lost by it, not even if its holder is killed; and it
  * promises nothing that a commit's watch does not prove.
  *
- *     hold_take       and once more when it takes long
+ *     hold_take       and hold_renew when it takes long
  *     hold_watch      right before each commit that counts on it: nothing has moved
  *     hold_moves      in that commit, which ends the hold; or hold_moves_on, or hold_release */
 #ifndef WORKERS_HOLD_H
@@ -11,8 +11,10 @@
 
 #include "workers/store.h"
 
-#define HOLD_MS    5000 /* then workers go on by themselves */
-#define HOLD_PARTS 256
+#define HOLD_MS 5000 /* then workers go on by themselves */
+/* A hold that is to last longer than this was left by somebody whose clock is wrong: it is none. */
+#define HOLD_MOST_MS 300000
+#define HOLD_PARTS   256
 
 struct hold { /* zero before the first take */
     struct store *store;
@@ -28,6 +30,11 @@ struct hold { /* zero before the first take */
 int hold_take(struct hold *h, struct store *store, unsigned partitions, const char *log,
               int64_t now_ms);
 
+/* Holds for as long again, without a gap.  ERR_CONFLICT when a partition has moved since the hold
+ * was taken, and so also when somebody else has taken it.  What is derived may have moved: see
+ * `derived`. */
+int hold_renew(struct hold *h, int64_t now_ms);
+
 /* Looks again, and watches for the next commit of the store: ERR_CONFLICT when a partition has
  * moved, or anything was derived, since the hold was taken. */
 int hold_watch(const struct hold *h);
@@ -39,6 +46,10 @@ void hold_moves(const struct hold *h, struct commit *c, const struct applied *to
 /* Adds moves with which the hold goes on beyond the commit, and one of what is derived.  If that
  * commit fails, the hold is lost. */
 void hold_moves_on(struct hold *h, struct commit *c, const char *log, int64_t now_ms);
+
+/* Adds moves of all partitions to the beginning of `log`, with which the hold goes on beyond the
+ * commit.  Their epochs are none that they ever had, even if their keys were once removed. */
+void hold_moves_anew(struct hold *h, struct commit *c, const char *log, int64_t now_ms);
 
 /* Adds a move of what is derived, for a commit that changes what it is derived from: what somebody
  * derives from the numbers before is then not written over the numbers after. */

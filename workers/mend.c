@@ -49,13 +49,22 @@ static void mend_fields(struct commit *c, struct slice key, const struct differe
             take(c, key, list[i]);
 }
 
+/* Without any there would be no key beside it, whose renaming would fail in the middle. */
+static bool has_fields(const struct difference *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (list[i]->expected.at)
+            return true;
+    return false;
+}
+
 /* Nothing can be written into a key of another type, so a new one is made beside it and takes its
  * name. */
 static void mend_type(struct commit *c, const struct difference *const *list, size_t count)
 {
     struct slice key = list[0]->key, parts[] = {slice_of("mend:"), key}, beside;
 
-    if (!list[0]->expected.at) {
+    if (!has_fields(list + 1, count - 1)) {
         commit_del(c, key);
         return;
     }
@@ -68,7 +77,9 @@ void mend_differences(const struct difference *const *list, size_t count, struct
 {
     for (size_t i = 0, n; i < count; i += n) {
         n = same_key(&list[i], count - i);
-        if (list[i]->is_type)
+        if (list[i]->family->care == CARE_IGNORED)
+            commit_del(c, list[i]->key); /* of marks all of them: what they stand for is mended */
+        else if (list[i]->is_type)
             mend_type(c, &list[i], n);
         else
             mend_fields(c, list[i]->key, &list[i], n);

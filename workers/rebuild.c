@@ -7,6 +7,7 @@
 #include "proto/clock.h"
 #include "proto/error.h"
 #include "workers/cli.h"
+#include "workers/derive.h"
 #include "workers/hold.h"
 #include "workers/recount.h"
 #include "workers/switch.h"
@@ -15,8 +16,9 @@
 #define PAUSE_MS   20
 #define SWITCH_MS  120000 /* then it is given up: Redis does not stand still */
 #define OPEN_MS    15000  /* longer than any hold lasts */
-#define FEW_EVENTS 20000  /* counted in a fraction of a second */
-#define ROUNDS     10     /* of counting on before the hold, at most */
+#define RENEW_MS   (HOLD_MS / 5)
+#define FEW_EVENTS 20000 /* counted in a fraction of a second */
+#define ROUNDS     10    /* of counting on before the hold, at most */
 
 struct rebuild {
     const struct rebuild_options *options;
@@ -77,13 +79,23 @@ static int hold_patiently(struct rebuild *r, struct hold *h, struct store *store
     return error;
 }
 
-/* Whoever is switching over now finds that he may not: their epochs are others from now on. */
+/* Whoever is switching over now finds that he may not: their epochs are others from now on.  He may
+ * hold the live partitions for a while; meanwhile what is being built stays ours. */
 static int announce(struct rebuild *r)
 {
-    int error = hold_patiently(r, &r->live, r->options->live);
+    int64_t end_ms = clock_mono_ms() + OPEN_MS;
+    int error, staged = 0;
 
+    while ((error = hold_take(&r->live, r->options->live, r->partitions, r->log,
+                              clock_wall_ms())) == ERR_AGAIN &&
+           clock_mono_ms() < end_ms && staged == 0) {
+        walk_pause(r->options->reader, PAUSE_MS);
+        staged = hold_renew(&r->staged, clock_wall_ms());
+    }
     if (error == 0)
         error = hold_release(&r->live, clock_wall_ms());
+    if (staged < 0)
+        return staged;
     return error == ERR_CONFLICT ? 0 : error; /* it was over by its time */
 }
 
@@ -102,18 +114,55 @@ static int release_staged(struct rebuild *r)
     return error;
 }
 
-/* From the hold on nobody but us changes what is being built. */
+/* The journal holds what was counted, if the last event of it in each partition was there when it
+ * was counted: what takes the place of a lost history is received later. */
+static int vouch(struct rebuild *r, const struct applied *applied, bool *ret_vouched)
+{
+    uint64_t last[WIRE_MAX_PARTS];
+    struct wire_report report;
+    int error;
+
+    for (unsigned p = 0; p < r->partitions; p++)
+        last[p] = applied[p].offset ? applied[p].offset - 1 : 0;
+    error = cli_report(r->options->reader, last, r->partitions, REPORT_MS, &report);
+    if (error == 0 && (report.count != r->partitions || !slice_is(report.log, r->log)))
+        error = ERR_FOREIGN;
+    *ret_vouched = error == 0;
+    for (unsigned p = 0; p < r->partitions && *ret_vouched; p++)
+        if (applied[p].offset > 0 &&
+            (report.received_ms[p] <= 0 || report.received_ms[p] > applied[p].time_ms))
+            *ret_vouched = false;
+    reader_reset(r->options->reader);
+    return error;
+}
+
+/* Whether what an earlier rebuild has left can be gone on with. */
+static int leftovers_fit(struct rebuild *r, bool *ret_fit)
+{
+    const struct applied *applied = r->staged.applied;
+    int error;
+
+    *ret_fit = false;
+    if (r->options->fresh || r->options->force || r->older || foreign(r, applied))
+        return 0;
+    error = vouch(r, applied, ret_fit);
+    if (error == 0 && *ret_fit)
+        error = switch_fits(r->options->staged, r->partitions, ret_fit);
+    return error;
+}
+
+/* From the hold on nobody but us changes what is being built; and before we do, it is announced. */
 static int open_staged(struct rebuild *r)
 {
-    bool fits = false;
+    bool fit = false;
     int error = hold_patiently(r, &r->staged, r->options->staged);
 
-    if (error == 0 && !r->options->fresh && !foreign(r, r->staged.applied))
-        error = switch_fits(r->options->staged, r->partitions, &fits);
-    if (error == 0 && !fits)
-        error = switch_wipe(r->options->staged, &r->staged, r->log);
     if (error == 0)
         error = announce(r);
+    if (error == 0)
+        error = leftovers_fit(r, &fit);
+    if (error == 0 && !fit)
+        error = switch_wipe(r->options->staged, &r->staged, r->log);
     return error ? error : release_staged(r);
 }
 
@@ -180,6 +229,25 @@ static int hold_live(struct rebuild *r)
     return error;
 }
 
+/* As derive_staged, but the hold goes on. */
+static int derive_held(struct rebuild *r)
+{
+    struct derive *d = derive_new(r->options->staged, &r->options->rules);
+    int64_t now_ms = clock_wall_ms(), renewed_ms = clock_mono_ms();
+    int done = 0, error = 0;
+
+    derive_journal(d, r->log);
+    while (error == 0 && (done = derive_step(d, now_ms, true)) > 0) {
+        if (clock_mono_ms() - renewed_ms < RENEW_MS)
+            continue;
+        renewed_ms = clock_mono_ms();
+        error = hold_renew(&r->live, clock_wall_ms());
+        r->again = error == ERR_CONFLICT;
+    }
+    derive_free(d);
+    return done < 0 ? done : error;
+}
+
 /* On to the journal's end, and so at least to where the live keys stand, which are held. */
 static int catch_up(struct rebuild *r)
 {
@@ -187,19 +255,33 @@ static int catch_up(struct rebuild *r)
 
     if (error == 0)
         error = count_to_ends(r, NULL);
-    return error ? error : derive_staged(r);
+    return error ? error : derive_held(r);
 }
 
-/* What was built stands where we left it, and from now on only we could change it. */
-static int close_staged(struct rebuild *r)
+/* Whether it stands where we left it. */
+static bool staged_ours(const struct rebuild *r, const struct applied *now, unsigned holds)
 {
     const struct applied *at = recount_applied(r->recount);
-    int error = hold_patiently(r, &r->staged, r->options->staged);
 
-    for (unsigned p = 0; p < r->partitions && error == 0; p++)
-        if (r->staged.applied[p].offset != at[p].offset ||
-            r->staged.applied[p].epoch != at[p].epoch + 1)
-            error = ERR_CONFLICT;
+    for (unsigned p = 0; p < r->partitions; p++)
+        if (now[p].offset != at[p].offset || now[p].epoch != at[p].epoch + holds)
+            return false;
+    return true;
+}
+
+/* What was built stands where we left it, and from now on only we could change it.  Of another
+ * rebuild that has opened it we take nothing away. */
+static int close_staged(struct rebuild *r)
+{
+    struct applied now[WIRE_MAX_PARTS];
+    int error = store_applied(r->options->staged, r->partitions, now);
+
+    if (error == 0 && !staged_ours(r, now, 0))
+        error = ERR_CONFLICT;
+    if (error == 0)
+        error = hold_patiently(r, &r->staged, r->options->staged);
+    if (error == 0 && !staged_ours(r, r->staged.applied, 1))
+        error = ERR_CONFLICT;
     if (error == 0)
         recount_from(r->recount, r->staged.applied);
     return error;
@@ -220,7 +302,8 @@ static int switch_held(struct rebuild *r, uint64_t *ret_keys)
 
     if (error < 0)
         return error;
-    error = overtaken(r) ? ERR_CONFLICT : switch_over(&r->live, &r->staged, r->log, ret_keys);
+    error = overtaken(r) ? ERR_CONFLICT
+                         : switch_over(&r->live, &r->staged, r->options->names, r->log, ret_keys);
     r->again = error == ERR_CONFLICT;
     if (r->again && release_staged(r) < 0)
         r->again = false; /* then another rebuild has come in between */
@@ -234,6 +317,8 @@ static int switch_once(struct rebuild *r, uint64_t *ret_keys)
     r->again = false;
     if (error == 0 && still_to_come(r) >= FEW_EVENTS)
         error = count_to_ends(r, "counting what came meanwhile");
+    if (error == 0)
+        error = derive_staged(r); /* while workers go on */
     if (error == 0)
         error = hold_live(r);
     if (error == 0)

@@ -7,12 +7,37 @@
  *               renames everything at once
  *
  * Killed at any point it leaves the live keys as they were, or as they are to be.  Of two rebuilds
- * the one that began later goes on, from what both have built: every commit of either is a
- * compare-and-set on the offsets of what is being built, and beginning bumps their epoch.  The
- * switch counts on two things: opening first bumps the epochs of what is being built, then those
- * of the live partitions; switching first holds the live ones, then bumps the epochs of what was
- * built.  So whoever opens in the middle of a switch makes it fail, and whoever opened before can
- * change nothing more. */
+ * the one that began later goes on, from what both have built, unless the other one was switching
+ * just then.
+ *
+ * What keeps two apart.  The commit that switches can watch the live places only, and yet must
+ * fail when somebody else has changed what was built.  So opening goes in this order:
+ *
+ *     1 hold what is being built     (its epochs move)
+ *     2 hold and release the live    (their epochs move)
+ *     3 wipe, or go on               (each commit only if 1 still stands)
+ *
+ * and switching in this one:
+ *
+ *     a hold what was built, only if its epochs are those that we left
+ *     b hold the live partitions; both holds are renewed, which fails if an epoch has moved
+ *     c look once more at what was built
+ *     d look once more at the live partitions, and watch them up to the commit
+ *
+ * If somebody has done 3 before the commit, he has done 1 and 2 before.  A 2 after b makes a
+ * renewal, d or the commit fail.  A 2 before b has its 1 before b too: after a, then c sees it;
+ * before a but after we opened, then a sees it; before we opened, then our own opening has made
+ * every 3 of his impossible.  Whoever does 3 only after the commit finds that 1 does not stand any
+ * more.  Epochs of what is built begin at the clock's time when it is wiped: they do not come again
+ * after a switch has removed them.
+ *
+ * What an earlier rebuild left is gone on with only if it is of this journal, this version and this
+ * history.  An older copy of the journal that was put in place has the same name, and may have
+ * grown beyond what was counted from the lost one.  But its other events were received after the
+ * lost ones had been counted: so the last event counted of each partition must have been received,
+ * by the broker's clock, before it was counted, by ours.  Where the clocks disagree by more than it
+ * takes to put a copy in place, use `fresh`.  With `force`, or when the live keys are ahead of the
+ * journal, the history is known to be another one, and nothing is gone on with. */
 #ifndef WORKERS_REBUILD_H
 #define WORKERS_REBUILD_H
 
@@ -22,10 +47,11 @@
 
 struct rebuild_options {
     struct store *live, *staged; /* the same Redis; the keys of `staged` begin with FAMILY_NEW */
+    struct store *names;         /* as `live`, over a connection of its own */
     struct reader *reader;       /* with a session */
     const char *endpoint;        /* the broker's read endpoint */
     struct rules rules;          /* of the watch list */
-    bool force;                  /* also when Redis belongs to another journal */
+    bool force;                  /* also when Redis belongs to another journal; then afresh */
     bool fresh;                  /* from the beginning */
     bool progress;               /* asked for */
 };

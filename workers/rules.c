@@ -35,32 +35,68 @@ void rules_format(const struct rules *r, struct buffer *out)
     }
 }
 
-static const struct rule *rule_find(struct slice name)
+static const struct rule *rule_named(struct slice name)
 {
-    size_t prefix = strlen(PREFIX);
-
-    if (name.size < prefix || memcmp(name.at, PREFIX, prefix) != 0)
-        return NULL;
-    name = slice_make(name.at + prefix, name.size - prefix);
     for (size_t i = 0; i < RULES; i++)
         if (slice_is(name, rules_table[i].name))
             return &rules_table[i];
     return NULL;
 }
 
+static bool rule_put(const struct rule *rule, struct rules *r, struct slice value)
+{
+    int64_t n;
+
+    if (!slice_to_int(value, &n) || n < rule->least || n > rule->most)
+        return false;
+    *(int64_t *)((char *)r + rule->offset) = n;
+    return true;
+}
+
+bool rules_parse(struct slice text, struct rules *ret)
+{
+    struct rules rules = RULES_DEFAULT;
+    struct buffer again = {0};
+    struct slice rest = text, word, name;
+    const struct rule *rule;
+    bool good = true;
+
+    while (good && rest.size) {
+        if (!slice_cut(&rest, ' ', &word)) {
+            word = rest;
+            rest.size = 0;
+        }
+        rule = slice_cut(&word, '=', &name) ? rule_named(name) : NULL;
+        good = rule && rule_put(rule, &rules, word);
+    }
+    rules_format(&rules, &again);
+    good = good && slice_equal(buffer_slice(&again), text);
+    buffer_free(&again);
+    if (good)
+        *ret = rules;
+    return good;
+}
+
+static const struct rule *rule_find(struct slice name)
+{
+    size_t prefix = strlen(PREFIX);
+
+    if (name.size < prefix || memcmp(name.at, PREFIX, prefix) != 0)
+        return NULL;
+    return rule_named(slice_make(name.at + prefix, name.size - prefix));
+}
+
 int rules_set(struct rules *r, struct slice name, struct slice value, const char **ret_reason)
 {
     const struct rule *rule = rule_find(name);
-    int64_t n;
 
     if (!rule) {
         *ret_reason = "there is no setting of this name";
         return ERR_CONFIG;
     }
-    if (!slice_to_int(value, &n) || n < rule->least || n > rule->most) {
+    if (!rule_put(rule, r, value)) {
         *ret_reason = rule->reason;
         return ERR_CONFIG;
     }
-    *(int64_t *)((char *)r + rule->offset) = n;
     return 0;
 }

@@ -18,6 +18,10 @@ struct rules {
 /* "missed_dis=1 cib_percent=20 cib_min=2 meetings_run=2 warn_days=14" */
 void rules_format(const struct rules *r, struct buffer *out);
 
+/* The same read again: all of them must be there, as rules_format writes them.  False, and nothing
+ * set, otherwise. */
+bool rules_parse(struct slice text, struct rules *ret);
+
 /* Sets the rule of this name ("risk.warn_days").  0, or ERR_CONFIG with a reason for people. */
 int rules_set(struct rules *r, struct slice name, struct slice value, const char **ret_reason);
 

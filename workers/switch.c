@@ -8,8 +8,13 @@
 #include "workers/families.h"
 
 #include <stdlib.h>
+#include <time.h>
 
-#define WIPE_CHUNK 1000 /* keys of one commit */
+#define WIPE_CHUNK     1000 /* keys of one commit */
+#define RENEW_MS       (HOLD_MS / 5)
+#define RENEW_KEYS     1000  /* listed in much less time than that */
+#define STILL_MS       30000 /* then it is given up that live workers end their deriving */
+#define STILL_PAUSE_MS 20
 
 /* Names of keys, each once. */
 struct names {
@@ -79,42 +84,26 @@ int switch_fits(struct store *staged, unsigned partitions, bool *ret_fits)
 }
 
 /* ---- wiping ---- */
-static bool at_beginning(const struct hold *h)
-{
-    for (unsigned p = 0; p < h->partitions; p++)
-        if (h->applied[p].offset != 0)
-            return false;
-    return true;
-}
-
 /* First it is said that nothing is there, so that what is left after a kill is not taken for more.
  */
 static int wipe_begin(struct store *staged, struct hold *h, const char *log)
 {
     static const char *const first[] = {"meta", "derived", "dirty", "deriving"};
-    struct applied to[WIRE_MAX_PARTS];
     struct commit c = {0};
-    int64_t now_ms = clock_wall_ms();
     int error = hold_watch(h);
 
-    for (unsigned p = 0; p < h->partitions; p++) {
-        to[p] = (struct applied){.known = true};
-        memcpy(to[p].log, log, LOG_ID);
-    }
     for (size_t i = 0; i < sizeof first / sizeof *first; i++)
         commit_del(&c, slice_of(first[i]));
-    hold_moves(h, &c, to, now_ms);
+    hold_moves_anew(h, &c, log, clock_wall_ms());
     if (error == 0)
         error = store_commit(staged, &c);
     if (error == 0)
-        error = hold_take(h, staged, h->partitions, log, now_ms);
-    if (error == 0 && !at_beginning(h))
-        error = ERR_CONFLICT;
+        error = hold_renew(h, clock_wall_ms()); /* sees that nothing is derived any more */
     commit_free(&c);
     return error;
 }
 
-static int wipe_names(struct store *staged, const struct hold *h, const struct names *names)
+static int wipe_names(struct store *staged, struct hold *h, const struct names *names)
 {
     const struct table_entry *e;
     struct commit c = {0};
@@ -127,7 +116,9 @@ static int wipe_names(struct store *staged, const struct hold *h, const struct n
             commit_del(&c, e->key);
         if (e && c.count < WIPE_CHUNK)
             continue;
-        error = hold_watch(h);
+        error = hold_renew(h, clock_wall_ms());
+        if (error == 0)
+            error = hold_watch(h);
         if (error == 0)
             error = store_commit(staged, &c);
         commit_clear(&c);
@@ -198,45 +189,124 @@ static void remove_live(struct commit *c, const struct names *live, const struct
 /* Every live reader begins anew. */
 static void tell_change(struct commit *c)
 {
-    static const char *const fields[] = {"members", "committees", "periods", "ballots", "meetings"};
+    static const char *const fields[] = {"members",  "committees", "periods", "ballots",
+                                         "meetings", "groups",     "watch"};
 
     commit_xadd(c, slice_of("changes"), slice_of("rebuilt"), slice_of("1"));
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         commit_xadd(c, slice_of("changes"), slice_of(fields[i]), slice_of("*"));
 }
 
-static int switch_commit(const struct hold *live, const struct hold *staged, struct commit *c)
-{
-    int error = hold_watch(staged);
+/* ---- listing ---- */
+/* The names of both boards, and the holds that are renewed while they are listed. */
+struct listing {
+    struct hold *live, *staged;
+    struct names there, built;
+    struct applied derived[2]; /* where the two stood when the listing began */
+    unsigned seen;
+    int64_t renewed_ms;
+};
 
-    if (error == 0)
-        error = hold_watch(live);
-    return error ? error : store_commit(live->store, c);
+static int listing_renew(struct listing *l)
+{
+    int error = hold_renew(l->live, clock_wall_ms());
+
+    l->renewed_ms = clock_mono_ms();
+    return error ? error : hold_renew(l->staged, clock_wall_ms());
 }
 
-int switch_over(const struct hold *live, const struct hold *staged, const char *log,
+static int listing_add(void *arg, struct slice key)
+{
+    struct listing *l = arg;
+    struct slice family = slice_of(FAMILY_NEW);
+    int error = 0;
+
+    if (++l->seen % RENEW_KEYS == 0 && clock_mono_ms() - l->renewed_ms >= RENEW_MS)
+        error = listing_renew(l);
+    if (error < 0)
+        return error;
+    if (key.size > family.size && memcmp(key.at, family.at, family.size) == 0)
+        return names_add(&l->built, slice_make(key.at + family.size, key.size - family.size));
+    return names_add(&l->there, key);
+}
+
+static void listing_clear(struct listing *l)
+{
+    names_free(&l->built);
+    names_free(&l->there);
+    l->built = l->there = (struct names){0};
+}
+
+/* Nothing was derived since the listing began: deriving, too, makes keys and removes them. */
+static bool listing_still(const struct listing *l)
+{
+    return applied_same(&l->derived[0], &l->live->derived) &&
+           applied_same(&l->derived[1], &l->staged->derived);
+}
+
+static int listing_once(struct listing *l, struct store *names)
+{
+    int error = listing_renew(l);
+
+    listing_clear(l);
+    l->derived[0] = l->live->derived;
+    l->derived[1] = l->staged->derived;
+    if (error == 0)
+        error = store_keys(names, listing_add, l);
+    return error ? error : listing_renew(l);
+}
+
+/* While they are held there is less and less to be derived. */
+static int listing_make(struct listing *l, struct store *names)
+{
+    struct timespec pause = {0, STILL_PAUSE_MS * 1000000};
+    int64_t end_ms = clock_mono_ms() + STILL_MS;
+    int error;
+
+    while ((error = listing_once(l, names)) == 0 && !listing_still(l)) {
+        if (clock_mono_ms() >= end_ms)
+            return ERR_CONFLICT;
+        nanosleep(&pause, NULL);
+    }
+    return error;
+}
+
+/* The last look at what was built comes before the watch on the live places; rebuild.h says why
+ * that is enough. */
+static int switch_commit(struct listing *l, const char *log, struct commit *c)
+{
+    int64_t now_ms = clock_wall_ms();
+    int error = listing_renew(l);
+
+    if (error == 0 && !listing_still(l))
+        error = ERR_CONFLICT;
+    if (error < 0)
+        return error;
+    hold_moves(l->live, c, l->staged->applied, now_ms);
+    hold_moves_derived(l->live, c, log, now_ms);
+    error = hold_watch(l->staged);
+    if (error == 0)
+        error = hold_watch(l->live);
+    return error ? error : store_commit(l->live->store, c);
+}
+
+int switch_over(struct hold *live, struct hold *staged, struct store *names, const char *log,
                 uint64_t *ret_keys)
 {
-    struct names built = {0}, there = {0};
-    struct commit c = {.arena = &built.arena};
-    int64_t now_ms = clock_wall_ms();
+    struct listing l = {.live = live, .staged = staged};
+    struct commit c = {.arena = &l.built.arena};
     uint64_t keys = 0;
-    int error = store_keys(staged->store, names_add, &built);
+    int error = listing_make(&l, names);
 
-    if (error == 0)
-        error = store_keys(live->store, names_add, &there);
     if (error == 0) {
-        keys = rename_staged(&c, &built);
-        remove_live(&c, &there, &built, live->partitions);
+        keys = rename_staged(&c, &l.built);
+        remove_live(&c, &l.there, &l.built, live->partitions);
         tell_change(&c);
-        hold_moves(live, &c, staged->applied, now_ms);
-        hold_moves_derived(live, &c, log, now_ms);
-        error = switch_commit(live, staged, &c);
+        error = switch_commit(&l, log, &c);
     }
     if (error == 0)
         *ret_keys = keys;
     commit_free(&c);
-    names_free(&built);
-    names_free(&there);
+    listing_clear(&l);
     return error;
 }

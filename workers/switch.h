@@ -14,9 +14,10 @@ int switch_fits(struct store *staged, unsigned partitions, bool *ret_fits);
 int switch_wipe(struct store *staged, struct hold *h, const char *log);
 
 /* Gives every key of `staged` the name without FAMILY_NEW, removes all other keys of the live store
- * but its stream of changes, and ends both holds, in one commit.  Both must be held, and the staged
- * store in a way that nobody else can change it.  ERR_CONFLICT when the live one has moved. */
-int switch_over(const struct hold *live, const struct hold *staged, const char *log,
+ * but its stream of changes, and ends both holds, in one commit.  Both must be held, and are held
+ * on while keys are listed: through `names`, the live store over a connection of its own.
+ * ERR_CONFLICT when either has moved. */
+int switch_over(struct hold *live, struct hold *staged, struct store *names, const char *log,
                 uint64_t *ret_keys);
 
 #endif

@@ -1,6 +1,8 @@
 /* Verifying: everything is counted again from the journal into memory, and what Redis holds is
  * compared with it, key by key; on demand it is mended.
  *
+ *     places     the keys that say where Redis stands: while one is of another type, nothing else
+ *                can be compared, so it is told, or removed and the workers apply anew
  *     count      to where Redis stands, and derive
  *     compare    all keys: what differs may only have moved meanwhile
  *     hold       so that nothing moves, if anything did or differed; count on to exactly there
@@ -17,7 +19,7 @@ struct verify_options {
     struct store *live;
     struct reader *reader; /* with a session */
     const char *endpoint;  /* the broker's read endpoint */
-    struct rules rules;    /* of the watch list */
+    struct rules rules;    /* of the watch list, unless the workers derived by others */
     bool repair;
     bool progress; /* asked for */
 };
@@ -26,8 +28,9 @@ struct verify_result {
     uint64_t keys, fields; /* compared, each once */
     const struct difference **differences;
     size_t count;
-    bool repaired; /* none of the differences is there any more */
-    struct compare *compare;
+    bool repaired;      /* none of the differences is there any more */
+    struct rules rules; /* by which the watch list was compared */
+    struct compare *compare, *places;
 };
 
 /* 0, whatever it came to; or an error of the walk or a store: ERR_FOREIGN, Redis stands for another

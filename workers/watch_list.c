@@ -65,27 +65,7 @@ static int row_entry(void *context, void *record, struct slice field, struct sli
     return 0;
 }
 
-/* "missed_dis=1 cib_percent=20": what is not understood stays the default. */
-static void read_rules(struct slice text, struct rules *ret)
-{
-    struct slice name;
-    const char *reason;
-    struct buffer full = {0};
-
-    while (text.size) {
-        struct slice word = text;
-        if (!slice_cut(&text, ' ', &word))
-            text.size = 0;
-        if (!slice_cut(&word, '=', &name))
-            continue;
-        buffer_clear(&full);
-        buffer_add_text(&full, "risk.");
-        buffer_add_slice(&full, name);
-        rules_set(ret, buffer_slice(&full), word, &reason);
-    }
-    buffer_free(&full);
-}
-
+/* The day and the thresholds that the list was derived by. */
 static int row_basis(void *context, void *record, struct slice field, struct slice value)
 {
     struct watch_list *w = ((struct list_step *)context)->list;
@@ -94,10 +74,8 @@ static int row_basis(void *context, void *record, struct slice field, struct sli
     if (!value.at)
         return 0;
     if (slice_is(field, "rules"))
-        read_rules(value, &w->rules);
-    else if (!date_parse(value, &w->today))
-        return ERR_CORRUPT;
-    return 0;
+        return rules_parse(value, &w->rules) ? 0 : ERR_CORRUPT;
+    return date_parse(value, &w->today) ? 0 : ERR_CORRUPT;
 }
 
 static int load_list(struct store *s, const struct watch_ask *ask, struct watch_list *w)
