@@ -13,14 +13,14 @@ CFLAGS_ALL := -std=gnu11 $(WARNINGS) -fno-common -fPIC $(if $(SANITIZE),-fsaniti
 LDLIBS_ALL := $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS) -Wl,--as-needed \
               -lzmq -lhiredis -lmsgpackc -llmdb -ljansson -lxxhash -lpthread $(LDLIBS)
 
-MAINS    := $(wildcard broker/*_main.c workers/*_main.c)
+MAINS    := $(wildcard broker/*_main.c workers/*_main.c workers/*/*_main.c)
 PROGRAMS := $(patsubst %_main.c,$(BUILD)/bin/%,$(notdir $(MAINS)))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 FUZZERS  := $(patsubst tests/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz_*.c))
 BENCHES  := $(patsubst tests/%.c,$(BUILD)/bin/%,$(wildcard tests/bench_*.c))
 HELPERS  := $(filter-out tests/test_% tests/fuzz_% tests/bench_%,$(wildcard tests/*.c))
 FOLDERS  := proto broker workers
-SOURCES  := $(foreach f,$(FOLDERS),$(filter-out %_main.c,$(wildcard $(f)/*.c)))
+SOURCES  := $(foreach f,$(FOLDERS),$(filter-out %_main.c,$(wildcard $(f)/*.c $(f)/*/*.c)))
 ARCHIVES := $(BUILD)/lib/workers.a $(BUILD)/lib/broker.a $(BUILD)/lib/libturnout.a
 objects   = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
@@ -37,7 +37,7 @@ $(BUILD)/lib/%.a:
 # A program is named after its main file and links its own folder's library; a test may link all.
 $(BUILD)/bin/turnout-broker: $(call objects,broker/turnout-broker_main.c) $(BUILD)/lib/broker.a $(BUILD)/lib/libturnout.a
 $(BUILD)/bin/turnout-worker: $(call objects,workers/turnout-worker_main.c) $(BUILD)/lib/workers.a $(BUILD)/lib/libturnout.a
-$(BUILD)/bin/turnout: $(call objects,workers/turnout_main.c) $(BUILD)/lib/workers.a $(BUILD)/lib/libturnout.a
+$(BUILD)/bin/turnout: $(call objects,workers/cli/turnout_main.c) $(BUILD)/lib/workers.a $(BUILD)/lib/libturnout.a
 $(PROGRAMS):
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
@@ -90,7 +90,7 @@ clean:
 	rm -rf $(BUILD)
 
 format:
-	clang-format -i $(wildcard */*.c */*.h)
+	clang-format -i $(wildcard */*.c */*.h */*/*.c */*/*.h)
 
 help:
 	@echo 'all      programs into $(BUILD)/bin, libturnout into $(BUILD)/lib'

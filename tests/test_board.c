@@ -1,6 +1,6 @@
 /* The board: what is loaded from a store, and how it is printed. */
 #include "proto/error.h"
-#include "workers/board_print.h"
+#include "workers/cli/board_print.h"
 
 #include <jansson.h>
 #include <setjmp.h>

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 
 #include "proto/arena.h"
-#include "workers/compare.h"
-#include "workers/mend.h"
+#include "workers/audit/compare.h"
+#include "workers/audit/mend.h"
 
 /* ---- two stores ---- */
 struct pair {

@@ -4,7 +4,7 @@
 #include "tests/fixtures.h"
 
 #include "proto/error.h"
-#include "workers/diff.h"
+#include "workers/audit/diff.h"
 #include "workers/recall.h"
 
 #include <setjmp.h>

@@ -5,7 +5,7 @@
 #include "tests/season.h"
 
 #include "proto/error.h"
-#include "workers/explain.h"
+#include "workers/audit/explain.h"
 #include "workers/recall.h"
 
 #include <setjmp.h>

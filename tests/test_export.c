@@ -2,9 +2,9 @@
 #include "proto/error.h"
 #include "proto/event.h"
 #include "tests/desk.h"
-#include "workers/dictionary.h"
-#include "workers/export.h"
-#include "workers/recount.h"
+#include "workers/audit/recount.h"
+#include "workers/cli/dictionary.h"
+#include "workers/cli/export.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* Lines from files, pipes that wait, and lines that are too long. */
-#include "workers/lines.h"
+#include "workers/cli/lines.h"
 
 #include "proto/error.h"
 

@@ -15,9 +15,9 @@
 #include "tests/load.h"
 #include "tests/scene.h"
 #include "tests/world.h"
-#include "workers/families.h"
+#include "workers/audit/families.h"
+#include "workers/audit/rebuild.h"
 #include "workers/hold.h"
-#include "workers/rebuild.h"
 
 #define LIMIT_MS 60000
 #define REDIS_MS 10000

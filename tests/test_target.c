@@ -1,9 +1,9 @@
 /* What is typed at the terminal: moments, subjects of facts, and the numbers that can be asked for.
  */
 #include "proto/error.h"
-#include "workers/moment.h"
-#include "workers/subject.h"
-#include "workers/target.h"
+#include "workers/audit/moment.h"
+#include "workers/audit/subject.h"
+#include "workers/audit/target.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

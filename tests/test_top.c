@@ -1,7 +1,7 @@
 /* What turnout top shows: rates, the screen within its bounds, the line, the change feed in words.
  */
 #include "tests/random.h"
-#include "workers/top_view.h"
+#include "workers/cli/top_view.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

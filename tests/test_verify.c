@@ -17,7 +17,7 @@
 #include "tests/load.h"
 #include "tests/scene.h"
 #include "tests/world.h"
-#include "workers/families.h"
+#include "workers/audit/families.h"
 
 static void pause_briefly(void)
 {

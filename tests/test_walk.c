@@ -18,8 +18,8 @@
 #include "tests/redis_dump.h"
 #include "tests/stack.h"
 #include "tests/world.h"
+#include "workers/audit/recount.h"
 #include "workers/hold.h"
-#include "workers/recount.h"
 
 #define PARTS    8
 #define PATIENCE 4000 /* looks, 5 ms apart */

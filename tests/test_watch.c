@@ -4,8 +4,8 @@
 #include "tests/desk.h"
 #include "tests/fixtures.h"
 #include "tests/season.h"
-#include "workers/recount.h"
-#include "workers/watch_print.h"
+#include "workers/audit/recount.h"
+#include "workers/cli/watch_print.h"
 
 #include <jansson.h>
 #include <setjmp.h>

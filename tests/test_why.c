@@ -6,8 +6,8 @@
 
 #include "proto/clock.h"
 #include "proto/error.h"
-#include "workers/live.h"
-#include "workers/target.h"
+#include "workers/audit/live.h"
+#include "workers/audit/target.h"
 
 #include <jansson.h>
 #include <setjmp.h>

@@ -9,6 +9,11 @@ bool applied_same(const struct applied *a, const struct applied *b)
            strcmp(a->log, b->log) == 0;
 }
 
+bool applied_foreign(const struct applied *a, struct slice log, uint64_t end)
+{
+    return a->known && (!slice_equal(slice_of(a->log), log) || a->offset > end);
+}
+
 void commit_clear(struct commit *c)
 {
     c->count = 0;

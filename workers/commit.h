@@ -30,6 +30,9 @@ struct applied {
 /* Whether two looks saw the same: nothing was moved on in between. */
 bool applied_same(const struct applied *a, const struct applied *b);
 
+/* It stands for another journal, or for more than this one holds (an older copy of it). */
+bool applied_foreign(const struct applied *a, struct slice log, uint64_t end);
+
 struct commit_move {
     unsigned place;
     struct applied from, to;

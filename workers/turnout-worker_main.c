@@ -1,7 +1,7 @@
 /* turnout-worker: options, signals, and worker_run. */
 #include "proto/error.h"
 #include "proto/log.h"
-#include "workers/cli.h"
+#include "workers/cli/cli.h"
 #include "workers/worker.h"
 
 #include <argp.h>

@@ -1,0 +1,169 @@
+/* Watching what events move; see diff_inner.h.  A store in front of the one in memory: whatever is
+ * committed while an event is in hand is noted as that event's doing. */
+#include "workers/audit/diff_inner.h"
+#include "workers/audit/target.h"
+
+#include <stdlib.h>
+
+struct watch {
+    struct store base;
+    struct diff *diff;
+};
+
+static bool begins(struct slice key, const char *family)
+{
+    size_t size = strlen(family);
+
+    return key.size > size && memcmp(key.at, family, size) == 0;
+}
+
+/* ---- notes ---- */
+static struct diff_moves *moves_of(struct diff *d, struct table *t, struct slice name)
+{
+    struct diff_moves *m = table_find(t, name);
+
+    if (!m) {
+        m = arena_need(&d->arena, sizeof *m);
+        m->entry.key = arena_copy(&d->arena, name);
+        m->last = &m->first;
+        table_add(t, &m->entry);
+    }
+    return m;
+}
+
+static struct slice field_name(struct diff *d, struct slice key, struct slice field)
+{
+    return diff_name(d, "", key, "\n", field);
+}
+
+static void note(struct diff *d, struct slice key, struct slice field, int64_t amount)
+{
+    struct diff_moves *of_key = moves_of(d, &d->keys, key);
+    struct diff_moves *of_field = moves_of(d, &d->fields, field_name(d, key, field));
+    struct diff_move *m = arena_need(&d->arena, sizeof *m);
+
+    m->event = d->event_count;
+    m->field = slice_make(of_field->entry.key.at + key.size + 1, field.size);
+    m->amount = amount;
+    *of_key->last = m;
+    of_key->last = &m->next;
+    *of_field->last = m;
+    of_field->last = &m->same;
+    d->moved = true;
+}
+
+struct slice diff_name(struct diff *d, const char *family, struct slice a, const char *separator,
+                       struct slice b)
+{
+    buffer_clear(&d->scratch);
+    buffer_add_text(&d->scratch, family);
+    buffer_add_slice(&d->scratch, a);
+    buffer_add_text(&d->scratch, separator);
+    buffer_add_slice(&d->scratch, b);
+    return buffer_slice(&d->scratch);
+}
+
+const struct diff_move *diff_key_moves(struct diff *d, const char *family, struct slice a,
+                                       const char *separator, struct slice b)
+{
+    const struct diff_moves *m = table_find(&d->keys, diff_name(d, family, a, separator, b));
+
+    return m ? m->first : NULL;
+}
+
+const struct diff_move *diff_field_moves(struct diff *d, struct slice key, struct slice field)
+{
+    const struct diff_moves *m = table_find(&d->fields, field_name(d, key, field));
+
+    return m ? m->first : NULL;
+}
+
+/* ---- numbers of the store ---- */
+static int row_number(void *context, void *record, struct slice field, struct slice value)
+{
+    (void)context, (void)field;
+    if (!value.at || !slice_to_int(value, record))
+        *(int64_t *)record = 0;
+    return 0;
+}
+
+int64_t diff_number(struct diff *d, struct slice key, struct slice field)
+{
+    int64_t number = 0;
+    struct store_fetch f = {key, FETCH_HASH, &field, 1, row_number, &number};
+
+    store_fetch(d->memory, &f, 1, NULL);
+    return number;
+}
+
+/* ---- operations ---- */
+/* A tally is set, not added to: what it was is still in the store. */
+static void note_tally(struct diff *d, const struct commit_op *op)
+{
+    struct buffer reason = {0};
+    struct target t;
+    int64_t now = 0;
+
+    if (target_parse(op->key, op->field, "", &t, &reason) == 0 &&
+        (op->verb == COMMIT_HDEL || slice_to_int(op->value, &now)))
+        note(d, op->key, op->field, now - diff_number(d, op->key, op->field));
+    buffer_free(&reason);
+}
+
+static void note_op(struct diff *d, const struct commit_op *op)
+{
+    bool set = op->verb == COMMIT_HSET || op->verb == COMMIT_HDEL;
+
+    if (op->verb == COMMIT_HINCRBY && (d->options.all || !begins(op->key, "committee:")))
+        note(d, op->key, op->field, op->amount);
+    else if (set && begins(op->key, "profiles:"))
+        note(d, op->key, op->field, 0);
+    else if (set && d->options.all && (begins(op->key, "ballot:") || begins(op->key, "meeting:")))
+        note_tally(d, op);
+}
+
+static int watch_commit(struct store *base, const struct commit *c)
+{
+    struct diff *d = ((struct watch *)base)->diff;
+
+    for (size_t i = 0; d->watching && i < c->count; i++)
+        note_op(d, &c->ops[i]);
+    return store_commit(d->memory, c);
+}
+
+/* ---- all else is the store's ---- */
+static int watch_begin(struct store *base, const struct store_look *look)
+{
+    return store_begin(((struct watch *)base)->diff->memory, look);
+}
+
+static int watch_fetch(struct store *base, const struct store_fetch *fetches, size_t count,
+                       void *context)
+{
+    return store_fetch(((struct watch *)base)->diff->memory, fetches, count, context);
+}
+
+static int watch_keys(struct store *base, store_key_fn each, void *arg)
+{
+    return store_keys(((struct watch *)base)->diff->memory, each, arg);
+}
+
+static void watch_drop(struct store *base)
+{
+    store_drop(((struct watch *)base)->diff->memory);
+}
+
+static void watch_free(struct store *base)
+{
+    free(base);
+}
+
+struct store *diff_watch_new(struct diff *d)
+{
+    static const struct store_ops ops = {watch_begin, watch_fetch, watch_commit,
+                                         watch_keys,  watch_drop,  watch_free};
+    struct watch *w = memory_need(sizeof *w);
+
+    *w = (struct watch){{&ops}, d};
+    return &w->base;
+}

@@ -1,0 +1,55 @@
+/* Explaining a number: the facts that add up to it, from the journal's events.
+ *
+ *     explain_run     for every run of events of the partitions that matter, in their order
+ *     explain_finish  the parts of the number, each with its facts, and their sum
+ *
+ * The events are folded by the very functions that count them, into records with no store behind
+ * them; then the share of each record in the number is tallied, one record at a time, by the very
+ * functions that tally it for good.  Beside each fact stands where its newest version came from.
+ * Memory grows with the facts that can matter: those of one committee, of one member, or, for a
+ * group, all there are. */
+#ifndef WORKERS_EXPLAIN_H
+#define WORKERS_EXPLAIN_H
+
+#include "workers/apply.h"
+#include "workers/audit/target.h"
+#include "workers/audit/witness.h"
+#include "workers/walk.h"
+
+struct explain;
+
+/* A fact by its newest version, and what that replaced. */
+struct explain_fact {
+    struct table_entry entry;
+    struct witness witness;
+    struct slice replaced; /* the id of the version that was the newest before; absent: none was */
+    uint64_t replaced_offset;
+};
+
+/* One part of the number. */
+struct explain_part {
+    int64_t amount;
+    struct slice member;               /* whose part it is */
+    const struct explain_fact **facts; /* the one that counts, then those that it rests on */
+    size_t count;                      /* at least 1 */
+};
+
+/* The target is borrowed; `recall` settles ties as for apply_new. */
+struct explain *explain_new(const struct target *t, apply_recall_fn recall, void *arg);
+void explain_free(struct explain *x);
+
+/* Only events received up to this moment count. */
+void explain_until(struct explain *x, int64_t as_of_ms);
+
+/* Whether the partition's events can matter. */
+bool explain_needs(const struct explain *x, unsigned partition, unsigned partitions);
+
+/* A walk_fn; the argument is the struct explain.  0; an error of the recall; ERR_CORRUPT for bytes
+ * that are no event. */
+int explain_run(void *explain, const struct walk_run *run);
+
+/* After the last run.  The parts stand in the journal's order, by partition and offset, and live as
+ * long as the explain. */
+const struct explain_part *explain_finish(struct explain *x, size_t *ret_count, int64_t *ret_sum);
+
+#endif

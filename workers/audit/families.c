@@ -1,0 +1,142 @@
+/* The families of keys; see families.h. */
+#include "workers/audit/families.h"
+
+#include "proto/date.h"
+#include "workers/group.h"
+
+static const struct family families[] = {
+    /* facts and counters */
+    {"member:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
+    {"committee:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
+    {"seat:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
+    {"ballot:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
+    {"votes:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
+    {"meeting:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
+    {"attendance:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
+    {"seats:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
+    {"adoptions:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
+    {"profile:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
+    {"profiles:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
+    {"tenure:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
+    {"index:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
+    {"facts", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
+    {"ballots:open", FETCH_ZSET, WRITER_EVENTS, CARE_EXACT},
+    /* a name may stay behind after its counters are gone */
+    {"committees", FETCH_HASH, WRITER_EVENTS, CARE_LENIENT},
+    {"members", FETCH_SET, WRITER_EVENTS, CARE_LENIENT},
+    {"groups", FETCH_SET, WRITER_EVENTS, CARE_LENIENT},
+    {"periods", FETCH_SET, WRITER_EVENTS, CARE_LENIENT},
+    /* derived */
+    {"group:", FETCH_HASH, WRITER_DERIVED, CARE_EXACT},
+    {"standing:", FETCH_HASH, WRITER_DERIVED, CARE_EXACT},
+    {"effective:", FETCH_HASH, WRITER_DERIVED, CARE_EXACT},
+    {"risk:", FETCH_HASH, WRITER_DERIVED, CARE_EXACT},
+    {"watch", FETCH_ZSET, WRITER_DERIVED, CARE_EXACT},
+    /* the way here; of meta, see family_compares */
+    {"meta", FETCH_HASH, WRITER_PLACES, CARE_EXACT},
+    {"offset:", FETCH_HASH, WRITER_PLACES, CARE_IGNORED},
+    {"derived", FETCH_HASH, WRITER_PLACES, CARE_IGNORED},
+    {"dirty", FETCH_SET, WRITER_PLACES, CARE_IGNORED},
+    {"deriving", FETCH_SET, WRITER_PLACES, CARE_IGNORED},
+    {"changes", FETCH_STREAM, WRITER_PLACES, CARE_IGNORED},
+};
+
+static bool is_of(const struct family *f, struct slice key)
+{
+    size_t size = strlen(f->name);
+
+    if (f->name[size - 1] != ':')
+        return slice_is(key, f->name);
+    return key.size > size && memcmp(key.at, f->name, size) == 0;
+}
+
+const struct family *family_of(struct slice key)
+{
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        if (is_of(&families[i], key))
+            return &families[i];
+    return NULL;
+}
+
+bool family_is_marks(const struct family *f)
+{
+    struct slice name = slice_of(f->name);
+
+    return slice_is(name, "dirty") || slice_is(name, "deriving");
+}
+
+static bool is_period(struct slice text)
+{
+    date_days last;
+
+    return period_last_day(text, &last);
+}
+
+/* The marks that commits leave: who derives stops at any other, for good. */
+static bool is_mark(struct slice mark)
+{
+    struct slice kind, committee, member;
+    date_days from;
+
+    if (slice_is(mark, "members"))
+        return true;
+    if (!slice_cut(&mark, '|', &kind))
+        return false;
+    if (slice_is(kind, "watch"))
+        return true;
+    if (slice_is(kind, "period"))
+        return is_period(mark);
+    if (slice_is(kind, "seats"))
+        return slice_cut(&mark, '|', &committee) && date_parse(mark, &from);
+    return slice_is(kind, "seat") && slice_cut(&mark, '|', &committee) &&
+           slice_cut(&mark, '|', &member) && mark.size == 4 && is_period(mark);
+}
+
+/* Of meta, what follows from the facts: the rest says which program wrote last. */
+bool family_compares(const struct family *f, struct slice field)
+{
+    if (slice_is(slice_of(f->name), "meta"))
+        return slice_is(field, "schema") || slice_is(field, "groups");
+    if (family_is_marks(f))
+        return !is_mark(field);
+    return f->care != CARE_IGNORED;
+}
+
+/* Events that come to nothing are derived from or not, as they come in one commit or in several. */
+struct slice family_default(const struct family *f, struct slice field)
+{
+    if (slice_is(slice_of(f->name), "meta") && slice_is(field, "groups"))
+        return slice_of("none");
+    return (struct slice){0};
+}
+
+bool family_is_list(const struct family *f)
+{
+    struct slice name = slice_of(f->name);
+
+    return slice_is(name, "periods") || slice_is(name, "groups");
+}
+
+static bool begins(struct slice text, struct slice with)
+{
+    return text.size >= with.size && memcmp(text.at, with.at, with.size) == 0;
+}
+
+static bool ends(struct slice text, struct slice with)
+{
+    return text.size >= with.size &&
+           memcmp(text.at + text.size - with.size, with.at, with.size) == 0;
+}
+
+/* member:M:PERIOD, group:G:PERIOD: a period holds no colon, nor does a group. */
+bool family_lists(struct slice set, struct slice name, struct slice key)
+{
+    static const struct slice member = {"member:", 7}, group = {"group:", 6};
+
+    if (slice_is(set, "periods") && begins(key, member) && key.size > name.size)
+        return ends(key, name) && key.at[key.size - name.size - 1] == ':';
+    if (slice_is(set, "groups") && begins(key, group) && key.size > group.size + name.size)
+        return begins(slice_make(key.at + group.size, key.size - group.size), name) &&
+               key.at[group.size + name.size] == ':';
+    return false;
+}

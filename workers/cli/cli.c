@@ -1,0 +1,118 @@
+/* What the verbs share; see cli.h. */
+#include "workers/cli/cli.h"
+
+#include "proto/error.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+enum { KEY_PUBLISH = 0x100, KEY_READ, KEY_REDIS, KEY_PREFIX, KEY_CONFIG };
+
+static const struct argp_option option_table[] = {
+    {"dir", 'd', "DIR", 0, "the stack's folder (default: $TURNOUT_DIR, else ./run)", 1},
+    {"publish", KEY_PUBLISH, "ENDPOINT", 0, "the broker's publish endpoint", 1},
+    {"read", KEY_READ, "ENDPOINT", 0, "the broker's read endpoint", 1},
+    {"redis", KEY_REDIS, "ADDRESS", 0, "Redis: a socket's path, or HOST:PORT", 1},
+    {"prefix", KEY_PREFIX, "TEXT", 0, "before every key in Redis (default: turnout:)", 1},
+    {"config", KEY_CONFIG, "FILE", 0, "thresholds (default: DIR/turnout.conf, if there)", 1},
+    {0}};
+
+static char *in_dir(const char *format, const char *dir)
+{
+    char *path = NULL;
+
+    if (asprintf(&path, format, dir) < 0)
+        abort();
+    return path;
+}
+
+static void stack_end(struct cli_stack *s)
+{
+    if (!s->dir)
+        s->dir = getenv("TURNOUT_DIR");
+    if (!s->dir || !*s->dir)
+        s->dir = "run";
+    s->publish = s->publish ? strdup(s->publish) : in_dir("ipc://%s/publish.sock", s->dir);
+    s->read = s->read ? strdup(s->read) : in_dir("ipc://%s/read.sock", s->dir);
+    s->redis = s->redis ? strdup(s->redis) : in_dir("%s/redis.sock", s->dir);
+    s->prefix = s->prefix ? s->prefix : STORE_PREFIX;
+}
+
+static error_t stack_parse(int key, char *arg, struct argp_state *state)
+{
+    struct cli_stack *s = state->input;
+
+    switch (key) {
+    case 'd':
+        s->dir = arg;
+        return 0;
+    case KEY_PUBLISH:
+        s->publish = arg;
+        return 0;
+    case KEY_READ:
+        s->read = arg;
+        return 0;
+    case KEY_REDIS:
+        s->redis = arg;
+        return 0;
+    case KEY_PREFIX:
+        s->prefix = arg;
+        return 0;
+    case KEY_CONFIG:
+        s->config = arg;
+        return 0;
+    case ARGP_KEY_END:
+        stack_end(s);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+const struct argp cli_stack_argp = {option_table, stack_parse, NULL, NULL, NULL, NULL, NULL};
+
+void cli_stack_free(struct cli_stack *s)
+{
+    free((void *)(uintptr_t)s->publish);
+    free((void *)(uintptr_t)s->read);
+    free((void *)(uintptr_t)s->redis);
+}
+
+int cli_config(const struct cli_stack *s, struct config *ret)
+{
+    char *path = s->config ? strdup(s->config) : in_dir("%s/turnout.conf", s->dir);
+    char reason[256];
+    int error = config_read(path, s->config != NULL, ret, reason, sizeof reason);
+
+    if (error < 0)
+        fprintf(stderr, "%s: %s\n", program_invocation_short_name, reason);
+    free(path);
+    return error;
+}
+
+int cli_connect(const struct cli_stack *s, int timeout_ms, struct reader **ret)
+{
+    return client_connect(s->read, timeout_ms, ret);
+}
+
+int cli_exit_status(int error)
+{
+    switch (error) {
+    case 0:
+        return EX_OK;
+    case ERR_TIMEOUT:
+    case ERR_LOST:
+        return EX_UNAVAILABLE;
+    case ERR_AGAIN:
+        return EX_TEMPFAIL;
+    case ERR_CONFIG:
+    case ERR_VERSION:
+    case ERR_FOREIGN:
+        return EX_CONFIG;
+    default:
+        return EXIT_FAILURE;
+    }
+}

@@ -1,0 +1,37 @@
+/* How verbs answer; see cli_out.h. */
+#include "workers/cli/cli_out.h"
+
+#include "proto/error.h"
+#include "workers/cli/cli.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sysexits.h>
+
+void cli_form_set(enum cli_form *form, enum cli_form wanted, struct argp_state *state)
+{
+    if (*form != FORM_TEXT && *form != wanted)
+        argp_error(state, "either --csv or --json");
+    *form = wanted;
+}
+
+int cli_write(const char *verb, struct buffer *text)
+{
+    size_t size = text->size;
+
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is an exit status, like any other failure */
+    buffer_clear(text);
+    if ((size == 0 || fwrite(text->at, 1, size, stdout) == size) && fflush(stdout) == 0)
+        return EX_OK;
+    if (errno != EPIPE)
+        fprintf(stderr, "turnout %s: standard output: %s\n", verb, strerror(errno));
+    return EX_IOERR;
+}
+
+int cli_fail(const char *verb, const char *whom, const char *where, int error)
+{
+    fprintf(stderr, "turnout %s: %s at %s: %s\n", verb, whom, where,
+            error == ERR_LOST || error == ERR_TIMEOUT ? "does not answer" : error_text(error));
+    return cli_exit_status(error);
+}

@@ -1,0 +1,231 @@
+/* turnout status: broker, journal, workers and lag, as a table or as JSON. */
+#include "proto/clock.h"
+#include "proto/error.h"
+#include "workers/cli/cli.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#define ANSWER_MS 3000
+
+struct status {
+    struct cli_stack stack;
+    bool json;
+    bool redis;   /* it answered */
+    bool foreign; /* and stands for another journal */
+    struct wire_report report;
+    struct applied applied[WIRE_MAX_PARTS];
+    uint64_t lag_events;
+    int64_t lag_ms;
+};
+
+static const struct argp_option option_table[] = {{"json", 'j', 0, 0, "as one JSON object", 0},
+                                                  {0}};
+
+static error_t option_parse(int key, char *arg, struct argp_state *state)
+{
+    struct status *s = state->input;
+
+    (void)arg;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &s->stack;
+        return 0;
+    case 'j':
+        s->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_usage(state);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* Whether there is a lag to speak of. */
+static bool lag_known(const struct status *s)
+{
+    return s->redis && !s->foreign;
+}
+
+/* The age of the oldest event that Redis does not stand for yet. */
+static void work_out_lag(struct status *s)
+{
+    int64_t oldest_ms = INT64_MAX;
+
+    for (unsigned p = 0; p < s->report.count; p++)
+        s->foreign |= applied_foreign(&s->applied[p], s->report.log, s->report.ends[p]);
+
+    for (unsigned p = 0; p < s->report.count; p++) {
+        if (s->applied[p].offset >= s->report.ends[p])
+            continue;
+        s->lag_events += s->report.ends[p] - s->applied[p].offset;
+        if (s->report.received_ms[p] && s->report.received_ms[p] < oldest_ms)
+            oldest_ms = s->report.received_ms[p];
+    }
+    if (s->lag_events && oldest_ms != INT64_MAX)
+        s->lag_ms = clock_wall_ms() - oldest_ms;
+}
+
+/* Redis first, so that the broker can say how old the first unapplied events are. */
+static int ask(struct status *s, struct reader *r)
+{
+    struct store *store = store_redis_new(s->stack.redis, s->stack.prefix, ANSWER_MS);
+    unsigned count = reader_partitions(r);
+    uint64_t offsets[WIRE_MAX_PARTS];
+    int error;
+
+    s->redis = store_applied(store, count, s->applied) == 0;
+    for (unsigned p = 0; p < count; p++)
+        offsets[p] = s->applied[p].offset;
+    error = client_report(r, offsets, count, ANSWER_MS, &s->report);
+    if (error == 0)
+        work_out_lag(s);
+    store_free(store);
+    return error;
+}
+
+static json_t *text(struct slice s)
+{
+    return json_stringn(s.at, s.size);
+}
+
+static json_t *numbers(const uint64_t *n, uint32_t count)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < count; i++)
+        json_array_append_new(list, json_integer((json_int_t)n[i]));
+    return list;
+}
+
+static json_t *partitions_json(const struct status *s)
+{
+    json_t *list = json_array();
+
+    for (uint32_t p = 0; p < s->report.count; p++)
+        json_array_append_new(list, json_pack("{s:i,s:I,s:I}", "partition", (int)p, "end",
+                                              (json_int_t)s->report.ends[p], "applied",
+                                              (json_int_t)s->applied[p].offset));
+    return list;
+}
+
+static json_t *workers_json(const struct wire_report *r)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < r->worker_count; i++) {
+        const struct wire_peer *w = &r->workers[i];
+        json_array_append_new(list,
+                              json_pack("{s:o,s:I,s:I,s:o}", "name", text(w->name), "pid",
+                                        (json_int_t)w->pid, "silent_ms", (json_int_t)w->silent_ms,
+                                        "partitions", numbers(w->partitions, w->count)));
+    }
+    return list;
+}
+
+static uint64_t events_of(const struct wire_report *r)
+{
+    uint64_t events = 0;
+
+    for (uint32_t p = 0; p < r->count; p++)
+        events += r->ends[p];
+    return events;
+}
+
+/* null when it is not known: Redis does not answer, or stands for another journal. */
+static json_t *lag_json(const struct status *s)
+{
+    if (!lag_known(s))
+        return json_null();
+    return json_pack("{s:I,s:f}", "events", (json_int_t)s->lag_events, "seconds",
+                     (double)s->lag_ms / 1000);
+}
+
+static void print_json(const struct status *s)
+{
+    const struct wire_report *r = &s->report;
+    json_t *broker =
+        json_pack("{s:o,s:o,s:I,s:I,s:I,s:I}", "server", text(r->server), "log", text(r->log),
+                  "uptime_ms", (json_int_t)r->uptime_ms, "accepted", (json_int_t)r->accepted,
+                  "refused", (json_int_t)r->refused, "producers", (json_int_t)r->producers);
+    json_t *journal =
+        json_pack("{s:I,s:I,s:I,s:I,s:o}", "events", (json_int_t)events_of(r), "bytes",
+                  (json_int_t)r->journal_bytes, "limit_bytes", (json_int_t)r->journal_limit,
+                  "rejects", (json_int_t)r->rejects, "partitions", partitions_json(s));
+    json_t *all = json_pack("{s:o,s:o,s:{s:b,s:b},s:o,s:o}", "broker", broker, "journal", journal,
+                            "redis", "reachable", s->redis, "foreign", s->foreign, "workers",
+                            workers_json(r), "lag", lag_json(s));
+
+    json_dumpf(all, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
+    putchar('\n');
+    json_decref(all);
+}
+
+static void print_table(const struct status *s)
+{
+    const struct wire_report *r = &s->report;
+
+    printf("broker    %.*s, log %.*s, up %" PRIu64 " s\n", (int)r->server.size, r->server.at,
+           (int)r->log.size, r->log.at, r->uptime_ms / 1000);
+    printf("          accepted %" PRIu64 ", refused %" PRIu64 " since its start; %" PRIu64
+           " producers\n",
+           r->accepted, r->refused, r->producers);
+    printf("journal   %" PRIu64 " events in %u partitions, %" PRIu64 " of %" PRIu64 " MiB; %" PRIu64
+           " refused events kept\n",
+           events_of(r), r->count, r->journal_bytes >> 20, r->journal_limit >> 20, r->rejects);
+    printf("redis     %s: %s\n", s->stack.redis,
+           !s->redis    ? "does not answer"
+           : s->foreign ? "stands for another journal, or for more than this one holds"
+                        : "answers");
+    for (uint32_t i = 0; i < r->worker_count; i++) {
+        const struct wire_peer *w = &r->workers[i];
+        printf("worker    %.*s (pid %" PRId64 "): %u partitions\n", (int)w->name.size, w->name.at,
+               w->pid, w->count);
+    }
+    if (r->worker_count == 0)
+        printf("worker    none\n");
+    if (lag_known(s))
+        printf("lag       %" PRIu64 " events, %.3f s\n", s->lag_events, (double)s->lag_ms / 1000);
+    else
+        printf("lag       not known\n");
+}
+
+int cli_status(int argc, char **argv)
+{
+    static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {
+        option_table,
+        option_parse,
+        NULL,
+        "Tells how broker, journal and workers do, and how far Redis is behind.  Exit status: 0 "
+        "broker and Redis answer, 69 one of them does not, 78 Redis belongs to another journal.",
+        children,
+        NULL,
+        NULL};
+    struct status s = {0};
+    struct reader *r = NULL;
+    int error;
+
+    argp_parse(&argp, argc, argv, 0, NULL, &s);
+    error = cli_connect(&s.stack, ANSWER_MS, &r);
+    if (error == 0)
+        error = ask(&s, r);
+    if (error == 0 && s.json)
+        print_json(&s);
+    else if (error == 0)
+        print_table(&s);
+    else
+        fprintf(stderr, "turnout status: the broker at %s: %s\n", s.stack.read, error_text(error));
+    reader_free(r);
+    if (error == 0)
+        error = !s.redis ? ERR_LOST : s.foreign ? ERR_FOREIGN : 0;
+    if (fflush(stdout) == EOF)
+        error = ERR_IO;
+    cli_stack_free(&s.stack);
+    return cli_exit_status(error);
+}

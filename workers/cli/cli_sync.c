@@ -1,0 +1,221 @@
+/* turnout sync: waits until Redis stands for all that the broker has acknowledged, and until all
+ * that follows from it is derived. */
+#include "proto/clock.h"
+#include "proto/error.h"
+#include "workers/cli/cli.h"
+#include "workers/cli/cli_out.h"
+#include "workers/derive.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+
+#define TIMEOUT_S  60
+#define CONNECT_MS 10000
+#define LONGEST_MS 20 /* between two looks */
+
+struct sync {
+    struct cli_stack stack;
+    int timeout_s;
+    bool counters; /* only these are wanted */
+    char log[LOG_ID + 1];
+    unsigned partitions;
+    uint64_t ends[WIRE_MAX_PARTS];
+};
+
+/* What is still to come. */
+struct rest {
+    uint64_t events;
+    bool waiting;     /* something is to be derived */
+    uint64_t derived; /* how often it was */
+};
+
+static const struct argp_option option_table[] = {
+    {"timeout", 't', "SECONDS", 0, "give up after so long without progress (default: 60)", 0},
+    {"counters", 'c', 0, 0, "do not wait for groups and seats at risk, which follow", 0},
+    {0}};
+
+static error_t option_parse(int key, char *arg, struct argp_state *state)
+{
+    struct sync *s = state->input;
+
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &s->stack;
+        return 0;
+    case 't':
+        s->timeout_s = atoi(arg);
+        if (s->timeout_s <= 0)
+            argp_error(state, "--timeout takes a number of seconds");
+        return 0;
+    case 'c':
+        s->counters = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_usage(state);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* What has been acknowledged by now.  Redis is looked at first: what it stood for before must be in
+ * the journal afterwards, or it is not this journal that it stands for. */
+static int ask_broker(struct sync *s, struct store *store)
+{
+    struct applied before[WIRE_MAX_PARTS] = {{0}};
+    struct wire_report report;
+    struct reader *r;
+    int error = cli_connect(&s->stack, CONNECT_MS, &r);
+
+    if (error < 0)
+        return error;
+    if (store_applied(store, reader_partitions(r), before) < 0)
+        memset(before, 0, sizeof before); /* Redis may be on its way back */
+    error = client_report(r, NULL, 0, CONNECT_MS, &report);
+    for (unsigned p = 0; error == 0 && p < report.count; p++)
+        if (applied_foreign(&before[p], report.log, report.ends[p]))
+            error = ERR_FOREIGN;
+    if (error == 0 && report.log.size == LOG_ID) {
+        memcpy(s->log, report.log.at, LOG_ID);
+        s->partitions = report.count;
+        for (unsigned p = 0; p < report.count; p++)
+            s->ends[p] = report.ends[p];
+    }
+    reader_free(r);
+    return error;
+}
+
+static int look_at_events(struct sync *s, struct store *store, uint64_t *ret_left)
+{
+    struct applied applied[WIRE_MAX_PARTS];
+    int error = store_applied(store, s->partitions, applied);
+
+    *ret_left = 0;
+    for (unsigned p = 0; p < s->partitions && error == 0; p++) {
+        if (applied_foreign(&applied[p], slice_of(s->log), UINT64_MAX))
+            error = ERR_FOREIGN;
+        else if (applied[p].offset < s->ends[p])
+            *ret_left += s->ends[p] - applied[p].offset;
+    }
+    return error;
+}
+
+static int look_at_derived(struct store *store, struct rest *ret)
+{
+    unsigned place = PLACE_DERIVED;
+    struct applied derived;
+    struct store_look look = {.places = &place, .count = 1, .ret_applied = &derived};
+    int error = store_begin(store, &look);
+
+    ret->derived = derived.offset;
+    return error ? error : derive_waiting(store, &ret->waiting);
+}
+
+static int look(struct sync *s, struct store *store, struct rest *ret)
+{
+    int error = look_at_events(s, store, &ret->events);
+
+    ret->waiting = false;
+    if (error == 0 && ret->events == 0 && !s->counters)
+        error = look_at_derived(store, ret);
+    return error;
+}
+
+static void pause_ms(int ms)
+{
+    struct timespec t = {0, ms * 1000000L};
+
+    nanosleep(&t, NULL);
+}
+
+static bool rest_same(const struct rest *a, const struct rest *b)
+{
+    return a->events == b->events && a->waiting == b->waiting && a->derived == b->derived;
+}
+
+static void tell_rest(const struct rest *left)
+{
+    if (left->events)
+        fprintf(stderr, "turnout sync: no progress; %" PRIu64 " events are not in Redis\n",
+                left->events);
+    else
+        fprintf(stderr, "turnout sync: no progress; all events are in Redis, but nobody derives "
+                        "groups and seats at risk: does a worker run?\n");
+}
+
+/* Redis may come and go meanwhile; only standing still for too long ends the wait. */
+static int wait_for_redis(struct sync *s, struct store *store)
+{
+    struct rest left = {0}, last = {.events = UINT64_MAX};
+    int64_t moved_ms = clock_mono_ms();
+    int error, wait = 1;
+
+    for (;;) {
+        error = look(s, store, &left);
+        if (error == ERR_FOREIGN || error == ERR_CONFIG ||
+            (error == 0 && left.events == 0 && !left.waiting))
+            return error;
+        if (error == 0 && !rest_same(&left, &last)) {
+            last = left;
+            moved_ms = clock_mono_ms();
+        }
+        if (clock_mono_ms() - moved_ms > (int64_t)s->timeout_s * 1000)
+            break;
+        pause_ms(wait);
+        wait = wait * 2 < LONGEST_MS ? wait * 2 : LONGEST_MS;
+    }
+    if (error < 0)
+        return error;
+    tell_rest(&left);
+    return ERR_TIMEOUT;
+}
+
+static int fail(const char *whom, const char *where, int error)
+{
+    if (error == ERR_TIMEOUT || error == ERR_LOST)
+        return cli_fail("sync", whom, where, ERR_LOST);
+    fprintf(stderr, "turnout sync: %s\n", error_text(error));
+    return cli_exit_status(error);
+}
+
+static int sync_run(struct sync *s, struct store *store)
+{
+    int error = ask_broker(s, store);
+
+    if (error < 0)
+        return fail("the broker", s->stack.read, error);
+    error = wait_for_redis(s, store);
+    if (error == ERR_TIMEOUT)
+        return EX_TEMPFAIL; /* which has been told */
+    return error < 0 ? fail("Redis", s->stack.redis, error) : EX_OK;
+}
+
+int cli_sync(int argc, char **argv)
+{
+    static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {
+        option_table,
+        option_parse,
+        NULL,
+        "Returns when all events that the broker had acknowledged are in Redis, and with them the "
+        "groups and seats at risk that follow from them.\vExit status: 0 they are, 64 usage, 69 "
+        "the broker or Redis cannot be reached, 75 nothing moves, 78 Redis belongs to another "
+        "journal.",
+        children,
+        NULL,
+        NULL};
+    struct sync s = {.timeout_s = TIMEOUT_S};
+    struct store *store;
+    int status;
+
+    argp_parse(&argp, argc, argv, 0, NULL, &s);
+    store = store_redis_new(s.stack.redis, s.stack.prefix, CONNECT_MS / 2);
+    status = sync_run(&s, store);
+    store_free(store);
+    cli_stack_free(&s.stack);
+    return status;
+}

@@ -1,0 +1,343 @@
+/* turnout why: the facts that add up to a number.
+ *
+ *     look     the number in Redis, and the offsets that it stands for
+ *     walk     the journal's events before these offsets, of the partitions that can matter
+ *     tell     one line a part, and the sum beside what Redis has
+ *
+ * With --as-of the walk takes what had been received by then, and Redis is not asked. */
+#include "proto/clock.h"
+#include "proto/error.h"
+#include "workers/audit/explain.h"
+#include "workers/audit/live.h"
+#include "workers/audit/moment.h"
+#include "workers/cli/cli.h"
+#include "workers/cli/cli_out.h"
+#include "workers/recall.h"
+#include "workers/table_text.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#define ANSWER_MS   3000
+#define PATIENCE_MS 15000 /* for groups to be derived */
+#define WRITE_BYTES ((size_t)1 << 16)
+
+enum { KEY_AS_OF = 0x200, KEY_PROGRESS };
+
+struct why {
+    struct cli_stack stack;
+    const char *key, *field;
+    bool json, then, progress; /* then: as of as_of_ms */
+    int64_t as_of_ms;
+    struct target target;
+    struct reader *reader;
+    struct live live;
+    uint64_t ends[WIRE_MAX_PARTS]; /* of the journal, then of what is read */
+    unsigned partitions;
+};
+
+static const struct argp_option option_table[] = {
+    {"as-of", KEY_AS_OF, "TIME", 0,
+     "of what had been received by then; Redis is not asked: " MOMENT_FORMS, 0},
+    {"json", 'j', 0, 0, "one JSON object a line, the last one {\"sum\":N,\"redis\":N}", 0},
+    {"progress", KEY_PROGRESS, 0, 0, "tell of progress also when standard error is no terminal", 0},
+    {0}};
+
+static error_t take_argument(struct why *w, char *arg, struct argp_state *state)
+{
+    if (state->arg_num > 1)
+        return ARGP_ERR_UNKNOWN;
+    *(state->arg_num ? &w->field : &w->key) = arg;
+    return 0;
+}
+
+static error_t option_parse(int key, char *arg, struct argp_state *state)
+{
+    struct why *w = state->input;
+
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &w->stack;
+        return 0;
+    case KEY_AS_OF:
+        w->then = true;
+        if (moment_parse(slice_of(arg), clock_wall_ms(), &w->as_of_ms) < 0)
+            argp_error(state, "--as-of takes a time: " MOMENT_FORMS);
+        return 0;
+    case 'j':
+        w->json = true;
+        return 0;
+    case KEY_PROGRESS:
+        w->progress = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        return take_argument(w, arg, state);
+    case ARGP_KEY_END:
+        if (state->arg_num < 2)
+            argp_usage(state);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* ---- look ---- */
+static int read_live(struct why *w)
+{
+    struct store *store = store_redis_new(w->stack.redis, w->stack.prefix, ANSWER_MS);
+    struct slice key = w->target.key, field = w->target.field;
+    bool group = w->target.family == TARGET_GROUP;
+    int error = group ? live_read_derived(store, w->partitions, key, field, PATIENCE_MS, &w->live)
+                      : live_read(store, w->partitions, key, field, &w->live);
+
+    store_free(store);
+    if (error == ERR_AGAIN && group) {
+        fprintf(stderr,
+                "turnout why: for %d s there was always something left to be derived for "
+                "groups: is a worker running? --as-of asks the journal alone\n",
+                PATIENCE_MS / 1000);
+        return cli_exit_status(error);
+    }
+    return error < 0 ? cli_fail("why", "Redis", w->stack.redis, error) : EX_OK;
+}
+
+/* Where the journal ends; and, unless it is as of then, whether Redis can be of this journal. */
+static int read_ends(struct why *w)
+{
+    struct wire_report report;
+    int error = client_report(w->reader, NULL, 0, ANSWER_MS, &report);
+
+    for (unsigned p = 0; error == 0 && p < report.count; p++) {
+        w->ends[p] = report.ends[p];
+        if (!w->then && applied_foreign(&w->live.applied[p], report.log, report.ends[p]))
+            error = ERR_FOREIGN;
+    }
+    reader_reset(w->reader);
+    if (error == ERR_FOREIGN)
+        return cli_fail("why", "Redis", w->stack.redis, error);
+    return error < 0 ? cli_fail("why", "the broker", w->stack.read, error) : EX_OK;
+}
+
+/* What Redis does not stand for yet is not in its number either. */
+static void stop_where_redis_stands(struct why *w)
+{
+    uint64_t behind = 0;
+
+    for (unsigned p = 0; p < w->partitions; p++) {
+        behind += w->ends[p] - w->live.applied[p].offset;
+        w->ends[p] = w->live.applied[p].offset;
+    }
+    if (behind)
+        fprintf(stderr, "turnout why: the newest %" PRIu64 " events are not in Redis yet\n",
+                behind);
+}
+
+static int look(struct why *w)
+{
+    int status = EX_OK;
+
+    w->partitions = reader_partitions(w->reader);
+    if (!w->then)
+        status = read_live(w);
+    if (status == EX_OK)
+        status = read_ends(w);
+    if (status == EX_OK && !w->then)
+        stop_where_redis_stands(w);
+    return status;
+}
+
+/* ---- walk ---- */
+static int walk(struct why *w, struct explain *x)
+{
+    static const uint64_t from[WIRE_MAX_PARTS];
+    struct progress progress;
+    uint64_t total = 0;
+    int error;
+
+    if (w->then)
+        explain_until(x, w->as_of_ms);
+    for (unsigned p = 0; p < w->partitions; p++) {
+        if (!explain_needs(x, p, w->partitions))
+            w->ends[p] = 0;
+        total += w->ends[p];
+    }
+    progress_begin(&progress, "reading events", total, w->progress);
+    error = walk_journal(w->reader, from, w->ends, w->partitions, explain_run, x, &progress);
+    progress_end(&progress);
+    return error < 0 ? cli_fail("why", "the broker", w->stack.read, error) : EX_OK;
+}
+
+/* ---- tell ---- */
+static void part_text(const struct explain_part *part, struct buffer *out)
+{
+    const struct explain_fact *f = part->facts[0];
+
+    if (part->amount > 0)
+        buffer_add(out, "+", 1);
+    buffer_add_int(out, part->amount);
+    buffer_add_text(out, "  ");
+    text_add_clean(out, part->member);
+    buffer_add_text(out, "  ");
+    witness_text(&f->witness, out);
+    buffer_add_text(out, " replaced=");
+    text_add_clean(out, f->replaced.at ? f->replaced : slice_of("-"));
+    if (f->replaced.at) {
+        buffer_add(out, "@", 1);
+        witness_place(f->witness.partition, f->replaced_offset, out);
+    }
+    for (size_t i = 1; i < part->count; i++) {
+        buffer_add_text(out, i == 1 ? "  with " : ", ");
+        witness_brief(&part->facts[i]->witness, out);
+    }
+    buffer_add(out, "\n", 1);
+}
+
+static json_t *fact_json(const struct explain_fact *f)
+{
+    json_t *object = witness_json(&f->witness);
+    json_t *replaced = json_null();
+
+    if (f->replaced.at)
+        replaced =
+            json_pack("{s:o,s:I,s:I}", "id", witness_string(f->replaced), "partition",
+                      (json_int_t)f->witness.partition, "offset", (json_int_t)f->replaced_offset);
+    json_object_set_new(object, "replaced", replaced);
+    return object;
+}
+
+static void part_json(const struct explain_part *part, struct buffer *out)
+{
+    json_t *line = json_pack("{s:I,s:o}", "amount", (json_int_t)part->amount, "member",
+                             witness_string(part->member));
+    json_t *fact = fact_json(part->facts[0]), *with = json_array();
+
+    json_object_update(line, fact);
+    json_decref(fact);
+    for (size_t i = 1; i < part->count; i++)
+        json_array_append_new(with, fact_json(part->facts[i]));
+    json_object_set_new(line, "with", with);
+    witness_line(line, out);
+}
+
+static bool agrees(const struct why *w, int64_t sum)
+{
+    return w->then || (w->live.numeric && w->live.number == sum);
+}
+
+static void sum_json(const struct why *w, int64_t sum, struct buffer *out)
+{
+    json_t *redis = w->then           ? json_null()
+                    : w->live.numeric ? json_integer(w->live.number)
+                                      : witness_string(slice_of(w->live.text));
+
+    witness_line(json_pack("{s:I,s:o}", "sum", (json_int_t)sum, "redis", redis), out);
+}
+
+static void sum_text(const struct why *w, int64_t sum, struct buffer *out)
+{
+    int64_t more = w->live.number - sum;
+    char moment[MOMENT_TEXT];
+
+    buffer_add_text(out, "sum ");
+    buffer_add_int(out, sum);
+    if (w->then) {
+        moment_format(w->as_of_ms, moment);
+        buffer_add_text(out, " as of ");
+        buffer_add_text(out, moment);
+    } else {
+        buffer_add_text(out, ", Redis has ");
+        text_add_clean(out, slice_of(w->live.there ? w->live.text : "0"));
+    }
+    if (!agrees(w, sum) && !w->live.numeric) {
+        buffer_add_text(out, ": no number");
+    } else if (!agrees(w, sum)) {
+        buffer_add_text(out, ": ");
+        buffer_add_int(out, more > 0 ? more : -more);
+        buffer_add_text(out, more > 0 ? " too many" : " too few");
+    }
+    buffer_add(out, "\n", 1);
+}
+
+static int tell(const struct why *w, struct explain *x)
+{
+    struct buffer out = {0};
+    const struct explain_part *parts;
+    size_t count;
+    int64_t sum;
+    int status = EX_OK;
+
+    parts = explain_finish(x, &count, &sum);
+    for (size_t i = 0; i < count && status == EX_OK; i++) {
+        (w->json ? part_json : part_text)(&parts[i], &out);
+        if (out.size > WRITE_BYTES)
+            status = cli_write("why", &out);
+    }
+    (w->json ? sum_json : sum_text)(w, sum, &out);
+    if (status == EX_OK)
+        status = cli_write("why", &out);
+    buffer_free(&out);
+    return status != EX_OK ? status : agrees(w, sum) ? EX_OK : EXIT_FAILURE;
+}
+
+static int answer(struct why *w)
+{
+    int status, error = cli_connect(&w->stack, ANSWER_MS, &w->reader);
+    struct explain *x;
+
+    if (error < 0)
+        return cli_fail("why", "the broker", w->stack.read, error);
+    status = look(w);
+    if (status != EX_OK)
+        return status;
+    x = explain_new(&w->target, recall_from_broker, (void *)(uintptr_t)w->stack.read);
+    status = walk(w, x);
+    if (status == EX_OK)
+        status = tell(w, x);
+    explain_free(x);
+    return status;
+}
+
+int cli_why(int argc, char **argv)
+{
+    static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {
+        option_table,
+        option_parse,
+        "KEY FIELD",
+        "Tells which facts add up to a number in Redis, one a line: how much each adds and for "
+        "which member, what it is about and states, the event's id, source and time, its place "
+        "PARTITION:OFFSET in the journal, the event that it replaced, and the other facts it rests "
+        "on.  A duty that was missed has no vote: its facts are the ballot's and the seat's "
+        "notices.  The last line is the sum, beside what Redis has."
+        "\v"
+        "KEY, with or without the prefix, and FIELD:\n"
+        "  member:M:PERIOD  committee:C:YEAR  seat:C|M:YEAR  their counters\n"
+        "  ballot:C|B  meeting:C|MT                          their tallies\n"
+        "  group:G:PERIOD  group:G-without-top3:PERIOD       counters, members, seats,\n"
+        "                                                    X.num and X.den of figures\n"
+        "\n"
+        "  turnout why member:KE:2026 technical.votes\n"
+        "  turnout why 'seat:ISO/TC 207|KE:2026' technical.ballots.missed\n"
+        "  turnout why group:developing:2026 voting.num --as-of 2026-06-30\n"
+        "\n"
+        "Exit status: 0 the sum is what Redis has, 1 it is not, 64 there is no such number, 69 the "
+        "broker or Redis cannot be reached, 75 groups do not come to rest, 78 Redis belongs to "
+        "another journal.",
+        children,
+        NULL,
+        NULL};
+    struct why w = {.json = false};
+    struct buffer reason = {0};
+    int status = EX_USAGE;
+
+    argp_parse(&argp, argc, argv, 0, NULL, &w);
+    if (target_parse(slice_of(w.key), slice_of(w.field), w.stack.prefix, &w.target, &reason) == 0)
+        status = answer(&w);
+    else
+        fprintf(stderr, "turnout why: %.*s\n", (int)reason.size, reason.at);
+    reader_free(w.reader);
+    buffer_free(&reason);
+    cli_stack_free(&w.stack);
+    return status;
+}

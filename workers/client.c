@@ -1,0 +1,58 @@
+/* A client of the broker; see client.h. */
+#include "workers/client.h"
+
+#include "proto/clock.h"
+#include "proto/error.h"
+
+/* Receives until there is a session other than the one given, or a message. */
+static int await(struct reader *r, int64_t end_ms, uint64_t session, struct wire_message *ret)
+{
+    struct slice payload;
+    int64_t left;
+    int error;
+
+    while ((left = end_ms - clock_mono_ms()) > 0) {
+        error = reader_receive(r, -1, left < 20 ? (int)left : 20, ret, &payload);
+        if (error != ERR_AGAIN)
+            return error;
+        ret->kind = WIRE_UNKNOWN;
+        if (reader_session(r) && reader_session(r) != session)
+            return 0;
+    }
+    return ERR_TIMEOUT;
+}
+
+int client_connect(const char *endpoint, int timeout_ms, struct reader **ret)
+{
+    struct wire_message m;
+    int error = reader_new(endpoint, "client", "turnout", ret);
+
+    if (error < 0)
+        return error;
+    error = await(*ret, clock_mono_ms() + timeout_ms, 0, &m);
+    if (error < 0) {
+        reader_free(*ret);
+        *ret = NULL;
+    }
+    return error;
+}
+
+int client_report(struct reader *r, const uint64_t *offsets, unsigned count, int timeout_ms,
+                  struct wire_report *ret)
+{
+    struct wire_message ask = {.kind = WIRE_STATUS, .status = {offsets ? count : 0, offsets}}, m;
+    int64_t end_ms = clock_mono_ms() + timeout_ms;
+    uint64_t session = 0;
+    int error;
+
+    do {
+        if (reader_session(r) != session) { /* asked in the old session: ask again in the new */
+            session = reader_session(r);
+            reader_send(r, &ask);
+        }
+        error = await(r, end_ms, session, &m);
+    } while (error == 0 && (m.kind != WIRE_REPORT || reader_session(r) != session));
+    if (error == 0)
+        *ret = m.report;
+    return error;
+}

@@ -1,0 +1,15 @@
+/* A client of the broker: who is no worker, reads the journal and asks how things are. */
+#ifndef WORKERS_CLIENT_H
+#define WORKERS_CLIENT_H
+
+#include "workers/reader.h"
+
+/* A client session at the broker's read endpoint; ERR_TIMEOUT when it does not answer. */
+int client_connect(const char *endpoint, int timeout_ms, struct reader **ret);
+
+/* Asks for a report; `offsets` (may be NULL) as of struct wire_status.  The report's slices live
+ * until the next call on the reader, its arrays until reader_reset. */
+int client_report(struct reader *r, const uint64_t *offsets, unsigned count, int timeout_ms,
+                  struct wire_report *ret);
+
+#endif
