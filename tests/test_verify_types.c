@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "proto/clock.h"
+#include "proto/date.h"
 #include "tests/scene.h"
 
 /* ---- what verify says ---- */
@@ -180,6 +182,22 @@ static void a_repair_that_fails_leaves_no_hold(void **state)
 }
 
 /* ---- rules ---- */
+/* A P-seat that has missed a DIS this year, whatever year it is. */
+static void put_at_risk(struct scene *s)
+{
+    int year = date_to_civil(date_of_ms(clock_wall_ms())).year;
+    char lines[512];
+
+    snprintf(lines, sizeof lines,
+             "{\"type\":\"seat\",\"id\":\"risk-1\",\"time\":1,\"committee\":\"AT RISK\","
+             "\"member\":\"KE\",\"from\":\"2000-01-01\",\"role\":\"P\"}\n"
+             "{\"type\":\"ballot\",\"id\":\"risk-2\",\"time\":1,\"committee\":\"AT RISK\","
+             "\"ballot\":\"B\",\"kind\":\"DIS\",\"closes\":\"%d-01-01\",\"status\":\"closed\"}\n",
+             year);
+    stack_publish_lines(s->stack, slice_of(lines));
+    stack_sync(s->stack);
+}
+
 /* The watch list is right by the rules of those who derive it. */
 static void other_rules_than_the_workers_have_are_told_and_not_used(void **state)
 {
@@ -191,6 +209,7 @@ static void other_rules_than_the_workers_have_are_told_and_not_used(void **state
     assert_non_null(f);
     fputs("risk.missed_dis = 9\nrisk.cib_min = 50\nrisk.meetings_run = 8\nrisk.warn_days = 0\n", f);
     assert_int_equal(fclose(f), 0);
+    put_at_risk(&s);
     assert_true(redis_do(s.redis, "ZCARD", "turnout:watch")->number > 0);
     struct run r = RUN(s.stack, "turnout", "verify", "--repair", "--config", path);
     assert_int_equal(r.status, 0);
