@@ -49,13 +49,6 @@ static void set_period(struct board_verb *v, char *arg, struct argp_state *state
         argp_error(state, "--period takes a year such as 2026 or a month such as 2026-03");
 }
 
-static void set_moment(struct board_verb *v, char *arg, struct argp_state *state)
-{
-    v->then = true;
-    if (moment_parse(slice_of(arg), clock_wall_ms(), &v->as_of_ms) < 0)
-        argp_error(state, "--as-of takes a time: " MOMENT_FORMS);
-}
-
 static error_t option_parse(int key, char *arg, struct argp_state *state)
 {
     struct board_verb *v = state->input;
@@ -80,7 +73,8 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
         v->ask.all = true;
         return 0;
     case KEY_AS_OF:
-        set_moment(v, arg, state);
+        v->then = true;
+        v->as_of_ms = cli_moment("--as-of", arg, state);
         return 0;
     case KEY_PROGRESS:
         v->progress = true;

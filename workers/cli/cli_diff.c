@@ -40,13 +40,6 @@ static const struct argp_option option_table[] = {
     {"progress", KEY_PROGRESS, 0, 0, "tell of progress also when standard error is no terminal", 0},
     {0}};
 
-static void set_moment(int64_t *ret_ms, const char *option, const char *arg,
-                       struct argp_state *state)
-{
-    if (moment_parse(slice_of(arg), clock_wall_ms(), ret_ms) < 0)
-        argp_error(state, "%s takes a time: " MOMENT_FORMS, option);
-}
-
 static void set_defaults(struct diff_verb *v, struct argp_state *state)
 {
     if (!v->till)
@@ -67,11 +60,11 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_FROM:
         v->since = true;
-        set_moment(&v->from_ms, "--from", arg, state);
+        v->from_ms = cli_moment("--from", arg, state);
         return 0;
     case KEY_TO:
         v->till = true;
-        set_moment(&v->to_ms, "--to", arg, state);
+        v->to_ms = cli_moment("--to", arg, state);
         return 0;
     case KEY_ALL:
         v->all = true;

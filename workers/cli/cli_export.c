@@ -1,5 +1,4 @@
 /* turnout export: a selection of all numbers and facts as tidy CSV, and what the fields mean. */
-#include "proto/clock.h"
 #include "workers/audit/as_of.h"
 #include "workers/audit/moment.h"
 #include "workers/cli/cli.h"
@@ -58,13 +57,6 @@ static void add_period(struct export_verb *v, const char *name, struct argp_stat
     name_list_add(&v->ask.periods, slice_of(name));
 }
 
-static void set_moment(struct export_verb *v, const char *arg, struct argp_state *state)
-{
-    v->then = true;
-    if (moment_parse(slice_of(arg), clock_wall_ms(), &v->as_of_ms) < 0)
-        argp_error(state, "--as-of takes a time: " MOMENT_FORMS);
-}
-
 static error_t filter_parse(int key, char *arg, struct export_verb *v)
 {
     struct name_list *list = key == 'm'   ? &v->ask.members
@@ -97,7 +89,8 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
         v->dictionary = true;
         return 0;
     case KEY_AS_OF:
-        set_moment(v, arg, state);
+        v->then = true;
+        v->as_of_ms = cli_moment("--as-of", arg, state);
         return 0;
     case KEY_PROGRESS:
         v->progress = true;

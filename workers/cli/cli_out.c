@@ -1,7 +1,9 @@
 /* How verbs answer; see cli_out.h. */
 #include "workers/cli/cli_out.h"
 
+#include "proto/clock.h"
 #include "proto/error.h"
+#include "workers/audit/moment.h"
 #include "workers/cli/cli.h"
 
 #include <errno.h>
@@ -14,6 +16,15 @@ void cli_form_set(enum cli_form *form, enum cli_form wanted, struct argp_state *
     if (*form != FORM_TEXT && *form != wanted)
         argp_error(state, "either --csv or --json");
     *form = wanted;
+}
+
+int64_t cli_moment(const char *option, const char *arg, struct argp_state *state)
+{
+    int64_t ms = 0;
+
+    if (moment_parse(slice_of(arg), clock_wall_ms(), &ms) < 0)
+        argp_error(state, "%s takes a time: " MOMENT_FORMS, option);
+    return ms;
 }
 
 int cli_write(const char *verb, struct buffer *text)

@@ -12,6 +12,9 @@ enum cli_form { FORM_TEXT, FORM_CSV, FORM_JSON };
 /* For --csv and --json, of which only one can be; another one ends the program. */
 void cli_form_set(enum cli_form *form, enum cli_form wanted, struct argp_state *state);
 
+/* The moment that an option's TIME says; what is none ends the program. */
+int64_t cli_moment(const char *option, const char *arg, struct argp_state *state);
+
 /* Writes the text to standard output and forgets it.  EX_OK; or EX_IOERR after a sentence on
  * standard error, unless it is a pipe that nobody reads any more: then silently. */
 int cli_write(const char *verb, struct buffer *text);

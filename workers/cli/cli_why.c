@@ -5,7 +5,6 @@
  *     tell     one line a part, and the sum beside what Redis has
  *
  * With --as-of the walk takes what had been received by then, and Redis is not asked. */
-#include "proto/clock.h"
 #include "proto/error.h"
 #include "workers/audit/explain.h"
 #include "workers/audit/live.h"
@@ -62,8 +61,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_AS_OF:
         w->then = true;
-        if (moment_parse(slice_of(arg), clock_wall_ms(), &w->as_of_ms) < 0)
-            argp_error(state, "--as-of takes a time: " MOMENT_FORMS);
+        w->as_of_ms = cli_moment("--as-of", arg, state);
         return 0;
     case 'j':
         w->json = true;
