@@ -21,7 +21,6 @@ struct text_table {
     struct buffer scratch;
     size_t columns, count, room;
     size_t *widths;
-    bool *right;
     struct cell *cells;
 };
 
@@ -31,7 +30,6 @@ struct text_table *text_table_new(size_t columns)
 
     *t = (struct text_table){.columns = columns};
     t->widths = arena_need(&t->arena, columns * sizeof *t->widths);
-    t->right = arena_need(&t->arena, columns * sizeof *t->right);
     return t;
 }
 
@@ -43,11 +41,6 @@ void text_table_free(struct text_table *t)
     buffer_free(&t->scratch);
     free(t->cells);
     free(t);
-}
-
-void text_table_right(struct text_table *t, size_t column)
-{
-    t->right[column] = true;
 }
 
 void text_table_add(struct text_table *t, struct slice text, enum text_style style)
@@ -83,12 +76,11 @@ void text_table_print(const struct text_table *t, bool colour, struct buffer *ou
         const struct cell *c = &t->cells[i];
         size_t column = i % t->columns, left = t->widths[column] - c->width;
         if (c->width) {
-            add_spaces(out, owed + (t->right[column] ? left : 0));
+            add_spaces(out, owed);
             text_add_styled(out, c->text, c->style, colour);
-            owed = GAP + (t->right[column] ? 0 : left);
-        } else {
-            owed += GAP + left;
+            owed = 0;
         }
+        owed += GAP + left;
         if (column == t->columns - 1 || i == t->count - 1) {
             buffer_add(out, "\n", 1);
             owed = 0;

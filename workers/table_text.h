@@ -16,9 +16,6 @@ struct text_table;
 struct text_table *text_table_new(size_t columns);
 void text_table_free(struct text_table *t); /* NULL is allowed */
 
-/* Cells of the column end, instead of begin, below each other. */
-void text_table_right(struct text_table *t, size_t column);
-
 /* The next cell, from left to right and then in the next row.  The text is copied. */
 void text_table_add(struct text_table *t, struct slice text, enum text_style style);
 

@@ -281,7 +281,7 @@ static int worker_look(struct worker *w)
     int64_t now_ms = clock_mono_ms(), schema = STORE_SCHEMA;
     int error = store_applied(w->store, w->partitions, applied);
 
-    if (error == 0)
+    if (error == 0 && worker_lacks(w)) /* while it is followed, it fits */
         error = store_schema(w->store, &schema);
     if (error < 0 || !worker_fits(w, applied, schema))
         return error;
