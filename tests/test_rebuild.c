@@ -5,6 +5,9 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -68,6 +71,39 @@ static void keys_of_an_older_schema_are_made_new(void **state)
     assert_right(&s);
     scene_publish(&s, 2000);
     assert_right(&s);
+    scene_free(&s);
+}
+
+static bool log_says(struct scene *s, const char *words)
+{
+    char log[65536] = "";
+    FILE *f = fopen(stack_path(s->stack, "log/worker-1.log"), "r");
+
+    assert_non_null(f);
+    assert_true(fread(log, 1, sizeof log - 1, f) > 0);
+    fclose(f);
+    return strstr(log, words) != NULL;
+}
+
+static void workers_leave_keys_of_an_older_schema_alone(void **state)
+{
+    struct scene s = scene_new("older schema", 1000);
+
+    (void)state;
+    for (int i = 1; i <= 2; i++)
+        kill(stack_pid(s.stack, i == 1 ? "worker-1" : "worker-2"), SIGKILL);
+    MEDDLE(&s, "HSET", "turnout:meta", "schema", "1");
+    struct dump *before = stack_dump(s.stack);
+    scene_publish(&s, 1000);
+    stack_start(s.stack);
+    while (!log_says(&s, "run turnout rebuild"))
+        usleep(20000);
+    struct dump *after = stack_dump(s.stack);
+    assert_int_equal(dump_compare(before, after, board_care, stdout, NULL), 0);
+    rebuild_well(s.stack, NULL);
+    assert_right(&s);
+    dump_free(before);
+    dump_free(after);
     scene_free(&s);
 }
 
@@ -304,6 +340,7 @@ int main(void)
         cmocka_unit_test(a_rebuilt_board_is_the_same_board),
         cmocka_unit_test(what_should_not_be_there_goes_and_what_is_not_ours_stays),
         cmocka_unit_test(keys_of_an_older_schema_are_made_new),
+        cmocka_unit_test(workers_leave_keys_of_an_older_schema_alone),
         cmocka_unit_test(the_change_feed_tells_of_it),
         cmocka_unit_test(an_empty_journal_gives_an_empty_board),
         cmocka_unit_test(readers_see_the_old_board_or_the_new_one),
