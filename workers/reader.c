@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define HELLO_AGAIN_MS 500
+#define LINGER_MS      100 /* for a BYE */
 
 struct reader {
     const char *endpoint, *role, *name;
@@ -18,6 +19,7 @@ struct reader {
     struct arena arena;
     struct buffer header;
     uint64_t session, sessions; /* session: 0 while there is none */
+    bool away;                  /* there shall be none: link is NULL */
     int64_t heard_ms, asked_ms; /* when something came; when we last said HELLO or PING */
     char log[LOG_ID + 1];
     unsigned partitions;
@@ -49,7 +51,7 @@ void reader_free(struct reader *r)
         return;
     if (r->session)
         reader_send(r, &(struct wire_message){.kind = WIRE_BYE});
-    link_close(r->link, 100);
+    link_close(r->link, LINGER_MS);
     arena_free(&r->arena);
     buffer_free(&r->header);
     free(r);
@@ -109,10 +111,37 @@ static void begin_again(struct reader *r, int64_t now_ms)
     say_hello(r, now_ms);
 }
 
+void reader_leave(struct reader *r)
+{
+    if (r->away)
+        return;
+    if (r->session)
+        reader_send(r, &(struct wire_message){.kind = WIRE_BYE});
+    link_close(r->link, LINGER_MS);
+    r->link = NULL;
+    r->session = 0;
+    r->away = true;
+}
+
+void reader_join(struct reader *r)
+{
+    if (!r->away)
+        return;
+    r->away = false;
+    begin_again(r, clock_mono_ms());
+}
+
+bool reader_away(const struct reader *r)
+{
+    return r->away;
+}
+
 static void keep_alive(struct reader *r)
 {
     int64_t now_ms = clock_mono_ms();
 
+    if (r->away)
+        return;
     if (!r->session) {
         if (now_ms - r->asked_ms >= HELLO_AGAIN_MS)
             say_hello(r, now_ms);

@@ -23,6 +23,12 @@ int reader_receive(struct reader *r, int fd, int timeout_ms, struct wire_message
                    struct slice *ret_payload);
 void reader_reset(struct reader *r);
 
+/* Ends the session and stays away, so that the broker gives to others what was ours, until
+ * reader_join; meanwhile reader_receive only waits. */
+void reader_leave(struct reader *r);
+void reader_join(struct reader *r);
+bool reader_away(const struct reader *r);
+
 /* 0 before the first WELCOME; afterwards a number that changes with each new session. */
 uint64_t reader_session(const struct reader *r);
 

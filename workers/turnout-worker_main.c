@@ -1,4 +1,4 @@
-/* turnout-worker: options, signals, and worker_run. */
+/* turnout-worker: options, signals, and the store; everything else is in worker.c. */
 #include "proto/error.h"
 #include "proto/log.h"
 #include "workers/cli/cli.h"
@@ -60,6 +60,25 @@ static int stop_open(void)
     return signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* The broker gives a silent worker 3 s: a reply that takes longer than this is lost. */
+#define REDIS_LIMIT_MS 2000
+
+static int work(const struct options *o, const struct rules *rules, const char *name)
+{
+    struct worker_config config = {
+        .endpoint = o->stack.read, .redis = o->stack.redis, .name = name, .rules = *rules};
+    struct store *store = store_redis_new(o->stack.redis, o->stack.prefix, REDIS_LIMIT_MS);
+    int stop_fd = stop_open(), error;
+    struct worker *w = NULL;
+
+    error = worker_new(&config, store, &w);
+    if (error == 0)
+        error = worker_run(w, stop_fd);
+    worker_free(w);
+    store_free(store);
+    return error;
+}
+
 int main(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
@@ -78,12 +97,7 @@ int main(int argc, char **argv)
     log_open("turnout-worker", o.level);
     if (cli_config(&o.stack, &file) < 0)
         return EX_CONFIG;
-    struct worker_config config = {.endpoint = o.stack.read,
-                                   .redis = o.stack.redis,
-                                   .prefix = o.stack.prefix,
-                                   .name = o.name ? o.name : name,
-                                   .rules = file.rules};
-    error = worker_run(&config, stop_open());
+    error = work(&o, &file.rules, o.name ? o.name : name);
     if (error < 0)
         log_error("%s", error_text(error));
     cli_stack_free(&o.stack);

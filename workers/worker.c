@@ -2,7 +2,11 @@
  *
  * For each assigned partition it has a stream.  A stream is first `lost`: its offset is read from
  * Redis, and the broker asked for the events from there on; then it is followed.  Whatever goes
- * wrong makes all streams lost again, and nothing else needs to be remembered. */
+ * wrong makes all streams lost again, and nothing else needs to be remembered.
+ *
+ * Happy path: worker_new, worker_run until told to stop.  What can fail: Redis (begin again, and
+ * leave the partitions to others when it takes long), the broker (the reader begins anew), and for
+ * good only a setting that cannot work. */
 #include "workers/worker.h"
 
 #include "proto/clock.h"
@@ -20,13 +24,12 @@
 
 /* Two windows of each of 8 partitions are in memory at most (one in the inbox, one on its way):
  * 2 * 8 * 512 KiB = 8 MiB; a window holds some 4,000 votes. */
-#define STREAM_CREDIT  ((uint64_t)512 << 10)
-#define REDIS_LIMIT_MS 2000 /* a reply that takes longer is lost; the broker gives us 3 s */
-#define LOOK_MS        500  /* how often Redis is asked whether it still stands where we left it */
-#define AGAIN_MS       200  /* pause after Redis could not be used */
-#define HELD_MS        20   /* pause while somebody holds the partitions */
-#define COMPLAIN_MS    10000
-#define DERIVE_SHARE   3 /* while events wait, at most a quarter of the time goes into deriving */
+#define STREAM_CREDIT ((uint64_t)512 << 10)
+#define LOOK_MS       500 /* how often Redis is asked whether it still stands where we left it */
+#define AGAIN_MS      200 /* pause after Redis could not be used */
+#define HELD_MS       20  /* pause while somebody holds the partitions */
+#define COMPLAIN_MS   10000
+#define DERIVE_SHARE  3 /* while events wait, at most a quarter of the time goes into deriving */
 
 struct stream {
     bool assigned, followed;
@@ -47,6 +50,8 @@ struct worker {
     struct stream streams[WIRE_MAX_PARTS];
     unsigned partitions;
     int64_t look_ms, again_ms, complained_ms;
+    bool unusable;               /* Redis, at the last attempt */
+    int64_t unusable_ms;         /* since when */
     int64_t held, held_seen_ms;  /* the hold seen last, and when first */
     int64_t derived_ms, rest_ms; /* when the last round began; until when events come first */
 };
@@ -65,10 +70,32 @@ static void worker_forget(struct worker *w)
     apply_forget(w->apply);
 }
 
+/* What Redis answers shows that it can be used. */
+static void worker_answered(struct worker *w)
+{
+    w->unusable = false;
+}
+
+/* As long as it has a session the broker leaves it its partitions, which nobody then serves. */
+static void worker_unanswered(struct worker *w, int64_t now_ms)
+{
+    if (!w->unusable)
+        w->unusable_ms = now_ms;
+    w->unusable = true;
+    if (reader_away(w->reader) || now_ms - w->unusable_ms < WORKER_PATIENCE_MS)
+        return;
+    log_warn("redis at %s cannot be used: leaving the partitions to others", w->config->redis);
+    reader_leave(w->reader);
+}
+
 static void worker_failed(struct worker *w, int error)
 {
     int64_t now_ms = clock_mono_ms();
 
+    if (error == ERR_LOST || error == ERR_AGAIN)
+        worker_unanswered(w, now_ms);
+    else
+        worker_answered(w);
     if (error == ERR_CONFLICT) {
         log_info("another commit came first, or Redis is not what it was; looking again");
     } else {
@@ -281,6 +308,8 @@ static int worker_look(struct worker *w)
     int64_t now_ms = clock_mono_ms(), schema = STORE_SCHEMA;
     int error = store_applied(w->store, w->partitions, applied);
 
+    if (error == 0)
+        worker_answered(w);
     if (error == 0 && worker_lacks(w)) /* while it is followed, it fits */
         error = store_schema(w->store, &schema);
     if (error < 0 || !worker_fits(w, applied, schema))
@@ -299,11 +328,33 @@ static int worker_look(struct worker *w)
     return 0;
 }
 
+/* Away from the broker: back to it once Redis answers. */
+static int worker_return(struct worker *w, int64_t now_ms)
+{
+    struct applied applied;
+    int error;
+
+    if (now_ms < w->again_ms)
+        return 0;
+    error = store_applied(w->store, 1, &applied);
+    if (error < 0) {
+        if (error != ERR_CONFIG)
+            worker_failed(w, error);
+        return error == ERR_CONFIG ? error : 0;
+    }
+    log_info("redis at %s can be used again", w->config->redis);
+    worker_answered(w);
+    reader_join(w->reader);
+    return 0;
+}
+
 static int worker_locate(struct worker *w)
 {
     int64_t now_ms = clock_mono_ms();
     int error;
 
+    if (reader_away(w->reader))
+        return worker_return(w, now_ms);
     if (!w->session || now_ms < w->again_ms || (!worker_lacks(w) && now_ms - w->look_ms < LOOK_MS))
         return 0;
     w->look_ms = now_ms;
@@ -381,6 +432,8 @@ static int worker_apply(struct worker *w)
 
     if (error == ERR_CORRUPT)
         error = batches_apply_singly(w, batches, count);
+    if (error == 0 && count)
+        worker_answered(w);
     if (error < 0 && error != ERR_CONFIG)
         worker_failed(w, error);
     return error == ERR_CONFIG ? error : 0;
@@ -389,7 +442,7 @@ static int worker_apply(struct worker *w)
 /* Whether a round may begin, or the one under way go on. */
 static bool derive_due(const struct worker *w, int64_t now_ms)
 {
-    if (w->partitions == 0 || now_ms < w->again_ms || worker_lacks(w))
+    if (w->partitions == 0 || reader_away(w->reader) || now_ms < w->again_ms || worker_lacks(w))
         return false;
     if (w->inbox.count && now_ms < w->rest_ms)
         return false;
@@ -436,32 +489,55 @@ static bool stop_asked(int stop_fd)
     return stop_fd >= 0 && poll(&p, 1, 0) > 0;
 }
 
-int worker_run(const struct worker_config *config, int stop_fd)
+int worker_new(const struct worker_config *config, struct store *store, struct worker **ret)
 {
     struct worker *w = memory_need(sizeof *w);
     int error;
 
     memset(w, 0, sizeof *w);
     w->config = config;
+    w->store = store;
     w->complained_ms = -COMPLAIN_MS;
-    w->store = store_redis_new(config->redis, config->prefix, REDIS_LIMIT_MS);
     w->apply = apply_new(w->store, recall_from_broker, (void *)(uintptr_t)config->endpoint);
     w->derive = derive_new(w->store, &config->rules);
     error = reader_new(config->endpoint, "worker", config->name, &w->reader);
-    while (error == 0 && !stop_asked(stop_fd)) {
-        error = worker_receive(w, stop_fd);
-        if (error == 0)
-            error = worker_locate(w);
-        if (error == 0)
-            error = worker_apply(w);
-        if (error == 0)
-            error = worker_derive(w);
+    if (error < 0) {
+        worker_free(w);
+        return error;
     }
+    *ret = w;
+    return 0;
+}
+
+void worker_free(struct worker *w)
+{
+    if (!w)
+        return;
     reader_free(w->reader);
     apply_free(w->apply);
     derive_free(w->derive);
-    store_free(w->store);
     inbox_free(&w->inbox);
     free(w);
+}
+
+int worker_round(struct worker *w, int stop_fd)
+{
+    int error = worker_receive(w, stop_fd);
+
+    if (error == 0)
+        error = worker_locate(w);
+    if (error == 0)
+        error = worker_apply(w);
+    if (error == 0)
+        error = worker_derive(w);
+    return error;
+}
+
+int worker_run(struct worker *w, int stop_fd)
+{
+    int error = 0;
+
+    while (error == 0 && !stop_asked(stop_fd))
+        error = worker_round(w, stop_fd);
     return error;
 }
