@@ -8,41 +8,11 @@
 
 #include "proto/error.h"
 #include "proto/pack.h"
+#include "proto/wire_inner.h"
 
 const struct slice wire_preamble = {"TRNT\x01", 5};
 
-/* No number is above 2^63-1, so that languages without unsigned integers can hold them all. */
-#define NUMBER_MAX ((uint64_t)INT64_MAX)
-
-struct reader {
-    struct pack_reader in;
-    struct arena *arena;
-    size_t payload_size;
-};
-
-/* ---- what all kinds are made of ---- */
-
-static void check(struct reader *r, bool holds)
-{
-    if (!holds)
-        r->in.failed = true;
-}
-
-static uint64_t read_number(struct reader *r, uint64_t least, uint64_t most)
-{
-    uint64_t number = pack_read_uint(&r->in);
-
-    check(r, number >= least && number <= most);
-    return r->in.failed ? least : number;
-}
-
-static struct slice read_text(struct reader *r, size_t most)
-{
-    struct slice text = pack_read_str(&r->in);
-
-    check(r, text.size <= most);
-    return text;
-}
+/* ---- what several kinds are made of ---- */
 
 static struct slice read_log(struct reader *r)
 {
@@ -54,45 +24,8 @@ static struct slice read_log(struct reader *r)
     return log;
 }
 
-/* Opens a list whose items take at least `item_bytes` each: the count, 0 after a fault. */
-static uint32_t read_list(struct reader *r, size_t item_bytes, uint32_t most)
-{
-    uint32_t count = pack_read_array(&r->in);
-
-    check(r, count <= most && count <= r->in.rest.size / item_bytes);
-    return r->in.failed ? 0 : count;
-}
-
-/* Opens a record of `items` items; returns how many more a later version has put behind them. */
-static uint32_t read_record(struct reader *r, uint32_t items)
-{
-    uint32_t count = pack_read_array(&r->in);
-
-    check(r, count >= items);
-    return r->in.failed ? 0 : count - items;
-}
-
-static void skip_items(struct reader *r, uint32_t count)
-{
-    while (count-- > 0 && !r->in.failed)
-        pack_skip(&r->in);
-}
-
-/* An array in the arena of the items of a list; of one item where the list is empty. */
-static void *need_items(struct reader *r, uint32_t count, size_t size)
-{
-    return arena_need(r->arena, size * (count ? count : 1));
-}
-
-static void pack_numbers(struct buffer *out, const uint64_t *numbers, uint32_t count)
-{
-    pack_array(out, count);
-    for (uint32_t i = 0; i < count; i++)
-        pack_uint(out, numbers[i]);
-}
-
 /* One number for each partition at most, none of them above `most`. */
-static const uint64_t *read_numbers(struct reader *r, uint64_t most, uint32_t *ret_count)
+static const uint64_t *read_offsets(struct reader *r, uint64_t most, uint32_t *ret_count)
 {
     uint32_t count = *ret_count = read_list(r, 1, WIRE_MAX_PARTS);
     uint64_t *numbers = need_items(r, count, sizeof *numbers);
@@ -320,7 +253,7 @@ static void encode_assign(const struct wire_message *m, struct buffer *out)
 
 static void decode_assign(struct reader *r, struct wire_message *m)
 {
-    m->assign.partitions = read_numbers(r, WIRE_MAX_PARTS - 1, &m->assign.count);
+    m->assign.partitions = read_offsets(r, WIRE_MAX_PARTS - 1, &m->assign.count);
 }
 
 /* ---- how things stand ---- */
@@ -332,7 +265,7 @@ static void encode_status(const struct wire_message *m, struct buffer *out)
 
 static void decode_status(struct reader *r, struct wire_message *m)
 {
-    m->status.offsets = read_numbers(r, NUMBER_MAX, &m->status.count);
+    m->status.offsets = read_offsets(r, NUMBER_MAX, &m->status.count);
 }
 
 static void pack_worker(struct buffer *out, const struct wire_peer *w)
@@ -351,7 +284,7 @@ static void read_worker(struct reader *r, struct wire_peer *ret)
     ret->name = read_text(r, WIRE_NAME);
     ret->pid = (int64_t)read_number(r, 0, NUMBER_MAX);
     ret->silent_ms = read_number(r, 0, NUMBER_MAX);
-    ret->partitions = read_numbers(r, WIRE_MAX_PARTS - 1, &ret->count);
+    ret->partitions = read_offsets(r, WIRE_MAX_PARTS - 1, &ret->count);
     skip_items(r, more);
 }
 
@@ -379,7 +312,7 @@ static void encode_report(const struct wire_message *m, struct buffer *out)
 
 static void read_partitions(struct reader *r, struct wire_report *p)
 {
-    p->ends = read_numbers(r, NUMBER_MAX, &p->count);
+    p->ends = read_offsets(r, NUMBER_MAX, &p->count);
     int64_t *received_ms = need_items(r, p->count, sizeof *received_ms);
     check(r, read_list(r, 1, WIRE_MAX_PARTS) == p->count);
     for (uint32_t i = 0; i < p->count; i++)
@@ -447,6 +380,11 @@ static const struct codec {
     [WIRE_REPORT] = {12, false, encode_report, decode_report},
     [WIRE_ERROR] = {3, false, encode_error, decode_error},
     [WIRE_BYE] = {0, false, encode_nothing, decode_nothing},
+    [WIRE_REJECTS] = {2, false, wire_encode_rejects, wire_decode_rejects},
+    [WIRE_REJECTED] = {1, true, wire_encode_rejected, wire_decode_rejected},
+    [WIRE_REDRIVE] = {1, false, wire_encode_numbers, wire_decode_numbers},
+    [WIRE_DROP] = {1, false, wire_encode_numbers, wire_decode_numbers},
+    [WIRE_SETTLED] = {1, false, wire_encode_settled, wire_decode_settled},
 };
 
 void wire_encode(const struct wire_message *m, struct buffer *out)

@@ -5,7 +5,7 @@
  *
  *     frame 0   "TRNT" and the version, 5 bytes: 54 52 4e 54 01
  *     frame 1   header: a msgpack array, its first item the kind
- *     frame 2   payload (PUBLISH and BATCH only): events, one after the other
+ *     frame 2   payload (PUBLISH, BATCH, REJECTED): events, one after the other
  *
  * More items in a header than its kind has are ignored, so that fields can be added. */
 #ifndef PROTO_WIRE_H
@@ -27,25 +27,31 @@ extern const struct slice wire_preamble; /* frame 0 */
 #define WIRE_LOG              32    /* hex digits of a log's id */
 #define WIRE_WINDOW           65536 /* events a producer may have unacknowledged */
 #define WIRE_WINDOW_BYTES     (16 * 1024 * 1024)
+#define WIRE_MAX_NUMBERS      1024 /* refused events asked for, redriven or dropped at once */
 #define WIRE_HEARTBEAT_MS     1000 /* silence after which to PING; three times that is death */
 #define WIRE_MAX_HEARTBEAT_MS 60000
 
 enum wire_kind {
-    WIRE_UNKNOWN = 0, /* only ever decoded: a kind of some later version; ignore it */
-    WIRE_HELLO = 1,   /* to broker:   who speaks */
-    WIRE_WELCOME = 2, /* from broker: the log and the limits */
-    WIRE_PUBLISH = 3, /* to broker:   a batch of events, numbered */
-    WIRE_PUBACK = 4,  /* from broker: a range of them is done; those refused, with reasons */
-    WIRE_READ = 5,    /* to broker:   send this partition from this offset on */
-    WIRE_BATCH = 6,   /* from broker: events of a partition */
-    WIRE_CREDIT = 7,  /* to broker:   so many more bytes of that stream */
-    WIRE_ASSIGN = 8,  /* from broker: the partitions this worker should serve, all of them */
-    WIRE_PING = 9,    /* both ways */
-    WIRE_PONG = 10,   /* both ways */
-    WIRE_STATUS = 11, /* to broker:   how do you do */
-    WIRE_REPORT = 12, /* from broker: the answer */
-    WIRE_ERROR = 13,  /* from broker: this cannot be done; the session is over if `fatal` */
-    WIRE_BYE = 14,    /* to broker:   do not wait for me */
+    WIRE_UNKNOWN = 0,   /* only ever decoded: a kind of some later version; ignore it */
+    WIRE_HELLO = 1,     /* to broker:   who speaks */
+    WIRE_WELCOME = 2,   /* from broker: the log and the limits */
+    WIRE_PUBLISH = 3,   /* to broker:   a batch of events, numbered */
+    WIRE_PUBACK = 4,    /* from broker: a range of them is done; those refused, with reasons */
+    WIRE_READ = 5,      /* to broker:   send this partition from this offset on */
+    WIRE_BATCH = 6,     /* from broker: events of a partition */
+    WIRE_CREDIT = 7,    /* to broker:   so many more bytes of that stream */
+    WIRE_ASSIGN = 8,    /* from broker: the partitions this worker should serve, all of them */
+    WIRE_PING = 9,      /* both ways */
+    WIRE_PONG = 10,     /* both ways */
+    WIRE_STATUS = 11,   /* to broker:   how do you do */
+    WIRE_REPORT = 12,   /* from broker: the answer */
+    WIRE_ERROR = 13,    /* from broker: this cannot be done; the session is over if `fatal` */
+    WIRE_BYE = 14,      /* to broker:   do not wait for me */
+    WIRE_REJECTS = 15,  /* to broker:   send the refused events from this number on */
+    WIRE_REJECTED = 16, /* from broker: some of them */
+    WIRE_REDRIVE = 17,  /* to broker:   judge these anew */
+    WIRE_DROP = 18,     /* to broker:   forget these */
+    WIRE_SETTLED = 19,  /* from broker: what became of them */
     WIRE_KINDS
 };
 
@@ -122,6 +128,31 @@ struct wire_error {
     struct slice code, reason; /* hello-first, version, bad-message, busy, ahead, corrupt, window */
     bool fatal;
 };
+struct wire_rejects {
+    uint64_t first, most; /* numbers from here on; so many at most */
+};
+struct wire_reject {
+    uint64_t number;
+    int64_t received_ms;
+    struct slice source, code, field, reason;
+    uint64_t size, bytes; /* of the event, and of what was kept of it: its share of the payload */
+};
+struct wire_rejected {
+    uint32_t count; /* 0: there are no more */
+    const struct wire_reject *rejects;
+};
+struct wire_numbers { /* of REDRIVE and DROP */
+    uint32_t count;
+    const uint64_t *numbers; /* they rise */
+};
+struct wire_settlement {
+    uint64_t number;
+    struct slice code, field, reason; /* code "": done, and no longer kept */
+};
+struct wire_settled {
+    uint32_t count;
+    const struct wire_settlement *list;
+};
 
 struct wire_message {
     enum wire_kind kind;
@@ -137,6 +168,10 @@ struct wire_message {
         struct wire_status status;
         struct wire_report report;
         struct wire_error error;
+        struct wire_rejects rejects;
+        struct wire_rejected rejected;
+        struct wire_numbers numbers;
+        struct wire_settled settled;
     };
 };
 

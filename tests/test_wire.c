@@ -311,6 +311,81 @@ static void a_welcome_that_leaves_no_room_for_an_event_is_refused(void **state)
     w = sound, w.heartbeat_ms = WIRE_MAX_HEARTBEAT_MS + 1, welcome_with(w, ERR_PROTOCOL);
 }
 
+/* ---- refused events ---- */
+
+static void numbers_of(enum wire_kind kind, const uint64_t *list, uint32_t count, int expected)
+{
+    struct wire_message m = {.kind = kind, .numbers = {count, list}};
+    struct buffer b = {0};
+
+    wire_encode(&m, &b);
+    assert_decodes_to(&b, 0, expected);
+}
+
+static void numbers_to_redrive_or_drop_rise_and_are_not_too_many(void **state)
+{
+    uint64_t many[WIRE_MAX_NUMBERS + 1];
+
+    (void)state;
+    for (uint64_t i = 0; i <= WIRE_MAX_NUMBERS; i++)
+        many[i] = i + 1;
+    for (enum wire_kind kind = WIRE_REDRIVE; kind <= WIRE_DROP; kind++) {
+        numbers_of(kind, many, WIRE_MAX_NUMBERS, 0);
+        numbers_of(kind, many, WIRE_MAX_NUMBERS + 1, ERR_PROTOCOL);
+        numbers_of(kind, many, 0, ERR_PROTOCOL);
+        numbers_of(kind, (uint64_t[]){0}, 1, ERR_PROTOCOL);
+        numbers_of(kind, (uint64_t[]){7, 7}, 2, ERR_PROTOCOL);
+        numbers_of(kind, (uint64_t[]){8, 7}, 2, ERR_PROTOCOL);
+        numbers_of(kind, (uint64_t[]){7, INT64_MAX - 1}, 2, 0);
+        numbers_of(kind, (uint64_t[]){7, INT64_MAX}, 2, ERR_PROTOCOL);
+    }
+}
+
+static void rejected_of(const struct wire_reject *list, uint32_t count, size_t payload_size,
+                        int expected)
+{
+    struct wire_message m = {.kind = WIRE_REJECTED, .rejected = {count, list}};
+    struct buffer b = {0};
+
+    wire_encode(&m, &b);
+    assert_decodes_to(&b, payload_size, expected);
+}
+
+static void refused_events_rise_and_agree_with_their_payload(void **state)
+{
+    static const struct wire_reject list[] = {{.number = 3, .size = 9000, .bytes = 8192},
+                                              {.number = 5, .size = 10, .bytes = 10},
+                                              {.number = 5, .size = 10, .bytes = 11}};
+
+    (void)state;
+    rejected_of(list, 0, 0, 0);
+    rejected_of(list, 0, 1, ERR_PROTOCOL);
+    rejected_of(list, 2, 8202, 0);
+    rejected_of(list, 2, 8201, ERR_PROTOCOL);
+    rejected_of(list, 2, 8203, ERR_PROTOCOL);
+    rejected_of(list + 1, 2, 21, ERR_PROTOCOL);
+    rejected_of(list + 2, 1, 11, ERR_PROTOCOL);
+}
+
+static void settled_of(uint64_t first, uint64_t second, int expected)
+{
+    const struct wire_settlement list[] = {{.number = first}, {.number = second}};
+    struct wire_message m = {.kind = WIRE_SETTLED, .settled = {2, list}};
+    struct buffer b = {0};
+
+    wire_encode(&m, &b);
+    assert_decodes_to(&b, 0, expected);
+}
+
+static void no_number_is_settled_twice(void **state)
+{
+    (void)state;
+    settled_of(1, 2, 0);
+    settled_of(0, 2, ERR_PROTOCOL);
+    settled_of(2, 2, ERR_PROTOCOL);
+    settled_of(2, 1, ERR_PROTOCOL);
+}
+
 static void what_is_refused_leaves_the_result_untouched(void **state)
 {
     struct wire_message m = {.kind = WIRE_BYE};
@@ -339,6 +414,9 @@ int main(void)
         cmocka_unit_test(lists_of_partitions_have_a_limit),
         cmocka_unit_test(names_have_a_limit),
         cmocka_unit_test(a_welcome_that_leaves_no_room_for_an_event_is_refused),
+        cmocka_unit_test(numbers_to_redrive_or_drop_rise_and_are_not_too_many),
+        cmocka_unit_test(refused_events_rise_and_agree_with_their_payload),
+        cmocka_unit_test(no_number_is_settled_twice),
         cmocka_unit_test(what_is_refused_leaves_the_result_untouched),
     };
 

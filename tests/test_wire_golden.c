@@ -41,6 +41,19 @@ static const struct wire_peer workers[] = {
     {TEXT("worker-2"), 0, 0, 0, partitions},
 };
 
+static const struct wire_reject rejects[] = {
+    {41, 1772366400123, TEXT("election-feed"), TEXT("committee-denied"), TEXT("committee"),
+     TEXT("this key may not publish for ISO/TC 34"), 104, 104},
+    {43, 1772366400456, TEXT("local"), TEXT("too-large"), TEXT(""),
+     TEXT("an event of 9000 bytes; at most 8192 are allowed"), 9000, 8192},
+};
+static const uint64_t numbers[] = {41, 43, 70000};
+static const struct wire_settlement settlements[] = {
+    {41, TEXT(""), TEXT(""), TEXT("")},
+    {43, TEXT("too-large"), TEXT(""), TEXT("an event of 9000 bytes; at most 8192 are allowed")},
+    {70000, TEXT("missing"), TEXT(""), TEXT("no refused event of this number is kept")},
+};
+
 struct golden {
     const char *name;
     size_t payload_size;
@@ -74,6 +87,12 @@ static const struct golden goldens[] = {
      {.kind = WIRE_ERROR,
       .error = {TEXT("hello-first"), TEXT("there is no session: say HELLO"), true}}},
     {"BYE", 0, {.kind = WIRE_BYE}},
+    {"REJECTS", 0, {.kind = WIRE_REJECTS, .rejects = {1, 100}}},
+    {"REJECTED", 8296, {.kind = WIRE_REJECTED, .rejected = {2, rejects}}},
+    {"REJECTED-end", 0, {.kind = WIRE_REJECTED, .rejected = {0, rejects}}},
+    {"REDRIVE", 0, {.kind = WIRE_REDRIVE, .numbers = {3, numbers}}},
+    {"DROP", 0, {.kind = WIRE_DROP, .numbers = {3, numbers}}},
+    {"SETTLED", 0, {.kind = WIRE_SETTLED, .settled = {3, settlements}}},
 };
 #define GOLDENS (sizeof goldens / sizeof *goldens)
 
