@@ -1,4 +1,4 @@
-/* The store in Redis, by hiredis: the only file that knows that library.
+/* The store in Redis, by hiredis: with reply.c the only file that knows that library.
  *
  *     begin    UNWATCH, WATCH offset:P ..., HMGET offset:P log offset time ..., fetches
  *              (a snapshot's fetches come first, between MULTI and EXEC, which ends every WATCH)
@@ -13,6 +13,7 @@
 #include "proto/error.h"
 #include "proto/log.h"
 #include "proto/table.h"
+#include "workers/reply.h"
 #include "workers/resp_commit.h"
 #include "workers/resp_look.h"
 
@@ -22,7 +23,8 @@
 #include <stdlib.h>
 
 /* Keys whose type has been looked at; then they are looked at anew. */
-#define KNOWN_KEYS 200000
+#define KNOWN_KEYS  200000
+#define SCAN_CURSOR 32
 
 struct redis_store {
     struct store base;
@@ -95,17 +97,30 @@ static int reply_take(struct redis_store *s, redisReply **ret)
     return error;
 }
 
-static int replies_skip(struct redis_store *s, size_t count)
+/* `count` times the same word, as Redis gives to commands that have nothing to tell.  Anything else
+ * would mean that replies and commands are no longer in step. */
+static int statuses_take(struct redis_store *s, size_t count, const char *word)
 {
     redisReply *r;
     int error = 0;
 
     for (size_t i = 0; i < count && error == 0; i++) {
         error = reply_take(s, &r);
-        if (error == 0)
-            freeReplyObject(r);
+        if (error < 0)
+            break;
+        if (!reply_is_status(r, word))
+            error = ERR_CORRUPT;
+        freeReplyObject(r);
     }
     return error;
+}
+
+/* What MULTI and the commands behind it, down to EXEC, are answered with. */
+static int queued_take(struct redis_store *s, size_t commands)
+{
+    int error = statuses_take(s, 1, "OK");
+
+    return error < 0 ? error : statuses_take(s, commands, "QUEUED");
 }
 
 static int redis_send(struct redis_store *s)
@@ -146,6 +161,10 @@ static int redis_check(struct redis_store *s)
         error = reply_take(s, &r);
     if (error < 0)
         return error;
+    if (r->type != REDIS_REPLY_STRING) {
+        freeReplyObject(r);
+        return ERR_CORRUPT;
+    }
     policy = info_value(slice_make(r->str, r->len), "maxmemory_policy");
     most = info_value(slice_make(r->str, r->len), "maxmemory");
     if (policy.at && !slice_is(policy, "noeviction") && !slice_is(most, "0")) {
@@ -186,63 +205,9 @@ static int redis_ready(struct redis_store *s)
     return error;
 }
 
-static struct slice reply_slice(const redisReply *r)
-{
-    return r->type == REDIS_REPLY_STRING ? slice_make(r->str, r->len) : (struct slice){0};
-}
-
-/* An entry of a stream: its id and a list of fields and values. */
-static int read_entry(const struct store_fetch *f, const redisReply *entry, void *context)
-{
-    const redisReply *fields;
-    int error;
-
-    if (entry->type != REDIS_REPLY_ARRAY || entry->elements != 2 ||
-        entry->element[1]->type != REDIS_REPLY_ARRAY)
-        return ERR_CORRUPT;
-    fields = entry->element[1];
-    error = f->row(context, f->record, slice_of("id"), reply_slice(entry->element[0]));
-    for (size_t i = 0; i + 2 <= fields->elements && error == 0; i += 2)
-        error = f->row(context, f->record, reply_slice(fields->element[i]),
-                       reply_slice(fields->element[i + 1]));
-    return error;
-}
-
-/* The next row, which begins at element `i`. */
-static int read_row(const struct store_fetch *f, const redisReply *r, size_t i, void *context)
-{
-    struct slice value = reply_slice(r->element[i]);
-
-    switch (f->kind) {
-    case FETCH_SET:
-        return f->row(context, f->record, value, slice_make("", 0));
-    case FETCH_STREAM:
-        return read_entry(f, r->element[i], context);
-    case FETCH_HASH:
-        if (f->fields)
-            return f->row(context, f->record, f->fields[i], value);
-        break;
-    case FETCH_ZSET:
-        break;
-    }
-    return f->row(context, f->record, value, reply_slice(r->element[i + 1]));
-}
-
 static int read_rows(const struct store_fetch *f, const redisReply *r, void *context)
 {
-    bool pairs = f->kind == FETCH_ZSET || (f->kind == FETCH_HASH && !f->fields);
-    size_t step = pairs ? 2 : 1;
-    int error = 0;
-
-    if (r->type == REDIS_REPLY_ERROR)
-        return reply_error(r);
-    if (r->type != REDIS_REPLY_ARRAY || (f->fields && r->elements != f->field_count))
-        return ERR_CORRUPT;
-    for (size_t i = 0; i + step <= r->elements && error == 0; i += step)
-        error = read_row(f, r, i, context);
-    if (error == ERR_CORRUPT)
-        log_error("redis: %.*s holds what turnout did not write", (int)f->key.size, f->key.at);
-    return error;
+    return r->type == REDIS_REPLY_ERROR ? reply_error(r) : reply_rows(f, r, context);
 }
 
 static int read_fetches(struct redis_store *s, const struct store_fetch *fetches, size_t count,
@@ -267,7 +232,7 @@ static int read_fetches(struct redis_store *s, const struct store_fetch *fetches
 static int read_snapshot(struct redis_store *s, const struct store_look *look)
 {
     redisReply *r;
-    int error = replies_skip(s, 1 + look->fetch_count);
+    int error = queued_take(s, look->fetch_count);
 
     if (error == 0)
         error = reply_take(s, &r);
@@ -299,47 +264,16 @@ static int redis_fetch(struct store *base, const struct store_fetch *fetches, si
     return error;
 }
 
-/* A number that is absent while it is 0. */
-static bool reply_number(const redisReply *r, int64_t *ret)
-{
-    struct slice text = reply_slice(r);
-
-    *ret = 0;
-    return !text.at || (slice_to_int(text, ret) && *ret >= 0);
-}
-
-static int read_applied(const redisReply *r, struct applied *ret)
-{
-    struct slice log;
-    int64_t offset, epoch;
-
-    *ret = (struct applied){0};
-    if (r->type != REDIS_REPLY_ARRAY || r->elements != RESP_APPLIED)
-        return ERR_CORRUPT;
-    log = reply_slice(r->element[0]);
-    if (!log.at && !reply_slice(r->element[1]).at)
-        return 0;
-    if (log.size != LOG_ID || !reply_number(r->element[1], &offset) ||
-        !reply_number(r->element[2], &ret->time_ms) || !reply_number(r->element[3], &epoch) ||
-        !reply_number(r->element[4], &ret->held_ms))
-        return ERR_CORRUPT;
-    ret->known = true;
-    memcpy(ret->log, log.at, LOG_ID);
-    ret->offset = (uint64_t)offset;
-    ret->epoch = (uint64_t)epoch;
-    return 0;
-}
-
 static int read_places(struct redis_store *s, const struct store_look *look)
 {
     redisReply *r;
-    int error = replies_skip(s, look->watched ? 2 : 1);
+    int error = statuses_take(s, look->watched ? 2 : 1, "OK");
 
     for (size_t i = 0; i < look->count && error == 0; i++) {
         error = reply_take(s, &r);
         if (error < 0)
             return error;
-        error = read_applied(r, &look->ret_applied[i]);
+        error = reply_applied(r, &look->ret_applied[i]);
         freeReplyObject(r);
     }
     return error;
@@ -367,7 +301,8 @@ static int redis_begin(struct store *base, const struct store_look *look)
     return error;
 }
 
-static int read_exec(struct redis_store *s)
+/* The reply of an EXEC of so many commands. */
+static int read_exec(struct redis_store *s, size_t commands)
 {
     redisReply *r;
     int error = reply_take(s, &r);
@@ -376,7 +311,7 @@ static int read_exec(struct redis_store *s)
         return error;
     if (r->type == REDIS_REPLY_NIL)
         error = ERR_CONFLICT;
-    else if (r->type != REDIS_REPLY_ARRAY)
+    else if (r->type != REDIS_REPLY_ARRAY || r->elements != commands)
         error = ERR_CORRUPT;
     for (size_t i = 0; error == 0 && i < r->elements; i++)
         if (r->element[i]->type == REDIS_REPLY_ERROR) {
@@ -413,8 +348,9 @@ static int read_type(struct redis_store *s, const struct commit_op *op)
 
     if (error < 0)
         return error;
-    if (r->type != REDIS_REPLY_STATUS ||
-        (strcmp(r->str, "none") != 0 && strcmp(r->str, type_of(op->verb)) != 0)) {
+    if (r->type != REDIS_REPLY_STATUS) {
+        error = ERR_CORRUPT;
+    } else if (strcmp(r->str, "none") != 0 && strcmp(r->str, type_of(op->verb)) != 0) {
         log_error("redis: %.*s should be a %s and is a %s, which turnout did not write",
                   (int)op->key.size, op->key.at, type_of(op->verb), r->str);
         error = ERR_CORRUPT;
@@ -452,23 +388,32 @@ static int redis_commit(struct store *base, const struct commit *c)
 {
     struct redis_store *s = (struct redis_store *)base;
     int error = s->redis ? check_types(s, c) : ERR_LOST; /* begin's watch went with it */
+    size_t queued = 0;
 
     if (error == 0) {
         resp_clear(&s->out);
         resp_commit(&s->out, c);
+        queued = s->out.commands - 2; /* between MULTI and EXEC */
         error = redis_send(s);
     }
     if (error == 0)
-        error = replies_skip(s, s->out.commands - 1);
+        error = queued_take(s, queued);
     if (error == 0)
-        error = read_exec(s);
+        error = read_exec(s, queued);
     if (error < 0 && error != ERR_CONFLICT)
         redis_drop(base);
     return error;
 }
 
+/* A cursor is an unsigned number of 64 bits; it goes back into a command as it came. */
+static bool is_cursor(const redisReply *r)
+{
+    return r->type == REDIS_REPLY_STRING && r->len >= 1 && (size_t)r->len < SCAN_CURSOR &&
+           strspn(r->str, "0123456789") == (size_t)r->len;
+}
+
 /* One step of a SCAN: the cursor of the next, and names. */
-static int read_scan(struct redis_store *s, char cursor[32], store_key_fn each, void *arg)
+static int read_scan(struct redis_store *s, char cursor[SCAN_CURSOR], store_key_fn each, void *arg)
 {
     redisReply *r;
     int error = reply_take(s, &r);
@@ -476,16 +421,18 @@ static int read_scan(struct redis_store *s, char cursor[32], store_key_fn each, 
 
     if (error < 0)
         return error;
-    if (r->type != REDIS_REPLY_ARRAY || r->elements != 2 || r->element[0]->len >= 32 ||
-        r->element[1]->type != REDIS_REPLY_ARRAY)
+    if (r->type != REDIS_REPLY_ARRAY || r->elements != 2 || !is_cursor(r->element[0]) ||
+        !reply_all_strings(r->element[1]))
         error = ERR_CORRUPT;
     for (size_t i = 0; error == 0 && i < r->element[1]->elements; i++) {
         struct slice name = reply_slice(r->element[1]->element[i]);
-        if (name.size >= prefix)
+        if (name.size < prefix || memcmp(name.at, s->prefix, prefix) != 0)
+            error = ERR_CORRUPT;
+        else
             error = each(arg, slice_make(name.at + prefix, name.size - prefix));
     }
     if (error == 0)
-        snprintf(cursor, 32, "%s", r->element[0]->str);
+        snprintf(cursor, SCAN_CURSOR, "%s", r->element[0]->str);
     freeReplyObject(r);
     return error;
 }
@@ -493,7 +440,7 @@ static int read_scan(struct redis_store *s, char cursor[32], store_key_fn each, 
 static int redis_keys(struct store *base, store_key_fn each, void *arg)
 {
     struct redis_store *s = (struct redis_store *)base;
-    char cursor[32] = "0";
+    char cursor[SCAN_CURSOR] = "0";
     int error = redis_ready(s);
 
     while (error == 0) {
