@@ -70,6 +70,10 @@ FUZZ_S ?= 10
 fuzz:
 	@scripts/fuzz $(FUZZ_S)
 
+# Lines and branches that the tests run through; needs clang and llvm.
+coverage:
+	@scripts/coverage
+
 fuzzers: $(FUZZERS)
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
@@ -98,7 +102,8 @@ help:
 	@echo 'check    the house rules: sizes, includes, formatting'
 	@echo 'bench    throughput of a private stack, as one JSON line'
 	@echo 'fuzz     every parser for FUZZ_S seconds (clang)'
+	@echo 'coverage lines and branches that the tests run through (clang, llvm)'
 	@echo 'install  into $(PREFIX); also: clean format lint'
 
-.PHONY: all test check bench fuzz fuzzers install clean format lint help
+.PHONY: all test check bench fuzz fuzzers coverage install clean format lint help
 .SECONDARY:
