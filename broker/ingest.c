@@ -135,19 +135,35 @@ static void event_refuse(struct ingest *in, struct ack *ack, uint64_t seq, struc
                          const struct refusal *why)
 {
     struct reject reject = {.received_ms = in->received_ms,
-                            .source = ack->to->source,
+                            .source = slice_of(ack->to->right->source),
                             .code = slice_of(refusal_name(why->code)),
                             .field = slice_of(why->field),
                             .reason = slice_of(why->reason),
                             .event = event};
 
-    journal_reject(in->journal, &reject); /* an error sticks until the commit */
+    if (why->code != REFUSAL_RATE_LIMIT)      /* it will come again by itself */
+        journal_reject(in->journal, &reject); /* an error sticks until the commit */
     ack_refuse(in, ack, seq, why);
 }
 
-static void publish_take(struct ingest *in, struct session *from, const struct wire_publish *m,
-                         struct slice payload)
+/* 0, or ERR_REFUSED with *why.  The rate comes first, as it also bounds what bad events cost. */
+static int event_judge(struct ingest *in, struct session *from, struct slice raw, int64_t now_ms,
+                       struct event *ret, struct refusal *why)
 {
+    int err;
+
+    if (from->rate && !rate_take(from->rate, now_ms))
+        return refusal_set(why, REFUSAL_RATE_LIMIT, slice_of(""),
+                           "above the %lld events a second of this key: try again later",
+                           (long long)from->rate->per_s);
+    err = event_decode(in->decoder, raw, in->received_ms, ret, why);
+    return err < 0 ? err : right_check(from->right, ret, why);
+}
+
+static void publish_take(struct ingest *in, struct session *from, const struct wire_publish *m,
+                         struct slice payload, int64_t now_ms)
+{
+    struct slice source = slice_of(from->right->source);
     struct ack *ack = ack_for(in, from, m->first);
     unsigned partitions = journal_partitions(in->journal);
     struct refusal why;
@@ -156,8 +172,8 @@ static void publish_take(struct ingest *in, struct session *from, const struct w
     for (uint32_t i = 0; i < m->count; i++) {
         struct slice raw = slice_make(payload.at, m->sizes[i]);
         payload = slice_make(payload.at + raw.size, payload.size - raw.size);
-        if (event_decode(in->decoder, raw, in->received_ms, &event, &why) == 0)
-            draft_add(in, event_partition(&event, partitions), from->source, raw);
+        if (event_judge(in, from, raw, now_ms, &event, &why) == 0)
+            draft_add(in, event_partition(&event, partitions), source, raw);
         else
             event_refuse(in, ack, m->first + i, raw, &why);
     }
@@ -180,7 +196,7 @@ static bool message_take(struct ingest *in, int64_t now_ms)
     payload = sessions_payload(in->producers);
     in->bytes += payload.size;
     if (m.kind == WIRE_PUBLISH)
-        publish_take(in, from, &m.publish, payload);
+        publish_take(in, from, &m.publish, payload, now_ms);
     else
         session_error(in->producers, from, "bad-message", true,
                       "a producer sends PUBLISH, PING and BYE only");

@@ -12,7 +12,7 @@
 #define DEAD_MS    (3 * WIRE_HEARTBEAT_MS)
 #define ARENA_KEEP ((size_t)256 * 1024)
 
-static const char *const role_name[SESSION_ROLES] = {"producer", "worker", "client"};
+static const char *const session_role_name[SESSION_ROLES] = {"producer", "worker", "client"};
 
 void sessions_open(struct sessions *s, struct link *link, const struct wire_welcome *welcome)
 {
@@ -132,7 +132,7 @@ void session_end(struct sessions *s, struct session *who, const char *why)
     who->gone = true;
     s->changed |= who->role == SESSION_WORKER;
     log_line(who->role == SESSION_WORKER ? LOG_INFO : LOG_DEBUG, "%s %s (pid %lld) left: %s",
-             role_name[who->role], who->name, (long long)who->pid, why);
+             session_role_name[who->role], who->name, (long long)who->pid, why);
 }
 
 static struct session *session_find(const struct sessions *s, struct slice peer)
@@ -145,7 +145,7 @@ static struct session *session_find(const struct sessions *s, struct slice peer)
 static bool role_find(const struct sessions *s, struct slice word, enum session_role *ret)
 {
     for (int i = 0; i < SESSION_ROLES; i++)
-        if (slice_is(word, role_name[i])) {
+        if (slice_is(word, session_role_name[i])) {
             *ret = (enum session_role)i;
             return s->allowed[i];
         }
@@ -193,14 +193,15 @@ static void session_greet(struct sessions *s, struct session *who, const struct 
     who->ack = NULL;
     who->gone = who->assign_due = false;
     who->role = role;
-    who->source = slice_of("local");
+    who->right = RIGHT_LOCAL;
+    who->rate = NULL;
     who->pid = hello->pid;
     who->number = ++s->hellos;
     who->heard_ms = who->pinged_ms = now_ms;
     name_copy(who->name, hello->name);
     s->changed |= role == SESSION_WORKER;
     log_line(role == SESSION_WORKER ? LOG_INFO : LOG_DEBUG, "%s %s (pid %lld) joined",
-             role_name[role], who->name, (long long)who->pid);
+             session_role_name[role], who->name, (long long)who->pid);
     session_send(s, who, &welcome, NULL, 0);
 }
 

@@ -6,7 +6,9 @@
 #ifndef BROKER_SESSION_H
 #define BROKER_SESSION_H
 
+#include "broker/rate.h"
 #include "proto/link.h"
+#include "proto/rights.h"
 #include "proto/table.h"
 #include "proto/wire.h"
 
@@ -31,7 +33,8 @@ struct session {
     struct table_entry entry; /* its key is the peer's name */
     char peer[SESSION_PEER], name[WIRE_NAME + 1];
     enum session_role role;
-    struct slice source; /* what its events are stored under */
+    const struct right *right; /* what it may do; its events are stored under right->source */
+    struct rate *rate;         /* of its key; NULL: no limit */
     int64_t pid;
     uint64_t number; /* counts HELLOs: also the order of joining */
     int64_t heard_ms, pinged_ms;

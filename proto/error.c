@@ -18,6 +18,7 @@ const char *error_text(int code)
         "configuration error",
         "Redis stands for another journal, or for more than this one holds",
         "timed out",
+        "access denied",
     };
     int i = -code;
 

@@ -17,6 +17,7 @@ enum error_code {
     ERR_CONFIG = -11,  /* an option, endpoint or setting that cannot work */
     ERR_FOREIGN = -12, /* Redis stands for another journal, or for more than this one holds */
     ERR_TIMEOUT = -13, /* the time the caller allowed is over */
+    ERR_DENIED = -14,  /* the broker turned us away: no such key, revoked, or without that right */
 };
 
 /* A few words, without a full stop; never NULL. */

@@ -20,6 +20,9 @@ static const char *const name_of[REFUSAL_CODES] = {
     [REFUSAL_NOT_ALLOWED] = "not-allowed",
     [REFUSAL_BAD_JSON] = "bad-json",
     [REFUSAL_JOURNAL_FULL] = "journal-full",
+    [REFUSAL_TYPE_DENIED] = "type-denied",
+    [REFUSAL_COMMITTEE_DENIED] = "committee-denied",
+    [REFUSAL_RATE_LIMIT] = "rate-limit",
 };
 
 const char *refusal_name(enum refusal_code code)
@@ -37,7 +40,7 @@ enum refusal_code refusal_from_name(struct slice name)
 
 bool refusal_can_retry(enum refusal_code code)
 {
-    return code == REFUSAL_JOURNAL_FULL;
+    return code == REFUSAL_JOURNAL_FULL || code == REFUSAL_RATE_LIMIT;
 }
 
 /* Copies at most `room` bytes, whole characters only; '?' stands for what is not printable, and, in

@@ -17,7 +17,10 @@ enum refusal_code {
     REFUSAL_OUT_OF_RANGE, /* "out-of-range": a number, date or length outside its limits */
     REFUSAL_NOT_ALLOWED,  /* "not-allowed": right in itself, wrong beside another key */
     REFUSAL_BAD_JSON,     /* "bad-json": a line that is no JSON object (command line only) */
-    REFUSAL_JOURNAL_FULL, /* "journal-full": no room; the only one where a retry can help */
+    REFUSAL_JOURNAL_FULL, /* "journal-full": no room; a retry can help */
+    REFUSAL_TYPE_DENIED,  /* "type-denied": this key may not publish this type */
+    REFUSAL_COMMITTEE_DENIED, /* "committee-denied": ... nor for this committee */
+    REFUSAL_RATE_LIMIT,       /* "rate-limit": above the key's rate; a retry can help */
     REFUSAL_CODES
 };
 

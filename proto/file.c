@@ -1,0 +1,110 @@
+/* Small files; see file.h.  Written beside their place, synced, and then put there: by rename, or
+ * by link where none may be there yet.  Then the folder is synced, which holds the name. */
+#include "proto/file.h"
+
+#include "proto/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define PIECE 4096
+
+/* Closes, and keeps what errno said before. */
+static int fail_close(int fd)
+{
+    int saved = errno;
+
+    close(fd);
+    errno = saved;
+    return ERR_IO;
+}
+
+int file_read(const char *path, size_t most, struct buffer *out, struct stat *ret_stat)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    size_t limit = out->size + most;
+    struct stat s;
+    ssize_t n;
+
+    if (fd < 0)
+        return ERR_IO;
+    if (fstat(fd, &s) < 0)
+        return fail_close(fd);
+    do {
+        n = read(fd, buffer_room(out, PIECE), PIECE);
+        if (n > 0)
+            out->size += (size_t)n;
+    } while (out->size <= limit && (n > 0 || (n < 0 && errno == EINTR)));
+    if (n < 0)
+        return fail_close(fd);
+    close(fd);
+    if (ret_stat)
+        *ret_stat = s;
+    return 0;
+}
+
+static int write_all(int fd, struct slice text)
+{
+    while (text.size) {
+        ssize_t n = write(fd, text.at, text.size);
+        if (n < 0 && errno != EINTR)
+            return ERR_IO;
+        if (n > 0)
+            text = slice_make(text.at + n, text.size - (size_t)n);
+    }
+    return 0;
+}
+
+static int folder_sync(const char *path)
+{
+    const char *end = strrchr(path, '/');
+    char folder[4096] = ".";
+    int fd, r;
+
+    if (end)
+        snprintf(folder, sizeof folder, "%.*s", (int)(end == path ? 1 : end - path), path);
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return ERR_IO;
+    r = fsync(fd);
+    if (r < 0)
+        return fail_close(fd);
+    close(fd);
+    return 0;
+}
+
+static int file_place(const char *beside, const char *path, bool replace)
+{
+    if (replace)
+        return rename(beside, path) < 0 ? ERR_IO : 0;
+    if (link(beside, path) < 0)
+        return errno == EEXIST ? ERR_CONFLICT : ERR_IO;
+    unlink(beside);
+    return 0;
+}
+
+int file_write(const char *path, struct slice text, mode_t mode, bool replace)
+{
+    char *beside = NULL;
+    int fd, r, saved;
+
+    if (asprintf(&beside, "%s.XXXXXX", path) < 0)
+        abort();
+    fd = mkostemp(beside, O_CLOEXEC);
+    r = fd < 0 ? ERR_IO : write_all(fd, text);
+    if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
+        r = ERR_IO;
+    if (r == 0)
+        r = file_place(beside, path, replace);
+    saved = errno;
+    if (r < 0 && fd >= 0)
+        unlink(beside);
+    if (fd >= 0)
+        close(fd);
+    free(beside);
+    errno = saved;
+    return r < 0 ? r : folder_sync(path);
+}

@@ -1,0 +1,18 @@
+/* Small files, read and written whole. */
+#ifndef PROTO_FILE_H
+#define PROTO_FILE_H
+
+#include "proto/bytes.h"
+
+#include <sys/stat.h>
+
+/* Adds what the file holds to `out`, up to most + 1 bytes: more than `most` is thus seen by its
+ * size. `ret_stat` may be NULL.  0, or ERR_IO and errno says why. */
+int file_read(const char *path, size_t most, struct buffer *out, struct stat *ret_stat);
+
+/* Puts a file with these modes in place: it is there with all its bytes or as it was before, also
+ * after a power cut.  If not `replace`, one that is there stays: ERR_CONFLICT.  ERR_IO and errno.
+ */
+int file_write(const char *path, struct slice text, mode_t mode, bool replace);
+
+#endif
