@@ -96,3 +96,10 @@ void redis_server_free(struct redis_server *r)
     rmdir(r->dir);
     free(r);
 }
+
+struct store *store_at(const char *address, const char *prefix, int timeout_ms)
+{
+    struct redis_options o = {.address = address, .prefix = prefix, .timeout_ms = timeout_ms};
+
+    return store_redis_new(&o);
+}

@@ -3,6 +3,8 @@
 #ifndef TESTS_REDIS_SERVER_H
 #define TESTS_REDIS_SERVER_H
 
+#include "workers/store.h"
+
 #include <sys/types.h>
 
 struct redis_server {
@@ -17,5 +19,8 @@ struct redis_server *redis_server_new(const char *option, const char *value);
 void redis_server_start(struct redis_server *r);
 void redis_server_kill(struct redis_server *r); /* kill -9 */
 void redis_server_free(struct redis_server *r);
+
+/* A store in that Redis, or in any other, without a password. */
+struct store *store_at(const char *address, const char *prefix, int timeout_ms);
 
 #endif

@@ -247,7 +247,7 @@ static void the_feed_names_all_that_changes(void **state)
 {
     uint64_t seed = random_seed("change feed");
     struct redis_server *server = redis_server_new(NULL, NULL);
-    struct desk *desk = desk_new(store_redis_new(server->socket, STORE_PREFIX, LIMIT_MS));
+    struct desk *desk = desk_new(store_at(server->socket, STORE_PREFIX, LIMIT_MS));
     struct follower f = {.redis = redis_open(server->socket)};
     struct random r = random_new(seed);
     struct buffer events = {0};

@@ -13,6 +13,7 @@
 #include "proto/clock.h"
 #include "proto/error.h"
 #include "tests/load.h"
+#include "tests/redis_server.h"
 #include "tests/scene.h"
 #include "tests/world.h"
 #include "workers/audit/families.h"
@@ -124,10 +125,9 @@ static const struct store_ops handed_ops = {handed_begin, handed_fetch, handed_c
 
 static struct handed handed_new(struct scene *s, const char *prefix)
 {
-    return (struct handed){
-        .base = {&handed_ops},
-        .scene = s,
-        .inner = store_redis_new(stack_path(s->stack, "redis.sock"), prefix, REDIS_MS)};
+    return (struct handed){.base = {&handed_ops},
+                           .scene = s,
+                           .inner = store_at(stack_path(s->stack, "redis.sock"), prefix, REDIS_MS)};
 }
 
 /* ---- a rebuild ---- */
@@ -148,7 +148,7 @@ static struct reader *reader_open(const char *endpoint)
 static int rebuild_with(struct scene *s, struct handed *live, struct handed *names)
 {
     struct store *staged =
-        store_redis_new(stack_path(s->stack, "redis.sock"), STORE_PREFIX FAMILY_NEW, REDIS_MS);
+        store_at(stack_path(s->stack, "redis.sock"), STORE_PREFIX FAMILY_NEW, REDIS_MS);
     struct rebuild_result result;
     char endpoint[256];
     int error;

@@ -153,7 +153,7 @@ static void the_same_commits_give_the_same_contents_in_both_stores(void **state)
 {
     struct random r = random_new(random_seed("stores alike"));
     struct redis_server *server = redis_server_new(NULL, NULL);
-    struct store *redis = store_redis_new(server->socket, STORE_PREFIX, LIMIT_MS);
+    struct store *redis = store_at(server->socket, STORE_PREFIX, LIMIT_MS);
     struct store *memory = store_memory_new();
     struct applied a = {0}, b = {0};
 
@@ -219,7 +219,7 @@ static void fetches_give_the_fields_asked_for_or_all(struct store *s)
 static void both_stores_fetch_alike(void **state)
 {
     struct redis_server *server = redis_server_new(NULL, NULL);
-    struct store *redis = store_redis_new(server->socket, STORE_PREFIX, LIMIT_MS);
+    struct store *redis = store_at(server->socket, STORE_PREFIX, LIMIT_MS);
     struct store *memory = store_memory_new();
 
     (void)state;
@@ -233,8 +233,8 @@ static void both_stores_fetch_alike(void **state)
 static void of_two_that_move_the_same_offset_one_succeeds(void **state)
 {
     struct redis_server *server = redis_server_new(NULL, NULL);
-    struct store *one = store_redis_new(server->socket, STORE_PREFIX, LIMIT_MS);
-    struct store *two = store_redis_new(server->socket, STORE_PREFIX, LIMIT_MS);
+    struct store *one = store_at(server->socket, STORE_PREFIX, LIMIT_MS);
+    struct store *two = store_at(server->socket, STORE_PREFIX, LIMIT_MS);
     struct applied a, b;
 
     (void)state;
@@ -255,7 +255,7 @@ static void of_two_that_move_the_same_offset_one_succeeds(void **state)
 static void a_flush_between_begin_and_commit_is_a_conflict(void **state)
 {
     struct redis_server *server = redis_server_new(NULL, NULL);
-    struct store *s = store_redis_new(server->socket, STORE_PREFIX, LIMIT_MS);
+    struct store *s = store_at(server->socket, STORE_PREFIX, LIMIT_MS);
     struct applied a;
 
     (void)state;
@@ -278,7 +278,7 @@ static void a_flush_between_begin_and_commit_is_a_conflict(void **state)
 static void a_commit_after_the_connection_went_is_never_tried(void **state)
 {
     struct redis_server *server = redis_server_new(NULL, NULL);
-    struct store *s = store_redis_new(server->socket, STORE_PREFIX, LIMIT_MS);
+    struct store *s = store_at(server->socket, STORE_PREFIX, LIMIT_MS);
     struct applied a;
 
     (void)state;
@@ -302,7 +302,7 @@ static void a_commit_after_the_connection_went_is_never_tried(void **state)
 static void a_server_that_hangs_is_lost_and_its_late_answer_is_never_read(void **state)
 {
     struct redis_server *server = redis_server_new(NULL, NULL);
-    struct store *s = store_redis_new(server->socket, STORE_PREFIX, 100);
+    struct store *s = store_at(server->socket, STORE_PREFIX, 100);
     struct applied a;
 
     (void)state;
@@ -336,7 +336,7 @@ static void a_foreign_key_of_another_type_stops_the_commit_whole(void **state)
 
     (void)state;
     for (int i = 0; i < 5; i++) {
-        struct store *s = store_redis_new(server->socket, STORE_PREFIX, LIMIT_MS);
+        struct store *s = store_at(server->socket, STORE_PREFIX, LIMIT_MS);
         meddle(server, "FLUSHALL", NULL, NULL, NULL);
         meddle(server, "SET", foreign[i], "mine", NULL);
         assert_int_equal(look(s, &a), 0);
@@ -358,7 +358,7 @@ static void a_foreign_key_of_another_type_stops_the_commit_whole(void **state)
 static void a_fetch_of_a_foreign_key_is_corrupt(void **state)
 {
     struct redis_server *server = redis_server_new(NULL, NULL);
-    struct store *s = store_redis_new(server->socket, STORE_PREFIX, LIMIT_MS);
+    struct store *s = store_at(server->socket, STORE_PREFIX, LIMIT_MS);
     struct rows rows = {""};
     struct store_fetch f = {slice_of("votes:a"), FETCH_HASH, NULL, 0, note_row, &rows};
     struct applied a;
@@ -374,7 +374,7 @@ static void an_offset_that_is_no_number_is_corrupt(void **state)
 {
     static const char *const bad[] = {"-1", "12x", "", "99999999999999999999"};
     struct redis_server *server = redis_server_new(NULL, NULL);
-    struct store *s = store_redis_new(server->socket, STORE_PREFIX, LIMIT_MS);
+    struct store *s = store_at(server->socket, STORE_PREFIX, LIMIT_MS);
     struct applied a;
 
     (void)state;
@@ -394,7 +394,7 @@ static void an_offset_that_is_no_number_is_corrupt(void **state)
 static void a_full_redis_takes_nothing_and_can_be_used_again(void **state)
 {
     struct redis_server *server = redis_server_new("--maxmemory-policy", "noeviction");
-    struct store *s = store_redis_new(server->socket, STORE_PREFIX, LIMIT_MS);
+    struct store *s = store_at(server->socket, STORE_PREFIX, LIMIT_MS);
     struct applied a;
 
     (void)state;
@@ -415,7 +415,7 @@ static void a_full_redis_takes_nothing_and_can_be_used_again(void **state)
 static void a_redis_that_evicts_is_refused(void **state)
 {
     struct redis_server *server = redis_server_new("--maxmemory-policy", "allkeys-lru");
-    struct store *s = store_redis_new(server->socket, STORE_PREFIX, LIMIT_MS);
+    struct store *s = store_at(server->socket, STORE_PREFIX, LIMIT_MS);
     struct applied a;
 
     (void)state;
@@ -429,7 +429,7 @@ static void a_redis_that_evicts_is_refused(void **state)
 
 static void nobody_there_is_lost(void **state)
 {
-    struct store *s = store_redis_new("/nonexistent/redis.sock", STORE_PREFIX, LIMIT_MS);
+    struct store *s = store_at("/nonexistent/redis.sock", STORE_PREFIX, LIMIT_MS);
     struct applied a;
 
     (void)state;

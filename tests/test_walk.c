@@ -16,6 +16,7 @@
 #include "tests/desk.h"
 #include "tests/model.h"
 #include "tests/redis_dump.h"
+#include "tests/redis_server.h"
 #include "tests/stack.h"
 #include "tests/world.h"
 #include "workers/audit/recount.h"
@@ -355,7 +356,7 @@ static void of_two_that_count_into_one_store_only_one_goes_on(void **state)
 /* ---- holds ---- */
 static struct store *redis_of(struct stack *s)
 {
-    return store_redis_new(stack_path(s, "redis.sock"), STORE_PREFIX, 10000);
+    return store_at(stack_path(s, "redis.sock"), STORE_PREFIX, 10000);
 }
 
 /* Moves one partition on, as a worker would, if it still stands at `from`. */

@@ -21,4 +21,8 @@ void resp_text(struct resp *r, const char *word);
 void resp_key(struct resp *r, struct slice key); /* with the prefix */
 void resp_int(struct resp *r, int64_t number);
 
+/* The first two words (mostly command and key) of command number n, borrowed from the buffer; an
+ * empty one where there is none. */
+bool resp_find(const struct resp *r, size_t n, struct slice ret_words[2]);
+
 #endif

@@ -72,8 +72,21 @@ struct store {
 #define STORE_PREFIX "turnout:"
 #define STORE_SCHEMA 2
 
-/* `address` is a Unix socket's path, or host:port.  Connects at the first use. */
-struct store *store_redis_new(const char *address, const char *prefix, int timeout_ms);
+/* Where Redis is, and as whom to use it. */
+struct redis_options {
+    const char *address;       /* a Unix socket's path, or host:port */
+    const char *prefix;        /* of all keys */
+    const char *user;          /* of its access list; NULL: "default" */
+    const char *password_file; /* read at each connect; NULL: there is no password */
+    int timeout_ms;            /* of a connect, and of a reply */
+};
+
+/* Connects at the first use.  The options are copied.
+ *
+ * A password that Redis does not take is ERR_CONFIG as long as none was ever taken; after that it
+ * is ERR_AGAIN, as somebody is changing it just now.  Either way the log says which user and file.
+ */
+struct store *store_redis_new(const struct redis_options *options);
 struct store *store_memory_new(void);
 
 /* Every (key, field) of a memory store, in no order: hashes have the value, sets an empty one,

@@ -1,4 +1,4 @@
-/* The store in Redis, by hiredis: with reply.c the only file that knows that library.
+/* The store in Redis, by hiredis: on a redis_link.
  *
  *     begin    UNWATCH, WATCH offset:P ..., HMGET offset:P log offset time ..., fetches
  *              (a snapshot's fetches come first, between MULTI and EXEC, which ends every WATCH)
@@ -9,16 +9,14 @@
  * each in one write and one run of replies.  EXEC does nothing, and answers nil, when a watched
  * offset has changed since begin: that is the compare-and-set of invariant 3.  After any error
  * the connection is given up, because a reply could still be outstanding on it (invariant 5). */
-#include "proto/clock.h"
 #include "proto/error.h"
 #include "proto/log.h"
 #include "proto/table.h"
+#include "workers/redis_link.h"
 #include "workers/reply.h"
 #include "workers/resp_commit.h"
 #include "workers/resp_look.h"
 
-#include <hiredis/hiredis.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -28,10 +26,7 @@
 
 struct redis_store {
     struct store base;
-    char *address, *prefix;
-    int timeout_ms;
-    redisContext *redis; /* NULL: not connected */
-    struct resp out;
+    struct redis_link link;
     struct table known; /* keys that have the type we are about to write */
     struct arena known_arena;
 };
@@ -57,157 +52,23 @@ static void redis_drop(struct store *base)
 {
     struct redis_store *s = (struct redis_store *)base;
 
-    if (s->redis)
-        redisFree(s->redis);
-    s->redis = NULL;
+    redis_link_drop(&s->link);
     known_forget(s);
-}
-
-/* What an error reply means for us. */
-static int reply_error(const redisReply *r)
-{
-    static const struct {
-        const char *start;
-        int code;
-    } known[] = {{"LOADING", ERR_AGAIN},    {"BUSY", ERR_AGAIN},      {"READONLY", ERR_AGAIN},
-                 {"OOM", ERR_AGAIN},        {"MISCONF", ERR_AGAIN},   {"MASTERDOWN", ERR_AGAIN},
-                 {"NOREPLICAS", ERR_AGAIN}, {"EXECABORT", ERR_AGAIN}, {"NOAUTH", ERR_CONFIG},
-                 {"NOPERM", ERR_CONFIG}};
-
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strncmp(r->str, known[i].start, strlen(known[i].start)) == 0)
-            return known[i].code;
-    log_error("redis: %s", r->str);
-    return ERR_CORRUPT;
-}
-
-/* One reply, which the caller frees.  An error reply is an error. */
-static int reply_take(struct redis_store *s, redisReply **ret)
-{
-    void *reply = NULL;
-    int error;
-
-    if (redisGetReply(s->redis, &reply) != REDIS_OK || !reply)
-        return ERR_LOST;
-    *ret = reply;
-    if ((*ret)->type != REDIS_REPLY_ERROR)
-        return 0;
-    error = reply_error(*ret);
-    freeReplyObject(*ret);
-    return error;
-}
-
-/* `count` times the same word, as Redis gives to commands that have nothing to tell.  Anything else
- * would mean that replies and commands are no longer in step. */
-static int statuses_take(struct redis_store *s, size_t count, const char *word)
-{
-    redisReply *r;
-    int error = 0;
-
-    for (size_t i = 0; i < count && error == 0; i++) {
-        error = reply_take(s, &r);
-        if (error < 0)
-            break;
-        if (!reply_is_status(r, word))
-            error = ERR_CORRUPT;
-        freeReplyObject(r);
-    }
-    return error;
-}
-
-/* What MULTI and the commands behind it, down to EXEC, are answered with. */
-static int queued_take(struct redis_store *s, size_t commands)
-{
-    int error = statuses_take(s, 1, "OK");
-
-    return error < 0 ? error : statuses_take(s, commands, "QUEUED");
-}
-
-static int redis_send(struct redis_store *s)
-{
-    if (redisAppendFormattedCommand(s->redis, s->out.out.at, s->out.out.size) != REDIS_OK)
-        return ERR_LOST;
-    return 0;
-}
-
-/* A value of INFO, up to the end of its line; absent when it is not there. */
-static struct slice info_value(struct slice info, const char *name)
-{
-    struct slice line, value;
-
-    while (slice_cut(&info, '\n', &line)) {
-        value = line;
-        if (slice_cut(&value, ':', &line) && slice_is(line, name))
-            return slice_make(value.at, value.size && value.at[value.size - 1] == '\r'
-                                            ? value.size - 1
-                                            : value.size);
-    }
-    return (struct slice){0};
-}
-
-/* An evicted key would be a number that silently went: Redis must not evict. */
-static int redis_check(struct redis_store *s)
-{
-    redisReply *r;
-    struct slice policy, most;
-    int error;
-
-    resp_clear(&s->out);
-    resp_command(&s->out, 2);
-    resp_text(&s->out, "INFO");
-    resp_text(&s->out, "memory");
-    error = redis_send(s);
-    if (error == 0)
-        error = reply_take(s, &r);
-    if (error < 0)
-        return error;
-    if (r->type != REDIS_REPLY_STRING) {
-        freeReplyObject(r);
-        return ERR_CORRUPT;
-    }
-    policy = info_value(slice_make(r->str, r->len), "maxmemory_policy");
-    most = info_value(slice_make(r->str, r->len), "maxmemory");
-    if (policy.at && !slice_is(policy, "noeviction") && !slice_is(most, "0")) {
-        log_error("redis: maxmemory-policy is %.*s and would throw counters away: set noeviction",
-                  (int)policy.size, policy.at);
-        error = ERR_CONFIG;
-    }
-    freeReplyObject(r);
-    return error;
-}
-
-static int redis_connect(struct redis_store *s)
-{
-    struct timeval limit = {s->timeout_ms / 1000, s->timeout_ms % 1000 * 1000};
-    const char *colon = strrchr(s->address, ':');
-    char host[256];
-
-    if (strchr(s->address, '/') || !colon) {
-        s->redis = redisConnectUnixWithTimeout(s->address, limit);
-    } else {
-        snprintf(host, sizeof host, "%.*s", (int)(colon - s->address), s->address);
-        s->redis = redisConnectWithTimeout(host, atoi(colon + 1), limit);
-    }
-    if (!s->redis || s->redis->err) {
-        log_debug("redis at %s: %s", s->address, s->redis ? s->redis->errstr : "no memory");
-        return ERR_LOST;
-    }
-    redisSetTimeout(s->redis, limit);
-    return redis_check(s);
 }
 
 static int redis_ready(struct redis_store *s)
 {
-    int error = s->redis ? 0 : redis_connect(s);
+    int error = redis_link_ready(&s->link);
 
     if (error < 0)
         redis_drop(&s->base);
     return error;
 }
 
-static int read_rows(const struct store_fetch *f, const redisReply *r, void *context)
+static int read_rows(struct redis_store *s, const struct store_fetch *f, const redisReply *r,
+                     void *context)
 {
-    return r->type == REDIS_REPLY_ERROR ? reply_error(r) : reply_rows(f, r, context);
+    return r->type == REDIS_REPLY_ERROR ? redis_link_error(&s->link, r) : reply_rows(f, r, context);
 }
 
 static int read_fetches(struct redis_store *s, const struct store_fetch *fetches, size_t count,
@@ -217,10 +78,10 @@ static int read_fetches(struct redis_store *s, const struct store_fetch *fetches
     int error = 0;
 
     for (size_t i = 0; i < count && error == 0; i++) {
-        error = reply_take(s, &r);
+        error = redis_link_take(&s->link, &r);
         if (error < 0)
             break;
-        error = read_rows(&fetches[i], r, context);
+        error = read_rows(s, &fetches[i], r, context);
         freeReplyObject(r);
         if (error == 0 && fetches[i].kind == FETCH_HASH)
             know(s, fetches[i].key);
@@ -232,16 +93,16 @@ static int read_fetches(struct redis_store *s, const struct store_fetch *fetches
 static int read_snapshot(struct redis_store *s, const struct store_look *look)
 {
     redisReply *r;
-    int error = queued_take(s, look->fetch_count);
+    int error = redis_link_queued(&s->link, look->fetch_count);
 
     if (error == 0)
-        error = reply_take(s, &r);
+        error = redis_link_take(&s->link, &r);
     if (error < 0)
         return error;
     if (r->type != REDIS_REPLY_ARRAY || r->elements != look->fetch_count)
         error = ERR_CORRUPT;
     for (size_t i = 0; i < look->fetch_count && error == 0; i++)
-        error = read_rows(&look->fetches[i], r->element[i], look->context);
+        error = read_rows(s, &look->fetches[i], r->element[i], look->context);
     freeReplyObject(r);
     return error;
 }
@@ -254,9 +115,9 @@ static int redis_fetch(struct store *base, const struct store_fetch *fetches, si
 
     if (error < 0)
         return error;
-    resp_clear(&s->out);
-    resp_fetches(&s->out, fetches, count);
-    error = redis_send(s);
+    resp_clear(&s->link.out);
+    resp_fetches(&s->link.out, fetches, count);
+    error = redis_link_send(&s->link);
     if (error == 0)
         error = read_fetches(s, fetches, count, context);
     if (error < 0)
@@ -267,10 +128,10 @@ static int redis_fetch(struct store *base, const struct store_fetch *fetches, si
 static int read_places(struct redis_store *s, const struct store_look *look)
 {
     redisReply *r;
-    int error = statuses_take(s, look->watched ? 2 : 1, "OK");
+    int error = redis_link_statuses(&s->link, look->watched ? 2 : 1, "OK");
 
     for (size_t i = 0; i < look->count && error == 0; i++) {
-        error = reply_take(s, &r);
+        error = redis_link_take(&s->link, &r);
         if (error < 0)
             return error;
         error = reply_applied(r, &look->ret_applied[i]);
@@ -287,9 +148,9 @@ static int redis_begin(struct store *base, const struct store_look *look)
 
     if (error < 0)
         return error;
-    resp_clear(&s->out);
-    resp_look(&s->out, look);
-    error = redis_send(s);
+    resp_clear(&s->link.out);
+    resp_look(&s->link.out, look);
+    error = redis_link_send(&s->link);
     if (error == 0 && snapshot)
         error = read_snapshot(s, look);
     if (error == 0)
@@ -305,7 +166,7 @@ static int redis_begin(struct store *base, const struct store_look *look)
 static int read_exec(struct redis_store *s, size_t commands)
 {
     redisReply *r;
-    int error = reply_take(s, &r);
+    int error = redis_link_take(&s->link, &r);
 
     if (error < 0)
         return error;
@@ -344,7 +205,7 @@ static bool must_look(const struct redis_store *s, const struct commit *c, size_
 static int read_type(struct redis_store *s, const struct commit_op *op)
 {
     redisReply *r;
-    int error = reply_take(s, &r);
+    int error = redis_link_take(&s->link, &r);
 
     if (error < 0)
         return error;
@@ -365,16 +226,16 @@ static int check_types(struct redis_store *s, const struct commit *c)
 
     if (s->known.count > KNOWN_KEYS)
         known_forget(s);
-    resp_clear(&s->out);
+    resp_clear(&s->link.out);
     for (size_t i = 0; i < c->count; i += commit_run(c, i))
         if (must_look(s, c, i)) {
-            resp_command(&s->out, 2);
-            resp_text(&s->out, "TYPE");
-            resp_key(&s->out, c->ops[i].key);
+            resp_command(&s->link.out, 2);
+            resp_text(&s->link.out, "TYPE");
+            resp_key(&s->link.out, c->ops[i].key);
         }
-    if (s->out.commands == 0)
+    if (s->link.out.commands == 0)
         return 0;
-    error = redis_send(s);
+    error = redis_link_send(&s->link);
     for (size_t i = 0; i < c->count && error == 0; i += commit_run(c, i))
         if (must_look(s, c, i))
             error = read_type(s, &c->ops[i]);
@@ -387,17 +248,17 @@ static int check_types(struct redis_store *s, const struct commit *c)
 static int redis_commit(struct store *base, const struct commit *c)
 {
     struct redis_store *s = (struct redis_store *)base;
-    int error = s->redis ? check_types(s, c) : ERR_LOST; /* begin's watch went with it */
+    int error = s->link.redis ? check_types(s, c) : ERR_LOST; /* begin's watch went with it */
     size_t queued = 0;
 
     if (error == 0) {
-        resp_clear(&s->out);
-        resp_commit(&s->out, c);
-        queued = s->out.commands - 2; /* between MULTI and EXEC */
-        error = redis_send(s);
+        resp_clear(&s->link.out);
+        resp_commit(&s->link.out, c);
+        queued = s->link.out.commands - 2; /* between MULTI and EXEC */
+        error = redis_link_send(&s->link);
     }
     if (error == 0)
-        error = queued_take(s, queued);
+        error = redis_link_queued(&s->link, queued);
     if (error == 0)
         error = read_exec(s, queued);
     if (error < 0 && error != ERR_CONFLICT)
@@ -416,8 +277,8 @@ static bool is_cursor(const redisReply *r)
 static int read_scan(struct redis_store *s, char cursor[SCAN_CURSOR], store_key_fn each, void *arg)
 {
     redisReply *r;
-    int error = reply_take(s, &r);
-    size_t prefix = s->out.prefix.size;
+    int error = redis_link_take(&s->link, &r);
+    size_t prefix = s->link.out.prefix.size;
 
     if (error < 0)
         return error;
@@ -426,7 +287,7 @@ static int read_scan(struct redis_store *s, char cursor[SCAN_CURSOR], store_key_
         error = ERR_CORRUPT;
     for (size_t i = 0; error == 0 && i < r->element[1]->elements; i++) {
         struct slice name = reply_slice(r->element[1]->element[i]);
-        if (name.size < prefix || memcmp(name.at, s->prefix, prefix) != 0)
+        if (name.size < prefix || memcmp(name.at, s->link.options.prefix, prefix) != 0)
             error = ERR_CORRUPT;
         else
             error = each(arg, slice_make(name.at + prefix, name.size - prefix));
@@ -444,9 +305,9 @@ static int redis_keys(struct store *base, store_key_fn each, void *arg)
     int error = redis_ready(s);
 
     while (error == 0) {
-        resp_clear(&s->out);
-        resp_scan(&s->out, cursor);
-        error = redis_send(s);
+        resp_clear(&s->link.out);
+        resp_scan(&s->link.out, cursor);
+        error = redis_link_send(&s->link);
         if (error == 0)
             error = read_scan(s, cursor, each, arg);
         if (strcmp(cursor, "0") == 0)
@@ -462,26 +323,20 @@ static void redis_free(struct store *base)
     struct redis_store *s = (struct redis_store *)base;
 
     redis_drop(base);
-    resp_free(&s->out);
+    redis_link_close(&s->link);
     table_free(&s->known);
     arena_free(&s->known_arena);
-    free(s->address);
-    free(s->prefix);
     free(s);
 }
 
-struct store *store_redis_new(const char *address, const char *prefix, int timeout_ms)
+struct store *store_redis_new(const struct redis_options *options)
 {
     static const struct store_ops ops = {redis_begin, redis_fetch, redis_commit,
                                          redis_keys,  redis_drop,  redis_free};
     struct redis_store *s = memory_need(sizeof *s);
 
-    signal(SIGPIPE, SIG_IGN); /* hiredis writes by write(2): a lost server must be an error code */
     memset(s, 0, sizeof *s);
     s->base.ops = &ops;
-    s->address = strdup(address);
-    s->prefix = strdup(prefix);
-    s->timeout_ms = timeout_ms;
-    s->out.prefix = slice_of(s->prefix);
+    redis_link_open(&s->link, options);
     return &s->base;
 }

@@ -67,7 +67,7 @@ static int work(const struct options *o, const struct rules *rules, const char *
 {
     struct worker_config config = {
         .endpoint = o->stack.read, .redis = o->stack.redis, .name = name, .rules = *rules};
-    struct store *store = store_redis_new(o->stack.redis, o->stack.prefix, REDIS_LIMIT_MS);
+    struct store *store = cli_store(&o->stack, REDIS_LIMIT_MS);
     int stop_fd = stop_open(), error;
     struct worker *w = NULL;
 

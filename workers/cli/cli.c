@@ -9,13 +9,26 @@
 #include <string.h>
 #include <sysexits.h>
 
-enum { KEY_PUBLISH = 0x100, KEY_READ, KEY_REDIS, KEY_PREFIX, KEY_CONFIG };
+enum {
+    KEY_PUBLISH = 0x100,
+    KEY_READ,
+    KEY_REDIS,
+    KEY_REDIS_USER,
+    KEY_REDIS_PASSWORD,
+    KEY_PREFIX,
+    KEY_CONFIG
+};
 
 static const struct argp_option option_table[] = {
     {"dir", 'd', "DIR", 0, "the stack's folder (default: $TURNOUT_DIR, else ./run)", 1},
     {"publish", KEY_PUBLISH, "ENDPOINT", 0, "the broker's publish endpoint", 1},
     {"read", KEY_READ, "ENDPOINT", 0, "the broker's read endpoint", 1},
     {"redis", KEY_REDIS, "ADDRESS", 0, "Redis: a socket's path, or HOST:PORT", 1},
+    {"redis-user", KEY_REDIS_USER, "NAME", 0,
+     "user of Redis (default: $TURNOUT_REDIS_USER, else \"default\")", 1},
+    {"redis-password-file", KEY_REDIS_PASSWORD, "FILE", 0,
+     "its first line is that user's password (default: $TURNOUT_REDIS_PASSWORD_FILE, else none)",
+     1},
     {"prefix", KEY_PREFIX, "TEXT", 0, "before every key in Redis (default: turnout:)", 1},
     {"config", KEY_CONFIG, "FILE", 0, "thresholds (default: DIR/turnout.conf, if there)", 1},
     {0}};
@@ -29,12 +42,23 @@ static char *in_dir(const char *format, const char *dir)
     return path;
 }
 
-static void stack_end(struct cli_stack *s)
+/* What was not given is taken from the environment, where an empty value is none. */
+static const char *or_environment(const char *given, const char *name)
 {
+    const char *value = given ? given : getenv(name);
+
+    return value && *value ? value : NULL;
+}
+
+static void stack_end(struct cli_stack *s, struct argp_state *state)
+{
+    s->dir = or_environment(s->dir, "TURNOUT_DIR");
     if (!s->dir)
-        s->dir = getenv("TURNOUT_DIR");
-    if (!s->dir || !*s->dir)
         s->dir = "run";
+    s->redis_user = or_environment(s->redis_user, "TURNOUT_REDIS_USER");
+    s->redis_password_file = or_environment(s->redis_password_file, "TURNOUT_REDIS_PASSWORD_FILE");
+    if (s->redis_user && !s->redis_password_file)
+        argp_error(state, "a user of Redis needs --redis-password-file, too");
     s->publish = s->publish ? strdup(s->publish) : in_dir("ipc://%s/publish.sock", s->dir);
     s->read = s->read ? strdup(s->read) : in_dir("ipc://%s/read.sock", s->dir);
     s->redis = s->redis ? strdup(s->redis) : in_dir("%s/redis.sock", s->dir);
@@ -58,6 +82,12 @@ static error_t stack_parse(int key, char *arg, struct argp_state *state)
     case KEY_REDIS:
         s->redis = arg;
         return 0;
+    case KEY_REDIS_USER:
+        s->redis_user = arg;
+        return 0;
+    case KEY_REDIS_PASSWORD:
+        s->redis_password_file = arg;
+        return 0;
     case KEY_PREFIX:
         s->prefix = arg;
         return 0;
@@ -65,7 +95,7 @@ static error_t stack_parse(int key, char *arg, struct argp_state *state)
         s->config = arg;
         return 0;
     case ARGP_KEY_END:
-        stack_end(s);
+        stack_end(s, state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -79,6 +109,22 @@ void cli_stack_free(struct cli_stack *s)
     free((void *)(uintptr_t)s->publish);
     free((void *)(uintptr_t)s->read);
     free((void *)(uintptr_t)s->redis);
+}
+
+struct redis_options cli_redis(const struct cli_stack *s)
+{
+    return (struct redis_options){.address = s->redis,
+                                  .prefix = s->prefix,
+                                  .user = s->redis_user,
+                                  .password_file = s->redis_password_file};
+}
+
+struct store *cli_store(const struct cli_stack *s, int timeout_ms)
+{
+    struct redis_options o = cli_redis(s);
+
+    o.timeout_ms = timeout_ms;
+    return store_redis_new(&o);
 }
 
 int cli_config(const struct cli_stack *s, struct config *ret)

@@ -11,10 +11,15 @@
 /* Where the stack is: by its folder ($TURNOUT_DIR, default ./run), or endpoint by endpoint. */
 struct cli_stack {
     const char *dir, *prefix, *config;
-    const char *publish, *read, *redis; /* set after parsing; owned */
+    const char *redis_user, *redis_password_file; /* NULL: none; or of the environment */
+    const char *publish, *read, *redis;           /* set after parsing; owned */
 };
 extern const struct argp cli_stack_argp; /* its input is a struct cli_stack */
 void cli_stack_free(struct cli_stack *s);
+
+/* How to use the stack's Redis, but for a time limit; borrowed from the stack. */
+struct redis_options cli_redis(const struct cli_stack *s);
+struct store *cli_store(const struct cli_stack *s, int timeout_ms);
 
 /* The configuration (--config, default DIR/turnout.conf if it is there).  ERR_CONFIG, and why on
  * standard error. */

@@ -102,7 +102,7 @@ static int load_then(struct board_verb *v, struct board *ret)
 
 static int load_now(struct board_verb *v, struct board *ret)
 {
-    struct store *store = store_redis_new(v->stack.redis, v->stack.prefix, ANSWER_MS);
+    struct store *store = cli_store(&v->stack, ANSWER_MS);
     int error = board_load(store, &v->ask, ret);
 
     store_free(store);

@@ -24,7 +24,7 @@ int cli_both_open(struct cli_both *b, const char *verb, const struct cli_stack *
     *b = (struct cli_both){.verb = verb, .stack = stack};
     if (cli_config(stack, &b->config) < 0)
         return EX_CONFIG;
-    b->redis = store_redis_new(stack->redis, stack->prefix, REDIS_MS);
+    b->redis = cli_store(stack, REDIS_MS);
     error = store_applied(b->redis, 1, &applied);
     if (error < 0)
         return cli_fail(verb, "Redis", stack->redis, error);

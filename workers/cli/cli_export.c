@@ -143,8 +143,7 @@ static int export_from(const struct export_verb *v, struct store *s)
 
 static int export_run(struct export_verb *v)
 {
-    struct store *s =
-        v->then ? store_memory_new() : store_redis_new(v->stack.redis, v->stack.prefix, ANSWER_MS);
+    struct store *s = v->then ? store_memory_new() : cli_store(&v->stack, ANSWER_MS);
     int error = v->then ? as_of_count(v->stack.read, v->as_of_ms, v->progress, s) : 0;
     int status = error < 0 ? store_fail(v, error) : export_from(v, s);
 

@@ -112,13 +112,16 @@ static int fail(const struct cli_both *b, int error)
 
 static struct store *staged_store(const struct cli_stack *s)
 {
+    struct redis_options options = cli_redis(s);
     struct buffer prefix = {0};
     struct store *store;
 
     buffer_add_text(&prefix, s->prefix);
     buffer_add_text(&prefix, FAMILY_NEW);
     buffer_add(&prefix, "", 1);
-    store = store_redis_new(s->redis, prefix.at, REDIS_MS);
+    options.prefix = prefix.at;
+    options.timeout_ms = REDIS_MS;
+    store = store_redis_new(&options);
     buffer_free(&prefix);
     return store;
 }
@@ -132,7 +135,7 @@ static int run(struct rebuild_verb *v)
     if (status == EX_OK) {
         v->options.live = both.redis;
         v->options.staged = staged_store(&v->stack);
-        v->options.names = store_redis_new(v->stack.redis, v->stack.prefix, REDIS_MS);
+        v->options.names = cli_store(&v->stack, REDIS_MS);
         v->options.reader = both.reader;
         v->options.endpoint = v->stack.read;
         v->options.rules = both.config.rules;

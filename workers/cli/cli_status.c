@@ -74,7 +74,7 @@ static void work_out_lag(struct status *s)
 /* Redis first, so that the broker can say how old the first unapplied events are. */
 static int ask(struct status *s, struct reader *r)
 {
-    struct store *store = store_redis_new(s->stack.redis, s->stack.prefix, ANSWER_MS);
+    struct store *store = cli_store(&s->stack, ANSWER_MS);
     unsigned count = reader_partitions(r);
     uint64_t offsets[WIRE_MAX_PARTS];
     int error;

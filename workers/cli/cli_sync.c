@@ -213,7 +213,7 @@ int cli_sync(int argc, char **argv)
     int status;
 
     argp_parse(&argp, argc, argv, 0, NULL, &s);
-    store = store_redis_new(s.stack.redis, s.stack.prefix, CONNECT_MS / 2);
+    store = cli_store(&s.stack, CONNECT_MS / 2);
     status = sync_run(&s, store);
     store_free(store);
     cli_stack_free(&s.stack);

@@ -294,7 +294,7 @@ int cli_top(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &t);
     t.terminal = isatty(STDOUT_FILENO);
     t.colour = text_colour_wanted(stdout);
-    t.store = store_redis_new(t.stack.redis, t.stack.prefix, ANSWER_MS);
+    t.store = cli_store(&t.stack, ANSWER_MS);
     error = cli_connect(&t.stack, ANSWER_MS, &t.reader);
     status = error < 0 ? cli_fail("top", "the broker", t.stack.read, error) : run(&t);
     top_view_free(&t.now);

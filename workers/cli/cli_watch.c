@@ -76,7 +76,7 @@ static int print(const struct watch_verb *v, const struct watch_list *w)
 
 static int watch(struct watch_verb *v)
 {
-    struct store *store = store_redis_new(v->stack.redis, v->stack.prefix, ANSWER_MS);
+    struct store *store = cli_store(&v->stack, ANSWER_MS);
     struct watch_list list = {0};
     int error = watch_load(store, &v->ask, &list);
     int status = error < 0 ? cli_fail("watch", "Redis", v->stack.redis, error) : print(v, &list);

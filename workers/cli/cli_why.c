@@ -83,7 +83,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 /* ---- look ---- */
 static int read_live(struct why *w)
 {
-    struct store *store = store_redis_new(w->stack.redis, w->stack.prefix, ANSWER_MS);
+    struct store *store = cli_store(&w->stack, ANSWER_MS);
     struct slice key = w->target.key, field = w->target.field;
     bool group = w->target.family == TARGET_GROUP;
     int error = group ? live_read_derived(store, w->partitions, key, field, PATIENCE_MS, &w->live)

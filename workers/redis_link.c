@@ -1,0 +1,275 @@
+/* The connection to Redis; see redis_link.h. */
+#include "workers/redis_link.h"
+
+#include "proto/clock.h"
+#include "proto/error.h"
+#include "proto/log.h"
+#include "workers/login.h"
+#include "workers/reply.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COMPLAIN_MS 10000
+
+/* Whether it is time to complain once more: a program that tries again must not fill the log. */
+static bool complains(struct redis_link *l)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (now_ms - l->complained_ms < COMPLAIN_MS)
+        return false;
+    l->complained_ms = now_ms;
+    return true;
+}
+
+static const char *user_of(const struct redis_link *l)
+{
+    return l->options.user ? l->options.user : "default";
+}
+
+/* A key by its family alone: what follows in it may be what an event said. */
+static struct slice family_of(const struct redis_link *l, struct slice key)
+{
+    struct slice prefix = l->out.prefix, rest, family;
+
+    if (key.size < prefix.size || memcmp(key.at, prefix.at, prefix.size) != 0)
+        return slice_make("", 0);
+    rest = slice_make(key.at + prefix.size, key.size - prefix.size);
+    return slice_cut(&rest, ':', &family) ? slice_make(key.at, prefix.size + family.size) : key;
+}
+
+/* The access list forbids the command that was answered last. */
+static int redis_denied(struct redis_link *l)
+{
+    struct slice words[2], family;
+
+    if (!complains(l) || l->replies == 0 || !resp_find(&l->out, l->replies - 1, words))
+        return ERR_CONFIG;
+    family = family_of(l, words[1]);
+    log_error("redis: user %s may not %.*s %.*s%s", user_of(l), (int)words[0].size, words[0].at,
+              (int)family.size, family.at, family.size < words[1].size ? " ..." : "");
+    return ERR_CONFIG;
+}
+
+int redis_link_error(struct redis_link *l, const redisReply *r)
+{
+    static const struct {
+        const char *start;
+        int code;
+    } known[] = {{"LOADING", ERR_AGAIN},    {"BUSY", ERR_AGAIN},     {"READONLY", ERR_AGAIN},
+                 {"OOM", ERR_AGAIN},        {"MISCONF", ERR_AGAIN},  {"MASTERDOWN", ERR_AGAIN},
+                 {"NOREPLICAS", ERR_AGAIN}, {"EXECABORT", ERR_AGAIN}};
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strncmp(r->str, known[i].start, strlen(known[i].start)) == 0)
+            return known[i].code;
+    if (strncmp(r->str, "NOPERM", 6) == 0)
+        return redis_denied(l);
+    if (strncmp(r->str, "NOAUTH", 6) == 0) {
+        if (complains(l))
+            log_error("redis at %s wants a user and a password: --redis-user and "
+                      "--redis-password-file",
+                      l->options.address);
+        return ERR_CONFIG;
+    }
+    log_error("redis: %s", r->str);
+    return ERR_CORRUPT;
+}
+
+int redis_link_take(struct redis_link *l, redisReply **ret)
+{
+    void *reply = NULL;
+    int error;
+
+    if (redisGetReply(l->redis, &reply) != REDIS_OK || !reply)
+        return ERR_LOST;
+    *ret = reply;
+    l->replies++;
+    if ((*ret)->type != REDIS_REPLY_ERROR)
+        return 0;
+    error = redis_link_error(l, *ret);
+    freeReplyObject(*ret);
+    return error;
+}
+
+int redis_link_statuses(struct redis_link *l, size_t count, const char *word)
+{
+    redisReply *r;
+    int error = 0;
+
+    for (size_t i = 0; i < count && error == 0; i++) {
+        error = redis_link_take(l, &r);
+        if (error < 0)
+            break;
+        if (!reply_is_status(r, word))
+            error = ERR_CORRUPT;
+        freeReplyObject(r);
+    }
+    return error;
+}
+
+int redis_link_queued(struct redis_link *l, size_t commands)
+{
+    int error = redis_link_statuses(l, 1, "OK");
+
+    return error < 0 ? error : redis_link_statuses(l, commands, "QUEUED");
+}
+
+int redis_link_send(struct redis_link *l)
+{
+    l->replies = 0;
+    if (redisAppendFormattedCommand(l->redis, l->out.out.at, l->out.out.size) != REDIS_OK)
+        return ERR_LOST;
+    return 0;
+}
+
+/* A value of INFO, up to the end of its line; absent when it is not there. */
+static struct slice info_value(struct slice info, const char *name)
+{
+    struct slice line, value;
+
+    while (slice_cut(&info, '\n', &line)) {
+        value = line;
+        if (slice_cut(&value, ':', &line) && slice_is(line, name))
+            return slice_make(value.at, value.size && value.at[value.size - 1] == '\r'
+                                            ? value.size - 1
+                                            : value.size);
+    }
+    return (struct slice){0};
+}
+
+static int redis_check(struct redis_link *l)
+{
+    redisReply *r;
+    struct slice policy, most;
+    int error;
+
+    resp_clear(&l->out);
+    resp_command(&l->out, 2);
+    resp_text(&l->out, "INFO");
+    resp_text(&l->out, "memory");
+    error = redis_link_send(l);
+    if (error == 0)
+        error = redis_link_take(l, &r);
+    if (error < 0)
+        return error;
+    if (r->type != REDIS_REPLY_STRING) {
+        freeReplyObject(r);
+        return ERR_CORRUPT;
+    }
+    policy = info_value(slice_make(r->str, r->len), "maxmemory_policy");
+    most = info_value(slice_make(r->str, r->len), "maxmemory");
+    if (policy.at && !slice_is(policy, "noeviction") && !slice_is(most, "0")) {
+        log_error("redis: maxmemory-policy is %.*s and would throw counters away: set noeviction",
+                  (int)policy.size, policy.at);
+        error = ERR_CONFIG;
+    }
+    freeReplyObject(r);
+    return error;
+}
+
+/* Redis does not let us in.  Once it has, somebody is changing the password just now. */
+static int login_refused(struct redis_link *l, const char *reason)
+{
+    if (complains(l))
+        log_error("redis at %s: %s", l->options.address, reason);
+    return l->let_in ? ERR_AGAIN : ERR_CONFIG;
+}
+
+/* Before any other command; nothing is asked of a Redis that wants no password. */
+static int redis_login(struct redis_link *l)
+{
+    const struct redis_options *o = &l->options;
+    char reason[512];
+    void *reply = NULL;
+    int error;
+
+    if (!o->password_file)
+        return 0;
+    error = login_send(l->redis->fd, user_of(l), o->password_file, reason, sizeof reason);
+    if (error < 0)
+        return error == ERR_CONFIG ? login_refused(l, reason) : error;
+    if (redisGetReply(l->redis, &reply) != REDIS_OK || !reply)
+        return ERR_LOST;
+    const redisReply *r = reply;
+    if (r->type != REDIS_REPLY_ERROR) {
+        l->let_in = true;
+    } else if (strncmp(r->str, "WRONGPASS", 9) == 0) {
+        snprintf(reason, sizeof reason, "user %s is unknown, off, or not with the password in %s",
+                 user_of(l), o->password_file);
+        error = login_refused(l, reason);
+    } else {
+        error = redis_link_error(l, r);
+    }
+    freeReplyObject(reply);
+    return error;
+}
+
+static int redis_connect(struct redis_link *l)
+{
+    struct timeval limit = {l->options.timeout_ms / 1000, l->options.timeout_ms % 1000 * 1000};
+    const char *colon = strrchr(l->options.address, ':');
+    char host[256];
+    int error;
+
+    if (strchr(l->options.address, '/') || !colon) {
+        l->redis = redisConnectUnixWithTimeout(l->options.address, limit);
+    } else {
+        snprintf(host, sizeof host, "%.*s", (int)(colon - l->options.address), l->options.address);
+        l->redis = redisConnectWithTimeout(host, atoi(colon + 1), limit);
+    }
+    if (!l->redis || l->redis->err) {
+        log_debug("redis at %s: %s", l->options.address, l->redis ? l->redis->errstr : "no memory");
+        return ERR_LOST;
+    }
+    redisSetTimeout(l->redis, limit);
+    error = redis_login(l);
+    return error < 0 ? error : redis_check(l);
+}
+
+int redis_link_ready(struct redis_link *l)
+{
+    int error = l->redis ? 0 : redis_connect(l);
+
+    if (error < 0)
+        redis_link_drop(l);
+    return error;
+}
+
+void redis_link_drop(struct redis_link *l)
+{
+    if (l->redis)
+        redisFree(l->redis);
+    l->redis = NULL;
+}
+
+static const char *text_copy(const char *text)
+{
+    size_t size = text ? strlen(text) + 1 : 0;
+
+    return text ? memcpy(memory_need(size), text, size) : NULL;
+}
+
+void redis_link_open(struct redis_link *l, const struct redis_options *options)
+{
+    signal(SIGPIPE, SIG_IGN); /* hiredis writes by write(2): a lost server must be an error code */
+    *l = (struct redis_link){.options = *options, .complained_ms = -COMPLAIN_MS};
+    l->options.address = text_copy(options->address);
+    l->options.prefix = text_copy(options->prefix);
+    l->options.user = text_copy(options->user);
+    l->options.password_file = text_copy(options->password_file);
+    l->out.prefix = slice_of(l->options.prefix);
+}
+
+void redis_link_close(struct redis_link *l)
+{
+    redis_link_drop(l);
+    resp_free(&l->out);
+    free((void *)(uintptr_t)l->options.address);
+    free((void *)(uintptr_t)l->options.prefix);
+    free((void *)(uintptr_t)l->options.user);
+    free((void *)(uintptr_t)l->options.password_file);
+}

@@ -1,0 +1,47 @@
+/* The connection to Redis: connecting, logging in, sending commands and taking their replies; what
+ * an error reply means is said here, once.  Only this, reply.c and the store
+ * see hiredis.
+ *
+ * After any error the connection is dropped, because a reply could still be outstanding on it. */
+#ifndef WORKERS_REDIS_LINK_H
+#define WORKERS_REDIS_LINK_H
+
+#include "workers/resp.h"
+#include "workers/store.h"
+
+#include <hiredis/hiredis.h>
+
+struct redis_link {
+    struct redis_options options; /* its texts are ours */
+    redisContext *redis;          /* NULL: not connected */
+    bool let_in;                  /* Redis has taken our password once */
+    int64_t complained_ms;        /* of being turned away, when last */
+    struct resp out;              /* the commands to be sent */
+    size_t replies;               /* so many of those sent last have been answered */
+};
+
+void redis_link_open(struct redis_link *l, const struct redis_options *options);
+void redis_link_close(struct redis_link *l);
+
+/* Connects and logs in, if that is not done.  Redis must not evict: a key evicted would be a number
+ * that silently went.  On an error the link is dropped. */
+int redis_link_ready(struct redis_link *l);
+void redis_link_drop(struct redis_link *l);
+
+/* Sends the commands of `out`. */
+int redis_link_send(struct redis_link *l);
+
+/* One reply, which the caller frees.  An error reply is an error. */
+int redis_link_take(struct redis_link *l, redisReply **ret);
+
+/* `count` times the same word, as Redis gives to commands that have nothing to tell.  Anything else
+ * would mean that replies and commands are no longer in step. */
+int redis_link_statuses(struct redis_link *l, size_t count, const char *word);
+
+/* What MULTI and the commands behind it, down to EXEC, are answered with. */
+int redis_link_queued(struct redis_link *l, size_t commands);
+
+/* What an error reply means for us; logs what is not in the table of error codes. */
+int redis_link_error(struct redis_link *l, const redisReply *r);
+
+#endif
