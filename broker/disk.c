@@ -30,6 +30,8 @@ struct disk {
     MDB_cursor *cursor; /* of `read` */
     int lock;           /* held for as long as it is open */
     int error;          /* the first of this write transaction */
+    bool changed;       /* something is staged in it */
+    bool empty;         /* at opening */
     unsigned page_bytes;
     uint64_t limit, staged, allocated; /* bytes */
 };
@@ -114,6 +116,7 @@ static int disk_measure(struct disk *d)
     if (code != 0)
         return disk_error("measuring", code);
     d->page_bytes = stat.ms_psize;
+    d->empty = stat.ms_entries == 0;
     d->allocated = (uint64_t)file.st_size;
     return 0;
 }
@@ -155,6 +158,11 @@ void disk_close(struct disk *d)
         close(d->lock);
     free(d);
     errno = kept;
+}
+
+bool disk_is_empty(const struct disk *d)
+{
+    return d->empty;
 }
 
 uint64_t disk_used_bytes(const struct disk *d)
@@ -232,19 +240,22 @@ static int disk_begin(struct disk *d)
     return disk_stick(d, disk_error("begin", mdb_txn_begin(d->env, NULL, 0, &d->write)));
 }
 
-int disk_table(struct disk *d, const char *name, unsigned *ret_table)
+int disk_table(struct disk *d, const char *name, bool create, unsigned *ret_table)
 {
     MDB_dbi table;
-    int err = disk_begin(d);
+    int err = disk_begin(d), flags = create ? MDB_CREATE : 0;
 
-    if (err == 0)
-        err = disk_stick(d, disk_error(name, mdb_dbi_open(d->write, name, MDB_CREATE, &table)));
+    if (err < 0)
+        return err;
+    err = disk_error(name, mdb_dbi_open(d->write, name, flags, &table));
     if (err == 0)
         *ret_table = table;
-    return err;
+    d->changed |= create;
+    return err == ERR_AGAIN ? err : disk_stick(d, err);
 }
 
-int disk_append(struct disk *d, unsigned table, uint64_t key, size_t size, char **ret_room)
+static int disk_store(struct disk *d, unsigned table, uint64_t key, size_t size, int flags,
+                      char **ret_room)
 {
     char bytes[KEY_BYTES];
     MDB_val k = {KEY_BYTES, bytes}, v = {size, NULL};
@@ -253,11 +264,22 @@ int disk_append(struct disk *d, unsigned table, uint64_t key, size_t size, char 
     number_put_key(bytes, key);
     if (err == 0)
         err = disk_reserve(d, size);
+    d->changed = true;
     if (err == 0)
-        err = disk_error("append", mdb_put(d->write, table, &k, &v, MDB_APPEND | MDB_RESERVE));
+        err = disk_error("storing", mdb_put(d->write, table, &k, &v, flags | MDB_RESERVE));
     if (err == 0)
         *ret_room = v.mv_data;
     return disk_stick(d, err);
+}
+
+int disk_append(struct disk *d, unsigned table, uint64_t key, size_t size, char **ret_room)
+{
+    return disk_store(d, table, key, size, MDB_APPEND, ret_room);
+}
+
+int disk_put(struct disk *d, unsigned table, uint64_t key, size_t size, char **ret_room)
+{
+    return disk_store(d, table, key, size, 0, ret_room);
 }
 
 int disk_drop_first(struct disk *d, unsigned table)
@@ -268,6 +290,7 @@ int disk_drop_first(struct disk *d, unsigned table)
 
     if (err < 0)
         return err;
+    d->changed = true;
     code = mdb_cursor_open(d->write, table, &cursor);
     if (code == 0) {
         code = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
@@ -290,12 +313,18 @@ int disk_count(struct disk *d, unsigned table, uint64_t *ret)
     return err;
 }
 
+bool disk_changed(const struct disk *d)
+{
+    return d->changed;
+}
+
 void disk_abort(struct disk *d)
 {
     if (d->write)
         mdb_txn_abort(d->write);
     d->write = NULL;
     d->error = 0;
+    d->changed = false;
     d->staged = 0;
 }
 

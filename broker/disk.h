@@ -32,16 +32,25 @@ struct disk_item {
 /* Opens or creates the folder's files.  ERR_LOCKED when another process has them, ERR_VERSION
  * when another version of LMDB wrote them, ERR_IO, ERR_CORRUPT. */
 int disk_open(const char *folder, uint64_t limit_bytes, unsigned tables, struct disk **ret);
-void disk_close(struct disk *d); /* NULL is allowed; what is not committed is dropped */
+bool disk_is_empty(const struct disk *d); /* nothing was ever committed */
+void disk_close(struct disk *d);          /* NULL is allowed; what is not committed is dropped */
 
 /* ---- within the write transaction; errors are returned and stick ---- */
-int disk_table(struct disk *d, const char *name, unsigned *ret_table); /* created if need be */
+/* A table that is not there is created, or is ERR_AGAIN (and nothing is wrong with the
+ * transaction). */
+int disk_table(struct disk *d, const char *name, bool create, unsigned *ret_table);
 
 /* Room for a value of `size` bytes, to be filled before the next call; `key` must be greater than
  * every key in the table. */
 int disk_append(struct disk *d, unsigned table, uint64_t key, size_t size, char **ret_room);
+
+/* The same for any key; a value that is there already is replaced. */
+int disk_put(struct disk *d, unsigned table, uint64_t key, size_t size, char **ret_room);
 int disk_drop_first(struct disk *d, unsigned table);
 int disk_count(struct disk *d, unsigned table, uint64_t *ret);
+
+/* Something is staged, or could not be. */
+bool disk_changed(const struct disk *d);
 
 /* Without changes there is nothing to do.  After an error nothing of the transaction is kept. */
 int disk_commit(struct disk *d);

@@ -4,32 +4,15 @@
  * checksums, said to the reader). */
 #include "broker/journal.h"
 
-#include "broker/number.h"
+#include "broker/meta.h"
 #include "proto/clock.h"
 #include "proto/error.h"
+#include "proto/log.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
-
-/* The one value of table "meta":
- *
- *     0         8         12          16        24               56          64
- *     +---------+---------+-----------+---------+----------------+-----------+
- *     | TRNTJRNL| format  | partitions| created | log id         | checksum  |
- *     | 8 bytes | u32 = 1 | u32       | i64 ms  | 32 hex digits  | XXH3-64   |
- *     +---------+---------+-----------+---------+----------------+-----------+ */
-#define META_MAGIC "TRNTJRNL"
-enum {
-    META_FORMAT = 8,
-    META_PARTITIONS = 12,
-    META_CREATED = 16,
-    META_LOG = 24,
-    META_CHECKSUM = 56
-};
-#define META_BYTES 64
-#define META_PLACE (UINT64_MAX - 1) /* for the checksum; no partition has this number */
 
 #define OTHER_TABLES 2 /* meta, rejects */
 
@@ -38,7 +21,8 @@ struct journal {
     struct rejects *rejects;
     unsigned meta_table, rejects_table, tables[WIRE_MAX_PARTS];
     unsigned partitions;
-    char log[JOURNAL_LOG_ID];
+    struct meta meta;                /* what it is, as it stands on disk */
+    uint64_t commit;                 /* the number of the last one */
     uint64_t ends[WIRE_MAX_PARTS];   /* as committed */
     uint64_t staged[WIRE_MAX_PARTS]; /* as they will be */
     unsigned read_partition;         /* of the reading under way */
@@ -47,11 +31,6 @@ struct journal {
 };
 
 /* ---- creation and opening ---- */
-
-static uint64_t meta_checksum(const char *meta)
-{
-    return record_checksum(META_PLACE, 0, slice_make(meta, META_CHECKSUM), slice_make(meta, 0));
-}
 
 /* A random name: Redis remembers which journal its counters came from. */
 static int log_id_make(char out[JOURNAL_LOG_ID])
@@ -68,33 +47,23 @@ static int log_id_make(char out[JOURNAL_LOG_ID])
     return 0;
 }
 
-static int meta_create(struct journal *j, unsigned partitions)
+static int meta_write(struct journal *j, const struct meta *meta)
 {
-    char *meta;
-    int err = disk_append(j->disk, j->meta_table, 0, META_BYTES, &meta);
+    char *room;
+    int err = disk_put(j->disk, j->meta_table, META_KEY, META_BYTES, &room);
 
-    if (err < 0)
-        return err;
-    memcpy(meta, META_MAGIC, META_FORMAT);
-    number_put32(meta + META_FORMAT, JOURNAL_FORMAT);
-    number_put32(meta + META_PARTITIONS, partitions);
-    number_put64(meta + META_CREATED, (uint64_t)clock_wall_ms());
-    err = log_id_make(meta + META_LOG);
-    number_put64(meta + META_CHECKSUM, meta_checksum(meta));
+    if (err == 0)
+        meta_encode(meta, room);
     return err;
 }
 
-static int meta_decode(struct journal *j, struct slice meta)
+static int meta_create(struct journal *j, unsigned partitions)
 {
-    if (meta.size < META_PARTITIONS || memcmp(meta.at, META_MAGIC, META_FORMAT) != 0)
-        return ERR_CORRUPT;
-    if (number_get32(meta.at + META_FORMAT) != JOURNAL_FORMAT)
-        return ERR_VERSION;
-    if (meta.size != META_BYTES || number_get64(meta.at + META_CHECKSUM) != meta_checksum(meta.at))
-        return ERR_CORRUPT;
-    j->partitions = number_get32(meta.at + META_PARTITIONS);
-    memcpy(j->log, meta.at + META_LOG, JOURNAL_LOG_ID);
-    return j->partitions >= 1 && j->partitions <= WIRE_MAX_PARTS ? 0 : ERR_CORRUPT;
+    struct meta m = {
+        .format = META_FORMAT, .partitions = partitions, .created_ms = clock_wall_ms()};
+    int err = log_id_make(m.log);
+
+    return err < 0 ? err : meta_write(j, &m);
 }
 
 static int meta_read(struct journal *j)
@@ -104,21 +73,49 @@ static int meta_read(struct journal *j)
 
     if (err < 0)
         return err;
-    err = disk_at_or_after(j->disk, j->meta_table, 0, &item);
+    err = disk_at_or_after(j->disk, j->meta_table, META_KEY, &item);
     if (err == 0)
-        err = meta_decode(j, item.value);
+        err = item.key == META_KEY ? meta_decode(item.value, &j->meta) : ERR_CORRUPT;
     disk_read_end(j->disk);
+    j->partitions = j->meta.partitions;
     return err;
 }
 
-static int tables_open(struct journal *j, unsigned partitions)
+static int ends_write(struct journal *j, const struct ends *e)
+{
+    char *room;
+    int err = disk_put(j->disk, j->meta_table, ENDS_KEY, ends_size(e), &room);
+
+    if (err == 0)
+        ends_encode(e, room);
+    return err;
+}
+
+/* Stages what the ends will be; a journal of the older format becomes one of this. */
+static int ends_stage(struct journal *j)
+{
+    struct ends e = {.commit = j->commit + 1,
+                     .next_reject = rejects_next_number(j->rejects),
+                     .rejects = rejects_staged(j->rejects),
+                     .partitions = j->partitions};
+    struct meta meta = j->meta;
+    int err = 0;
+
+    meta.format = META_FORMAT;
+    memcpy(e.ends, j->staged, sizeof e.ends);
+    if (j->meta.format != META_FORMAT)
+        err = meta_write(j, &meta);
+    return err < 0 ? err : ends_write(j, &e);
+}
+
+static int tables_open(struct journal *j, unsigned partitions, bool create)
 {
     char name[16];
-    int err = disk_table(j->disk, "rejects", &j->rejects_table);
+    int err = disk_table(j->disk, "rejects", create, &j->rejects_table);
 
     for (unsigned p = 0; p < partitions && err == 0; p++) {
         snprintf(name, sizeof name, "p%03u", p);
-        err = disk_table(j->disk, name, &j->tables[p]);
+        err = disk_table(j->disk, name, create, &j->tables[p]);
     }
     return err;
 }
@@ -127,12 +124,15 @@ static int tables_open(struct journal *j, unsigned partitions)
  * in one commit. */
 static int journal_create(struct journal *j, unsigned partitions)
 {
-    int err = disk_table(j->disk, "meta", &j->meta_table);
+    struct ends none = {.commit = 1, .next_reject = 1, .partitions = partitions};
+    int err = disk_table(j->disk, "meta", true, &j->meta_table);
 
     if (err == 0)
-        err = tables_open(j, partitions);
+        err = tables_open(j, partitions, true);
     if (err == 0)
         err = meta_create(j, partitions);
+    if (err == 0)
+        err = ends_write(j, &none);
     if (err < 0) {
         disk_abort(j->disk);
         return err;
@@ -141,59 +141,87 @@ static int journal_create(struct journal *j, unsigned partitions)
     return err < 0 ? err : meta_read(j);
 }
 
-static int meta_find(struct journal *j)
+/* Opens the tables of a journal that is there; a table that is not says ERR_AGAIN. */
+static int journal_find(struct journal *j)
 {
-    uint64_t there = 0;
-    int err = disk_table(j->disk, "meta", &j->meta_table);
+    int err = disk_table(j->disk, "meta", false, &j->meta_table);
 
     if (err == 0)
-        err = disk_count(j->disk, j->meta_table, &there);
-    if (err == 0 && there > 0)
         err = disk_commit(j->disk);
-    else
-        disk_abort(j->disk);
-    if (err < 0)
-        return err;
-    return there ? meta_read(j) : ERR_AGAIN;
-}
-
-static int journal_attach(struct journal *j, unsigned partitions)
-{
-    int err = meta_find(j);
-
-    if (err == ERR_AGAIN)
-        return journal_create(j, partitions);
     if (err == 0)
-        err = tables_open(j, j->partitions);
+        err = meta_read(j);
+    if (err == 0)
+        err = tables_open(j, j->partitions, false);
     if (err == 0)
         return disk_commit(j->disk);
     disk_abort(j->disk);
     return err;
 }
 
+static int journal_attach(struct journal *j, unsigned partitions)
+{
+    int err;
+
+    if (disk_is_empty(j->disk))
+        return journal_create(j, partitions);
+    err = journal_find(j);
+    return err == ERR_AGAIN ? ERR_CORRUPT : err;
+}
+
 /* The end of a partition is behind the events of its last record. */
-static int ends_read(struct journal *j)
+static int end_read(struct journal *j, unsigned partition, uint64_t *ret)
 {
     struct record last;
     uint64_t offset;
+    int err = journal_read_begin(j, partition, UINT64_MAX);
 
-    for (unsigned p = 0; p < j->partitions; p++) {
-        int err = journal_read_begin(j, p, UINT64_MAX);
-        if (err == 0)
-            err = journal_next(j, &offset, &last);
-        if (err == 0)
-            j->ends[p] = offset + last.count;
-        journal_read_end(j);
-        if (err < 0 && err != ERR_AGAIN)
-            return err;
+    if (err == 0)
+        err = journal_next(j, &offset, &last);
+    journal_read_end(j);
+    if (err == 0)
+        *ret = offset + last.count;
+    return err == ERR_AGAIN ? 0 : err;
+}
+
+/* What the last commit said of the ends; nothing in a journal of the older format. */
+static int ends_find(struct journal *j, struct ends *ret)
+{
+    struct disk_item item;
+    int err = disk_read_begin(j->disk);
+
+    if (err < 0)
+        return err;
+    err = disk_at_or_after(j->disk, j->meta_table, ENDS_KEY, &item);
+    if (err == 0)
+        err = item.key == ENDS_KEY ? ends_decode(item.value, j->partitions, ret) : ERR_CORRUPT;
+    disk_read_end(j->disk);
+    if (err == ERR_AGAIN)
+        err = j->meta.format == META_FORMAT_OLD ? 0 : ERR_CORRUPT;
+    return err;
+}
+
+static int ends_read(struct journal *j, struct ends *ret)
+{
+    int err = ends_find(j, ret);
+
+    for (unsigned p = 0; p < j->partitions && err == 0; p++) {
+        err = end_read(j, p, &j->ends[p]);
+        if (err == 0 && ret->commit > 0 && j->ends[p] != ret->ends[p]) {
+            log_error("the journal is damaged: partition %u ends at %llu, and ended at %llu when "
+                      "it was last written",
+                      p, (unsigned long long)j->ends[p], (unsigned long long)ret->ends[p]);
+            err = ERR_CORRUPT;
+        }
         j->staged[p] = j->ends[p];
     }
-    return 0;
+    j->commit = ret->commit;
+    return err;
 }
 
 int journal_open(const struct journal_config *config, struct journal **ret)
 {
     struct journal *j = memory_need(sizeof *j);
+    struct ends ends = {0};
     int err;
 
     assert(config->partitions >= 1 && config->partitions <= WIRE_MAX_PARTS);
@@ -202,9 +230,9 @@ int journal_open(const struct journal_config *config, struct journal **ret)
     if (err == 0)
         err = journal_attach(j, config->partitions);
     if (err == 0)
-        err = ends_read(j);
+        err = ends_read(j, &ends);
     if (err == 0)
-        err = rejects_open(j->disk, j->rejects_table, &j->rejects);
+        err = rejects_open(j->disk, j->rejects_table, ends.next_reject, &j->rejects);
     if (err < 0) {
         journal_close(j);
         return err;
@@ -226,7 +254,7 @@ void journal_close(struct journal *j)
 
 struct slice journal_log_id(const struct journal *j)
 {
-    return slice_make(j->log, JOURNAL_LOG_ID);
+    return slice_make(j->meta.log, JOURNAL_LOG_ID);
 }
 
 unsigned journal_partitions(const struct journal *j)
@@ -279,12 +307,19 @@ int journal_reject(struct journal *j, const struct reject *reject)
 
 int journal_commit(struct journal *j)
 {
-    int err = disk_commit(j->disk);
+    bool changed = disk_changed(j->disk);
+    int err;
 
-    if (err == 0)
+    if (changed)
+        ends_stage(j); /* an error sticks */
+    err = disk_commit(j->disk);
+    if (err == 0) {
         memcpy(j->ends, j->staged, sizeof j->ends);
-    else
+        j->commit += changed;
+        j->meta.format = changed ? META_FORMAT : j->meta.format;
+    } else {
         memcpy(j->staged, j->ends, sizeof j->ends);
+    }
     rejects_settle(j->rejects, err == 0);
     return err;
 }
@@ -323,6 +358,8 @@ int journal_next(struct journal *j, uint64_t *ret_offset, struct record *ret)
     bool first = j->read_first;
     int err = journal_seek(j, &item);
 
+    if (err == ERR_AGAIN && j->read_offset < j->ends[j->read_partition])
+        return ERR_CORRUPT; /* what was committed is not there */
     if (err < 0)
         return err;
     *ret_offset = item.key;

@@ -32,13 +32,13 @@ struct rejects {
     uint64_t staged_next, staged_count; /* as they will be */
 };
 
-int rejects_open(struct disk *disk, unsigned table, struct rejects **ret)
+int rejects_open(struct disk *disk, unsigned table, uint64_t next, struct rejects **ret)
 {
     struct rejects *r = memory_need(sizeof *r);
     struct disk_item last;
     int err;
 
-    *r = (struct rejects){.disk = disk, .table = table, .next = 1};
+    *r = (struct rejects){.disk = disk, .table = table, .next = next ? next : 1};
     r->most = disk_limit_bytes(disk) / REJECTS_PART / REJECTS_MAX_BYTES;
     if (r->most > REJECTS_MOST)
         r->most = REJECTS_MOST;
@@ -54,7 +54,7 @@ int rejects_open(struct disk *disk, unsigned table, struct rejects **ret)
         free(r);
         return err;
     }
-    if (err == 0)
+    if (err == 0 && r->next <= last.key)
         r->next = last.key + 1;
     rejects_settle(r, false);
     *ret = r;
@@ -173,6 +173,16 @@ void rejects_settle(struct rejects *r, bool committed)
 uint64_t rejects_count(const struct rejects *r)
 {
     return r->count;
+}
+
+uint64_t rejects_next_number(const struct rejects *r)
+{
+    return r->staged_next;
+}
+
+uint64_t rejects_staged(const struct rejects *r)
+{
+    return r->staged_count;
 }
 
 int rejects_next(struct rejects *r, uint64_t number, uint64_t *ret_number, struct reject *ret)

@@ -33,8 +33,9 @@ struct reject {
 
 struct rejects; /* borrows the disk */
 
-/* The numbers of the refused events go on from the last one kept. */
-int rejects_open(struct disk *disk, unsigned table, struct rejects **ret);
+/* The numbers of the refused events go on from `next` or behind the last one kept, whichever is
+ * greater: so that a number is never given twice, also when the last ones were dropped. */
+int rejects_open(struct disk *disk, unsigned table, uint64_t next, struct rejects **ret);
 void rejects_free(struct rejects *r); /* NULL is allowed */
 
 /* In the disk's write transaction; drops the oldest when there are too many. */
@@ -45,6 +46,10 @@ void rejects_settle(struct rejects *r, bool committed);
 
 /* How many are kept. */
 uint64_t rejects_count(const struct rejects *r);
+
+/* As they will be after the commit: the next number, and how many are kept. */
+uint64_t rejects_next_number(const struct rejects *r);
+uint64_t rejects_staged(const struct rejects *r);
 
 /* The first kept whose number is at least `number`, within a read transaction of the disk, from
  * which the slices borrow.  ERR_AGAIN when there is none, ERR_CORRUPT, ERR_VERSION. */

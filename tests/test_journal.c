@@ -1,5 +1,7 @@
 /* The journal: what is committed is there, what is not is not, and what has changed on disk is
  * found. */
+#include "broker/disk.h"
+#include "broker/meta.h"
 #include "proto/error.h"
 #include "tests/shelf.h"
 
@@ -9,6 +11,14 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+static void damage(const char *mark, size_t at, char byte)
+{
+    char path[600];
+
+    snprintf(path, sizeof path, "%s/data.mdb", shelf_folder);
+    shelf_damage(path, mark, at, byte);
+}
 
 /* ---- keeping ---- */
 
@@ -147,6 +157,89 @@ static void a_second_process_is_locked_out(void **state)
     journal_close(shelf_open());
 }
 
+/* ---- the ends ---- */
+
+/* A journal of two partitions with three events in the first, made as another program would: with
+ * this format, and with these ends unless there are none. */
+static void journal_forge(unsigned format, const struct ends *ends)
+{
+    struct meta meta = {.format = format, .partitions = 2, .created_ms = 1};
+    struct record r = {slice_of("local"), 1, 3, slice_of("abc")};
+    const char *const names[] = {"meta", "rejects", "p000", "p001"};
+    unsigned tables[4];
+    struct disk *d;
+    char *room;
+
+    assert_int_equal(disk_open(shelf_folder, SHELF_BYTES, 8, &d), 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(disk_table(d, names[i], true, &tables[i]), 0);
+    memset(meta.log, 'f', sizeof meta.log);
+    assert_int_equal(disk_put(d, tables[0], META_KEY, META_BYTES, &room), 0);
+    meta_encode(&meta, room);
+    if (ends) {
+        assert_int_equal(disk_put(d, tables[0], ENDS_KEY, ends_size(ends), &room), 0);
+        ends_encode(ends, room);
+    }
+    assert_int_equal(disk_append(d, tables[2], 0, record_size(&r), &room), 0);
+    record_encode(&r, 0, 0, room);
+    assert_int_equal(disk_commit(d), 0);
+    disk_close(d);
+}
+
+static void a_journal_without_ends_gets_them_with_its_next_commit(void **state)
+{
+    struct journal *j;
+
+    (void)state;
+    journal_forge(META_FORMAT_OLD, NULL);
+    for (int i = 0; i < 2; i++) { /* opening alone changes nothing */
+        assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), 0);
+        shelf_expect(j, 0, "abc");
+        journal_close(j);
+    }
+    assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), 0);
+    shelf_append(j, 1, "d");
+    assert_int_equal(journal_commit(j), 0);
+    shelf_append(j, 1, "e");
+    assert_int_equal(journal_commit(j), 0);
+    journal_close(j);
+    assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), 0);
+    assert_true(slice_is(journal_log_id(j), "ffffffffffffffffffffffffffffffff"));
+    shelf_expect(j, 0, "abc");
+    shelf_expect(j, 1, "de");
+    journal_close(j);
+    damage("TRNTENDS", 2, 'x');
+    assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
+}
+
+static void a_journal_that_ends_elsewhere_than_was_written_is_refused(void **state)
+{
+    struct ends ends = {.commit = 1, .next_reject = 1, .partitions = 2, .ends = {3, 0}};
+    struct journal *j;
+    const struct {
+        unsigned partitions;
+        uint64_t ends[2];
+        int expected;
+    } cases[] = {{2, {3, 0}, 0},
+                 {2, {2, 0}, ERR_CORRUPT},
+                 {2, {4, 0}, ERR_CORRUPT},
+                 {2, {3, 1}, ERR_CORRUPT},
+                 {3, {3, 0}, ERR_CORRUPT}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ends.partitions = cases[i].partitions;
+        memcpy(ends.ends, cases[i].ends, sizeof cases[i].ends);
+        journal_forge(META_FORMAT, &ends);
+        assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), cases[i].expected);
+        if (cases[i].expected == 0)
+            journal_close(j);
+        assert_int_equal(shelf_teardown(state), 0);
+        assert_int_equal(shelf_setup(state), 0);
+    }
+    journal_forge(META_FORMAT, NULL);
+    assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
+}
+
 /* ---- bytes ---- */
 
 static void the_record_in_JOURNAL_md_is_what_is_written(void **state)
@@ -212,23 +305,15 @@ static void a_sound_record_in_the_wrong_place_is_found(void **state)
 
 /* ---- damage ---- */
 
-static void damage(const char *mark, size_t at, char byte)
-{
-    char path[600];
-
-    snprintf(path, sizeof path, "%s/data.mdb", shelf_folder);
-    shelf_damage(path, mark, at, byte);
-}
-
 static void a_format_it_does_not_know_is_refused(void **state)
 {
     struct journal *j;
 
     (void)state;
     journal_close(shelf_open());
-    damage("TRNTJRNL", 8, 2);
+    damage("TRNTJRNL", 8, 3);
     assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_VERSION);
-    damage("TRNTJRNL", 8, 1);
+    damage("TRNTJRNL", 8, 2);
     journal_close(shelf_open());
     damage("TRNTJRNL", 30, '!');
     assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
@@ -283,6 +368,8 @@ int main(void)
         TEST(reading_from_any_offset_begins_with_the_record_that_holds_it),
         TEST(an_abort_leaves_nothing),
         TEST(a_second_process_is_locked_out),
+        TEST(a_journal_without_ends_gets_them_with_its_next_commit),
+        TEST(a_journal_that_ends_elsewhere_than_was_written_is_refused),
         TEST(the_record_in_JOURNAL_md_is_what_is_written),
         TEST(every_changed_bit_of_a_record_is_found),
         TEST(a_sound_record_in_the_wrong_place_is_found),
