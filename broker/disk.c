@@ -262,7 +262,7 @@ static int disk_store(struct disk *d, unsigned table, uint64_t key, size_t size,
     int err = disk_begin(d);
 
     number_put_key(bytes, key);
-    if (err == 0)
+    if (err == 0 && flags & MDB_APPEND)
         err = disk_reserve(d, size);
     d->changed = true;
     if (err == 0)
@@ -282,23 +282,19 @@ int disk_put(struct disk *d, unsigned table, uint64_t key, size_t size, char **r
     return disk_store(d, table, key, size, 0, ret_room);
 }
 
-int disk_drop_first(struct disk *d, unsigned table)
+int disk_drop(struct disk *d, unsigned table, uint64_t key)
 {
-    MDB_cursor *cursor;
-    MDB_val k, v;
-    int code, err = disk_begin(d);
+    char bytes[KEY_BYTES];
+    MDB_val k = {KEY_BYTES, bytes};
+    int err = disk_begin(d);
 
-    if (err < 0)
+    number_put_key(bytes, key);
+    if (err == 0)
+        err = disk_error("drop", mdb_del(d->write, table, &k, NULL));
+    if (err == ERR_AGAIN)
         return err;
     d->changed = true;
-    code = mdb_cursor_open(d->write, table, &cursor);
-    if (code == 0) {
-        code = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
-        if (code == 0)
-            code = mdb_cursor_del(cursor, 0);
-        mdb_cursor_close(cursor);
-    }
-    return disk_stick(d, disk_error("drop", code));
+    return disk_stick(d, err);
 }
 
 int disk_count(struct disk *d, unsigned table, uint64_t *ret)

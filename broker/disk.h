@@ -44,9 +44,10 @@ int disk_table(struct disk *d, const char *name, bool create, unsigned *ret_tabl
  * every key in the table. */
 int disk_append(struct disk *d, unsigned table, uint64_t key, size_t size, char **ret_room);
 
-/* The same for any key; a value that is there already is replaced. */
+/* The same for any key and a few bytes; a value that is there already is replaced.  It asks for no
+ * room but what is kept free for the trees, so that a commit that only drops needs none. */
 int disk_put(struct disk *d, unsigned table, uint64_t key, size_t size, char **ret_room);
-int disk_drop_first(struct disk *d, unsigned table);
+int disk_drop(struct disk *d, unsigned table, uint64_t key); /* ERR_AGAIN: none; does not stick */
 int disk_count(struct disk *d, unsigned table, uint64_t *ret);
 
 /* Something is staged, or could not be. */

@@ -305,6 +305,11 @@ int journal_reject(struct journal *j, const struct reject *reject)
     return rejects_add(j->rejects, reject);
 }
 
+int journal_drop_reject(struct journal *j, uint64_t number)
+{
+    return rejects_drop(j->rejects, number);
+}
+
 int journal_commit(struct journal *j)
 {
     bool changed = disk_changed(j->disk);
@@ -395,26 +400,13 @@ int64_t journal_received_ms(struct journal *j, unsigned partition, uint64_t offs
     return err == 0 ? r.received_ms : 0;
 }
 
-int journal_next_reject(struct journal *j, uint64_t number, struct buffer *copy,
-                        uint64_t *ret_number, struct reject *ret)
+int journal_rejects_begin(struct journal *j)
 {
-    struct slice *const parts[] = {&ret->source, &ret->code, &ret->field, &ret->reason,
-                                   &ret->event};
-    int err = disk_read_begin(j->disk);
+    return disk_read_begin(j->disk);
+}
 
-    if (err < 0)
-        return err;
-    err = rejects_next(j->rejects, number, ret_number, ret);
-    buffer_clear(copy);
-    if (err == 0) {
-        char *at = buffer_room(copy, REJECTS_MAX_BYTES);
-        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-            if (parts[i]->size)
-                memcpy(at, parts[i]->at, parts[i]->size);
-            parts[i]->at = at;
-            at += parts[i]->size;
-        }
-    }
-    disk_read_end(j->disk);
-    return err;
+int journal_next_reject(struct journal *j, uint64_t number, uint64_t *ret_number,
+                        struct reject *ret)
+{
+    return rejects_next(j->rejects, number, ret_number, ret);
 }

@@ -34,6 +34,7 @@ unsigned journal_partitions(const struct journal *j);
  * that go on to commit need not look. */
 int journal_append(struct journal *j, unsigned partition, const struct record *record);
 int journal_reject(struct journal *j, const struct reject *reject);
+int journal_drop_reject(struct journal *j, uint64_t number); /* ERR_AGAIN: none; does not stick */
 
 /* Invariant 1 is kept here: 0 means that all that was staged has been synced to disk.  ERR_FULL:
  * nothing of it is kept, the ends are as before, and the journal goes on working.  Anything else
@@ -58,8 +59,11 @@ void journal_read_end(struct journal *j);
 /* When the event at the offset was received; 0 if there is none, or it cannot be read. */
 int64_t journal_received_ms(struct journal *j, unsigned partition, uint64_t offset);
 
-/* The first refused event kept whose number is at least `number`, copied into `copy`. */
-int journal_next_reject(struct journal *j, uint64_t number, struct buffer *copy,
-                        uint64_t *ret_number, struct reject *ret);
+/* The same for refused events: begin, then the first kept whose number is at least `number`, until
+ * journal_read_end.  ERR_AGAIN when there is none; ERR_CORRUPT or ERR_VERSION for one that is not
+ * what was written, *ret_number being set; ERR_IO. */
+int journal_rejects_begin(struct journal *j);
+int journal_next_reject(struct journal *j, uint64_t number, uint64_t *ret_number,
+                        struct reject *ret);
 
 #endif

@@ -18,8 +18,9 @@
 #define REJECT_VERSION 1
 #define REJECT_HEAD    28
 
-/* The newest so many are kept, and of a small journal no more than an eighth of its limit: one
- * takes at most three pages (28 + 64 + 64 + 64 + 160 + 8192 bytes), 12 KiB. */
+/* So many are kept, and of a small journal no more than an eighth of its limit: one takes at most
+ * three pages (28 + 64 + 64 + 64 + 160 + 8192 bytes), 12 KiB.  Of too many the oldest of the source
+ * that has most goes. */
 #define REJECTS_MOST      100000
 #define REJECTS_PART      8
 #define REJECTS_MAX_BYTES (12 * 1024)
@@ -38,8 +39,9 @@ struct rejects; /* borrows the disk */
 int rejects_open(struct disk *disk, unsigned table, uint64_t next, struct rejects **ret);
 void rejects_free(struct rejects *r); /* NULL is allowed */
 
-/* In the disk's write transaction; drops the oldest when there are too many. */
+/* In the disk's write transaction. */
 int rejects_add(struct rejects *r, const struct reject *reject);
+int rejects_drop(struct rejects *r, uint64_t number); /* ERR_AGAIN: none; does not stick */
 
 /* After the commit, or after an abort. */
 void rejects_settle(struct rejects *r, bool committed);
@@ -52,7 +54,8 @@ uint64_t rejects_next_number(const struct rejects *r);
 uint64_t rejects_staged(const struct rejects *r);
 
 /* The first kept whose number is at least `number`, within a read transaction of the disk, from
- * which the slices borrow.  ERR_AGAIN when there is none, ERR_CORRUPT, ERR_VERSION. */
+ * which the slices borrow.  ERR_AGAIN when there is none, ERR_IO; ERR_CORRUPT or ERR_VERSION for
+ * one that is not what was written: *ret_number is then set too. */
 int rejects_next(struct rejects *r, uint64_t number, uint64_t *ret_number, struct reject *ret);
 
 #endif

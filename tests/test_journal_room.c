@@ -1,7 +1,6 @@
-/* The journal in bad times: a full disk is no misfortune, refused events do not pile up, and what
- * was committed survives the death of the process at any moment. */
+/* The journal in bad times: a full disk is no misfortune, and what was committed survives the death
+ * of the process at any moment. */
 #include "proto/error.h"
-#include "proto/event.h"
 #include "tests/shelf.h"
 
 #include <setjmp.h>
@@ -174,75 +173,6 @@ static void a_write_that_fails_for_want_of_room_harms_nothing(void **state)
     assert_true(in_child(meet_a_failing_write));
 }
 
-/* ---- rejects ---- */
-
-static void refused_events_are_kept_with_their_reasons(void **state)
-{
-    static char large[EVENT_MAX_BYTES + 1000];
-    struct journal *j = shelf_open();
-    struct reject r = {1700000000000,
-                       slice_of("local"),
-                       slice_of("bad-value"),
-                       slice_of("closes"),
-                       slice_of("because"),
-                       slice_make(large, sizeof large),
-                       0};
-    struct buffer copy = {0};
-    uint64_t number;
-
-    (void)state;
-    memset(large, 'x', sizeof large);
-    assert_int_equal(journal_reject(j, &r), 0);
-    r.event = slice_of("small");
-    assert_int_equal(journal_reject(j, &r), 0);
-    assert_int_equal(journal_rejects(j), 0);
-    assert_int_equal(journal_commit(j), 0);
-    journal_close(j);
-    j = shelf_open();
-    assert_int_equal(journal_rejects(j), 2);
-    assert_int_equal(journal_next_reject(j, 0, &copy, &number, &r), 0);
-    assert_int_equal(number, 1);
-    assert_int_equal(r.size, sizeof large);
-    assert_int_equal(r.event.size, EVENT_MAX_BYTES);
-    assert_memory_equal(r.event.at, large, EVENT_MAX_BYTES);
-    assert_int_equal(r.received_ms, 1700000000000);
-    assert_true(slice_is(r.source, "local") && slice_is(r.code, "bad-value"));
-    assert_true(slice_is(r.field, "closes") && slice_is(r.reason, "because"));
-    assert_int_equal(journal_next_reject(j, 2, &copy, &number, &r), 0);
-    assert_true(number == 2 && slice_is(r.event, "small") && r.size == 5);
-    assert_int_equal(journal_next_reject(j, 3, &copy, &number, &r), ERR_AGAIN);
-    journal_close(j);
-    buffer_free(&copy);
-}
-
-static void of_too_many_refused_events_the_newest_are_kept(void **state)
-{
-    const uint64_t most = JOURNAL_MIN_BYTES / REJECTS_PART / REJECTS_MAX_BYTES;
-    struct reject r = {.code = slice_of("missing"), .event = slice_of("event")};
-    struct journal *j;
-    struct buffer copy = {0};
-    uint64_t number;
-
-    (void)state;
-    assert_int_equal(shelf_try(JOURNAL_MIN_BYTES, 8, &j), 0);
-    for (unsigned i = 0; i < most * 3; i++) {
-        assert_int_equal(journal_reject(j, &r), 0);
-        if (i % 100 == 99)
-            assert_int_equal(journal_commit(j), 0);
-        if (i == most * 2) {
-            assert_int_equal(journal_commit(j), 0);
-            journal_close(j);
-            assert_int_equal(shelf_try(JOURNAL_MIN_BYTES, 8, &j), 0);
-        }
-    }
-    assert_int_equal(journal_commit(j), 0);
-    assert_int_equal(journal_rejects(j), most);
-    assert_int_equal(journal_next_reject(j, 0, &copy, &number, &r), 0);
-    assert_int_equal(number, most * 2 + 1);
-    journal_close(j);
-    buffer_free(&copy);
-}
-
 /* ---- sudden death ---- */
 
 /* Every commit k adds one event, the letter of k, to each of a few partitions, and only then says
@@ -318,8 +248,6 @@ int main(void)
         TEST(a_full_journal_keeps_nothing_half_and_goes_on_when_enlarged),
         TEST(a_file_that_cannot_grow_is_full_until_it_can),
         TEST(a_write_that_fails_for_want_of_room_harms_nothing),
-        TEST(refused_events_are_kept_with_their_reasons),
-        TEST(of_too_many_refused_events_the_newest_are_kept),
         TEST(death_at_any_moment_leaves_exactly_the_commits),
     };
 
