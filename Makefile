@@ -5,12 +5,23 @@ BUILD   ?= build
 VERSION := 0.1.0
 PACKAGES := libzmq hiredis jansson liblmdb msgpack libxxhash
 
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wpointer-arith \
+            -Wformat -Wformat-security
+CFLAGS   ?= -O2 -g
+
+# Hardening.  What depends on the machine is asked of the compiler.  _FORTIFY_SOURCE needs optimization, does not
+# go with a sanitizer, and is left to you when your flags name it.
+takes    = $(if $(shell $(CC) -Werror $(1) -x c -c -o /dev/null /dev/null 2>&1),,$(1))
+FORTIFY := $(if $(filter-out -O0,$(lastword $(filter -O%,$(CFLAGS)))),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+HARDEN  := $(if $(SANITIZE)$(findstring FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS)),,$(FORTIFY)) -fstack-protector-strong \
+           $(foreach f,-fstack-clash-protection -fcf-protection -mbranch-protection=standard,$(call takes,$(f)))
+HARDEN_LINK := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
+
 CPPFLAGS_ALL := -I. -D_GNU_SOURCE -DTURNOUT_VERSION='"$(VERSION)"' \
                 $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CPPFLAGS)
-WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wpointer-arith
-CFLAGS   ?= -O2 -g
-CFLAGS_ALL := -std=gnu11 $(WARNINGS) -fno-common -fPIC $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined) $(CFLAGS)
-LDLIBS_ALL := $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS) -Wl,--as-needed \
+CFLAGS_ALL := -std=gnu11 $(WARNINGS) -fno-common -fPIC $(HARDEN) \
+              $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined) $(CFLAGS)
+LDLIBS_ALL := $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(HARDEN_LINK) $(LDFLAGS) -Wl,--as-needed \
               -lzmq -lhiredis -lmsgpackc -llmdb -ljansson -lxxhash -lpthread $(LDLIBS)
 
 MAINS    := $(wildcard broker/*_main.c workers/*_main.c workers/*/*_main.c)
@@ -50,9 +61,14 @@ $(BUILD)/bin/bench_%: $(BUILD)/obj/tests/bench_%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
-$(BUILD)/obj/%.o: %.c
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# Changes only when the flags do: then everything is compiled anew.
+$(BUILD)/flags: always
+	$(shell mkdir -p $(@D))$(file >$@.now,$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL))
+	@if cmp -s $@.now $@; then rm $@.now; else mv $@.now $@; fi
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
@@ -105,5 +121,5 @@ help:
 	@echo 'coverage lines and branches that the tests run through (clang, llvm)'
 	@echo 'install  into $(PREFIX); also: clean format lint'
 
-.PHONY: all test check bench fuzz fuzzers coverage install clean format lint help
+.PHONY: all always test check bench fuzz fuzzers coverage install clean format lint help
 .SECONDARY:
