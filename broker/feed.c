@@ -14,6 +14,8 @@
 #include <stdlib.h>
 
 #define DRAIN_MESSAGES 1024
+#define DRAIN_ANSWER   31 /* what has an answer to be made counts as so many more */
+#define ASSIGN_MS      100
 #define CREDIT_MOST    ((int64_t)1 << 40) /* beyond all sense, far below overflow */
 
 struct feed {
@@ -22,6 +24,10 @@ struct feed {
     const struct sessions *producers;
     const struct ingest *ingest;
     int64_t started_ms;
+    unsigned turn;  /* who is fed first in the next round */
+    size_t sent;    /* bytes of this round */
+    int64_t now_ms; /* of this round */
+    int64_t assigned_ms;
     uint64_t corrupt[WIRE_MAX_PARTS]; /* 1 + the offset last complained of */
     struct wire_run runs[FEED_RUNS];  /* of the BATCH being made */
     struct slice parts[FEED_RUNS];
@@ -38,6 +44,7 @@ struct feed *feed_new(struct journal *journal, struct sessions *readers,
     f->producers = producers;
     f->ingest = ingest;
     f->started_ms = now_ms;
+    f->assigned_ms = now_ms - ASSIGN_MS;
     return f;
 }
 
@@ -82,10 +89,14 @@ void feed_assign(struct feed *f)
 {
     struct session *workers[SESSIONS_MOST];
     unsigned n = workers_find(f->readers, workers);
+    bool due = f->readers->changed && f->now_ms - f->assigned_ms >= ASSIGN_MS;
 
-    for (unsigned i = 0; i < n && f->readers->changed; i++)
+    for (unsigned i = 0; i < n && due; i++)
         workers[i]->assign_due = true;
-    f->readers->changed = false; /* set again if one turns out to be gone: the next round */
+    if (due) {
+        f->readers->changed = false; /* set again if one turns out to be gone: the next round */
+        f->assigned_ms = f->now_ms;
+    }
     for (unsigned i = 0; i < n; i++)
         if (workers[i]->assign_due)
             assign_send(f, workers[i], i, n);
@@ -203,11 +214,14 @@ bool feed_drain(struct feed *f, int64_t now_ms)
     struct session *from;
     struct wire_message m;
 
-    for (int i = 0; i < DRAIN_MESSAGES; i++) {
+    f->now_ms = now_ms;
+    for (int cost = 0; cost < DRAIN_MESSAGES; cost++) {
         if (sessions_receive(f->readers, now_ms, &from, &m) < 0)
             return false;
         if (!from)
             continue;
+        if (m.kind != WIRE_READ && m.kind != WIRE_CREDIT)
+            cost += DRAIN_ANSWER;
         if (m.kind == WIRE_READ)
             read_take(f, from, &m.read);
         else if (m.kind == WIRE_CREDIT)
@@ -307,19 +321,26 @@ static enum feed_state stream_send(struct feed *f, struct session *to, unsigned 
     journal_read_end(f->journal);
     if (err < 0)
         return err == ERR_AGAIN ? FEED_BLOCKED : FEED_IDLE;
+    f->sent += bytes;
     s->offset += m.batch.count;
     s->credit -= (int64_t)bytes;
     return s->credit > 0 && s->offset < m.batch.end ? FEED_MORE : FEED_IDLE;
 }
 
+/* All streams of one reader, beginning with another one in each round, so that none waits for the
+ * others to come to their ends. */
 static enum feed_state session_feed(struct feed *f, struct session *to)
 {
+    unsigned partitions = journal_partitions(f->journal);
     enum feed_state state = FEED_IDLE;
 
-    for (unsigned p = 0; p < journal_partitions(f->journal) && !to->gone; p++) {
+    for (unsigned i = 0; i < partitions && !to->gone; i++) {
+        unsigned p = (f->turn + i) % partitions;
         struct stream *s = &to->streams[p];
         if (!s->open || s->credit <= 0 || s->offset >= journal_end(f->journal, p))
             continue;
+        if (f->sent >= FEED_ROUND)
+            return FEED_MORE;
         enum feed_state one = stream_send(f, to, p, s);
         if (one == FEED_BLOCKED)
             return one; /* all its streams share that queue */
@@ -332,9 +353,12 @@ static enum feed_state session_feed(struct feed *f, struct session *to)
 enum feed_state feed_send(struct feed *f)
 {
     enum feed_state state = FEED_IDLE;
+    unsigned count = f->readers->count;
 
-    for (unsigned i = 0; i < f->readers->count; i++) {
-        struct session *to = f->readers->list[i];
+    f->sent = 0;
+    f->turn++;
+    for (unsigned i = 0; i < count; i++) {
+        struct session *to = f->readers->list[(f->turn + i) % count];
         if (to->gone || !to->streams)
             continue;
         enum feed_state one = session_feed(f, to);

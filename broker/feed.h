@@ -13,6 +13,9 @@
  * time 9), so 1024 of them take 83 KB of the 256 KiB. */
 #define FEED_RUNS 1024
 
+/* All BATCHes of a round together, and one more: some 5 ms, so that nobody waits for readers. */
+#define FEED_ROUND ((size_t)4 * 1024 * 1024)
+
 /* Workers listed in a report: 512 of at most 98 bytes, and 256 partitions, are 51 KB. */
 #define FEED_PEERS 512
 
@@ -28,7 +31,8 @@ void feed_free(struct feed *f); /* NULL is allowed */
 bool feed_drain(struct feed *f, int64_t now_ms);
 
 /* Tells all workers their partitions if the set of workers has changed: partition p goes to
- * worker p modulo their number, in order of joining. */
+ * worker p modulo their number, in order of joining.  At most ten times a second, however often
+ * workers come and go. */
 void feed_assign(struct feed *f);
 
 enum feed_state {
@@ -37,7 +41,8 @@ enum feed_state {
     FEED_MORE     /* call again at once */
 };
 
-/* Sends at most one BATCH for each stream. */
+/* Sends at most one BATCH for each stream, and no more than FEED_ROUND; who came short is the first
+ * in one of the next rounds. */
 enum feed_state feed_send(struct feed *f);
 
 #endif

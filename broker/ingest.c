@@ -1,5 +1,6 @@
 /* Ingest; see ingest.h.  Happy path of an event: out of a PUBLISH, through event_decode, into the
- * buffer of its partition, as part of a record into the journal, and its number into a PUBACK.
+ * buffer of its partition, as part of a record into the journal, and its number into a PUBACK.  One
+ * that is above its session's share of the round waits in the session's backlog.
  *
  * Nothing is allocated and no system call is made for one event: the buffers and the arena are
  * used again in every round.  What can fail: an event (refused, kept with its reason), the
@@ -28,6 +29,7 @@ struct ack {
     struct session *to;
     uint64_t session_number; /* the session may have begun anew since */
     uint64_t first, count;
+    size_t bytes;
     uint32_t refused_count;
     struct refused *refused, **refused_end;
 };
@@ -46,7 +48,10 @@ struct ingest {
     struct arena arena;
     struct draft drafts[WIRE_MAX_PARTS];
     struct ack *acks, **acks_end;
-    size_t bytes, events; /* of this round */
+    uint64_t round;
+    size_t bytes, events, received;   /* of this round: looked at, and received */
+    size_t share_bytes, share_events; /* of each session */
+    size_t backlog;                   /* bytes of all sessions' */
     int64_t received_ms;
     bool full; /* the last commit found no room */
     struct ingest_counts counts;
@@ -56,7 +61,10 @@ struct ingest *ingest_new(struct journal *journal, struct sessions *producers)
 {
     struct ingest *in = memory_need(sizeof *in);
 
-    *in = (struct ingest){.journal = journal, .producers = producers};
+    *in = (struct ingest){.journal = journal,
+                          .producers = producers,
+                          .share_bytes = ROUND_BYTES,
+                          .share_events = ROUND_EVENTS};
     in->decoder = event_decoder_new();
     in->acks_end = &in->acks;
     return in;
@@ -160,26 +168,110 @@ static int event_judge(struct ingest *in, struct session *from, struct slice raw
     return err < 0 ? err : right_check(from->right, ret, why);
 }
 
-static void publish_take(struct ingest *in, struct session *from, const struct wire_publish *m,
-                         struct slice payload, int64_t now_ms)
+/* ---- drain: whose turn it is ---- */
+
+/* Whether one more event of the session may be looked at in this round. */
+static bool has_turn(const struct ingest *in, const struct session *from)
+{
+    if (in->bytes >= ROUND_BYTES || in->events >= ROUND_EVENTS)
+        return from->round_events < LEAST_EVENTS && from->round_bytes < LEAST_BYTES;
+    return from->round_events < in->share_events && from->round_bytes < in->share_bytes;
+}
+
+static void round_join(const struct ingest *in, struct session *from)
+{
+    if (from->round == in->round)
+        return;
+    from->round = in->round;
+    from->round_events = from->round_bytes = 0;
+}
+
+/* Looks at the first events of a PUBLISH, as many as there is a turn for; returns how many. */
+static uint32_t publish_take(struct ingest *in, struct session *from, const struct wire_publish *m,
+                             struct slice payload, int64_t now_ms)
 {
     struct slice source = slice_of(from->right->source);
     struct ack *ack = ack_for(in, from, m->first);
     unsigned partitions = journal_partitions(in->journal);
     struct refusal why;
     struct event event;
+    uint32_t i = 0;
 
-    for (uint32_t i = 0; i < m->count; i++) {
+    for (; i < m->count && has_turn(in, from); i++) {
         struct slice raw = slice_make(payload.at, m->sizes[i]);
         payload = slice_make(payload.at + raw.size, payload.size - raw.size);
         if (event_judge(in, from, raw, now_ms, &event, &why) == 0)
             draft_add(in, event_partition(&event, partitions), source, raw);
         else
             event_refuse(in, ack, m->first + i, raw, &why);
+        ack->bytes += raw.size;
+        in->bytes += raw.size;
+        in->events++;
+        from->round_bytes += raw.size;
+        from->round_events++;
     }
     event_decoder_reset(in->decoder);
-    ack->count += m->count;
-    in->events += m->count;
+    ack->count += i;
+    return i;
+}
+
+static size_t sizes_sum(const uint32_t *sizes, uint32_t count)
+{
+    size_t sum = 0;
+
+    while (count-- > 0)
+        sum += *sizes++;
+    return sum;
+}
+
+/* What is left of a PUBLISH after the first `taken` events. */
+static void publish_keep(struct ingest *in, struct session *from, const struct wire_publish *m,
+                         struct slice payload, uint32_t taken)
+{
+    size_t bytes = sizes_sum(m->sizes, taken), before = from->backlog.bytes;
+    struct wire_publish left = {m->first + taken, m->count - taken, m->sizes + taken};
+
+    backlog_add(&from->backlog, &left, slice_make(payload.at + bytes, payload.size - bytes));
+    in->backlog += from->backlog.bytes - before;
+}
+
+static void window_refuse(struct ingest *in, struct session *from, const char *why)
+{
+    in->backlog -= from->backlog.bytes;
+    session_error(in->producers, from, "window", true, "%s", why);
+}
+
+/* Somebody has to go: the one that has most. */
+static void backlogs_relieve(struct ingest *in)
+{
+    struct sessions *s = in->producers;
+    struct session *most = NULL;
+
+    for (unsigned i = 0; i < s->count; i++)
+        if (!s->list[i]->gone && (!most || s->list[i]->backlog.bytes > most->backlog.bytes))
+            most = s->list[i];
+    if (most)
+        window_refuse(in, most, "there is no room for so much at once: send it again");
+}
+
+static void publish_receive(struct ingest *in, struct session *from, const struct wire_publish *m,
+                            struct slice payload, int64_t now_ms)
+{
+    uint32_t taken = 0;
+
+    from->away_events += m->count;
+    from->away_bytes += payload.size;
+    if (from->away_events > WIRE_WINDOW || from->away_bytes > WIRE_WINDOW_BYTES) {
+        window_refuse(in, from, "more is unacknowledged than the window allows");
+        return;
+    }
+    round_join(in, from);
+    if (!from->backlog.first && has_turn(in, from))
+        taken = publish_take(in, from, m, payload, now_ms);
+    if (taken < m->count)
+        publish_keep(in, from, m, payload, taken);
+    if (in->backlog > INGEST_BACKLOG)
+        backlogs_relieve(in);
 }
 
 /* Takes one message; false when there is none. */
@@ -194,26 +286,65 @@ static bool message_take(struct ingest *in, int64_t now_ms)
     if (!from)
         return true;
     payload = sessions_payload(in->producers);
-    in->bytes += payload.size;
+    in->received += payload.size;
     if (m.kind == WIRE_PUBLISH)
-        publish_take(in, from, &m.publish, payload, now_ms);
+        publish_receive(in, from, &m.publish, payload, now_ms);
     else
         session_error(in->producers, from, "bad-message", true,
                       "a producer sends PUBLISH, PING and BYE only");
     return true;
 }
 
+static void backlog_serve(struct ingest *in, struct session *from, int64_t now_ms)
+{
+    struct wire_publish m;
+    struct slice payload;
+
+    round_join(in, from);
+    while (has_turn(in, from) && backlog_first(&from->backlog, &m, &payload)) {
+        uint32_t taken = publish_take(in, from, &m, payload, now_ms);
+        backlog_done(&from->backlog, taken, sizes_sum(m.sizes, taken));
+    }
+}
+
+/* Serves the backlogs in turn, beginning with another one in each round, and finds the shares of
+ * the next.  True when something is left. */
+static bool backlogs_serve(struct ingest *in, int64_t now_ms)
+{
+    struct sessions *s = in->producers;
+    unsigned wanting = 0;
+
+    in->backlog = 0;
+    for (unsigned i = 0; i < s->count; i++) {
+        struct session *who = s->list[(in->round + i) % s->count];
+        if (!who->backlog.first)
+            continue;
+        backlog_serve(in, who, now_ms);
+        in->backlog += who->backlog.bytes;
+        wanting += who->backlog.first != NULL;
+    }
+    in->share_events = ROUND_EVENTS / (wanting + 1);
+    in->share_bytes = ROUND_BYTES / (wanting + 1);
+    if (in->share_events < LEAST_EVENTS)
+        in->share_events = LEAST_EVENTS;
+    if (in->share_bytes < LEAST_BYTES)
+        in->share_bytes = LEAST_BYTES;
+    return wanting > 0;
+}
+
 bool ingest_drain(struct ingest *in, int64_t now_ms)
 {
     unsigned messages = 0;
+    bool more = true;
 
     in->received_ms = clock_wall_ms();
-    while (messages < ROUND_MESSAGES && in->bytes < ROUND_BYTES && in->events < ROUND_EVENTS) {
-        if (!message_take(in, now_ms))
-            return false;
+    in->received = 0;
+    in->round++;
+    while (more && messages < ROUND_MESSAGES && in->received < ROUND_RECEIVED) {
+        more = message_take(in, now_ms);
         messages++;
     }
-    return true;
+    return backlogs_serve(in, now_ms) || more;
 }
 
 /* ---- commit ---- */
@@ -299,10 +430,13 @@ void ingest_acknowledge(struct ingest *in)
 {
     for (struct ack *ack = in->acks; ack; ack = ack->next) {
         bool same = ack->to->number == ack->session_number;
+        if (same) {
+            ack->to->away_events -= ack->count;
+            ack->to->away_bytes -= ack->bytes;
+            ack->to->ack = NULL;
+        }
         if (same && !ack->to->gone)
             ack_send(in, ack);
-        if (same)
-            ack->to->ack = NULL;
     }
     in->acks = NULL;
     in->acks_end = &in->acks;

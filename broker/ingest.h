@@ -8,11 +8,28 @@
 #include "broker/journal.h"
 #include "broker/session.h"
 
-/* A round takes no further message after this much, so that acknowledgements and workers do not
- * wait: some 10 ms of checking.  It may be passed by one message (1 MiB, 4096 events). */
-#define ROUND_BYTES    (4 * 1024 * 1024)
-#define ROUND_EVENTS   16384
-#define ROUND_MESSAGES 1024 /* also those that bring no events */
+/* A round looks at this much and then commits, so that acknowledgements and workers do not wait:
+ * some 10 ms of checking. */
+#define ROUND_BYTES  ((size_t)4 * 1024 * 1024)
+#define ROUND_EVENTS 16384
+
+/* Fair service.  A session's share of a round is the round divided by the sessions that want more
+ * than they got in the last one, and itself.  What is above its share waits in its backlog, and is
+ * looked at when all others have had theirs.  Also in a round that is full every session has the
+ * LEAST: so what a modest producer sends is in the next commit, whatever others send, and a round
+ * is at most ROUND_MESSAGES times the LEAST longer. */
+#define LEAST_BYTES  ((size_t)16 * 1024)
+#define LEAST_EVENTS 32
+
+/* A round receives so much.  ZeroMQ gives messages out in turn, one for each peer: of 32 peers
+ * that send the largest ones everybody is heard in each round. */
+#define ROUND_MESSAGES 1024
+#define ROUND_RECEIVED ((size_t)32 * 1024 * 1024)
+
+/* Of all backlogs together: four of the largest windows, eight of the usual ones.  Above it the
+ * session with the largest backlog is ended with ERROR `window`; its producer sends all of it
+ * again, a little later. */
+#define INGEST_BACKLOG ((size_t)64 * 1024 * 1024)
 
 struct ingest;
 

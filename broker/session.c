@@ -23,6 +23,7 @@ static void session_free(struct session *who)
 {
     free(who->streams);
     buffer_free(&who->unsent);
+    backlog_clear(&who->backlog);
     free(who);
 }
 
@@ -38,6 +39,52 @@ void sessions_close(struct sessions *s)
 
 /* ---- sending ---- */
 
+static int message_send(struct sessions *s, struct session *to, const struct wire_message *m,
+                        const struct slice *parts, size_t part_count)
+{
+    int err;
+
+    buffer_clear(&s->header);
+    wire_encode(m, &s->header);
+    err = link_send(s->link, to->entry.key, buffer_slice(&s->header), parts, part_count);
+    if (err == 0) {
+        to->sent += s->header.size;
+        to->pings += m->kind == WIRE_PING;
+    }
+    for (size_t i = 0; i < part_count && err == 0; i++)
+        to->sent += parts[i].size;
+    if (err < 0 && err != ERR_AGAIN)
+        session_end(s, to, "connection lost");
+    return err < 0 && err != ERR_AGAIN ? ERR_LOST : err;
+}
+
+static size_t flight_most(const struct session *to)
+{
+    return to->role == SESSION_CLIENT ? SESSION_FLIGHT_CLIENT : SESSION_FLIGHT;
+}
+
+/* The PONG to this PING will say that all before it has been read. */
+static void flight_mark(struct sessions *s, struct session *to)
+{
+    struct wire_message ping = {.kind = WIRE_PING};
+
+    if (to->mark_ping || to->sent - to->seen < flight_most(to) / 4)
+        return;
+    if (message_send(s, to, &ping, NULL, 0) < 0)
+        return; /* the next message tries again */
+    to->mark = to->sent;
+    to->mark_ping = to->pings;
+}
+
+static void flight_land(struct session *from)
+{
+    from->pongs += from->pongs < from->pings;
+    if (!from->mark_ping || from->pongs < from->mark_ping)
+        return;
+    from->seen = from->mark;
+    from->mark_ping = 0;
+}
+
 int session_send(struct sessions *s, struct session *to, const struct wire_message *m,
                  const struct slice *parts, size_t part_count)
 {
@@ -45,12 +92,15 @@ int session_send(struct sessions *s, struct session *to, const struct wire_messa
 
     if (to->gone)
         return ERR_LOST;
-    buffer_clear(&s->header);
-    wire_encode(m, &s->header);
-    err = link_send(s->link, to->entry.key, buffer_slice(&s->header), parts, part_count);
-    if (err < 0 && err != ERR_AGAIN)
-        session_end(s, to, "connection lost");
-    return err < 0 && err != ERR_AGAIN ? ERR_LOST : err;
+    if (part_count > 0) {
+        flight_mark(s, to); /* if there was no room for it the last time */
+        if (to->sent - to->seen >= flight_most(to))
+            return ERR_AGAIN;
+    }
+    err = message_send(s, to, m, parts, part_count);
+    if (err == 0 && part_count > 0)
+        flight_mark(s, to);
+    return err;
 }
 
 void session_post(struct sessions *s, struct session *to, const struct wire_message *m)
@@ -130,6 +180,7 @@ void session_end(struct sessions *s, struct session *who, const char *why)
     if (who->gone)
         return;
     who->gone = true;
+    backlog_clear(&who->backlog);
     s->changed |= who->role == SESSION_WORKER;
     log_line(who->role == SESSION_WORKER ? LOG_INFO : LOG_DEBUG, "%s %s (pid %lld) left: %s",
              session_role_name[who->role], who->name, (long long)who->pid, why);
@@ -189,6 +240,9 @@ static void session_greet(struct sessions *s, struct session *who, const struct 
 
     free(who->streams);
     buffer_free(&who->unsent);
+    backlog_clear(&who->backlog);
+    who->away_events = who->away_bytes = 0;
+    who->sent = who->seen = who->mark_ping = 0;
     who->streams = NULL;
     who->ack = NULL;
     who->gone = who->assign_due = false;
@@ -237,6 +291,8 @@ static bool common_take(struct sessions *s, struct session *from, const struct w
         session_end(s, from, "said goodbye");
         return true;
     case WIRE_PONG:
+        flight_land(from);
+        return true;
     case WIRE_UNKNOWN: /* of a later version of the protocol: to be passed over */
         return true;
     default:

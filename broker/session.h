@@ -6,6 +6,7 @@
 #ifndef BROKER_SESSION_H
 #define BROKER_SESSION_H
 
+#include "broker/backlog.h"
 #include "broker/rate.h"
 #include "proto/link.h"
 #include "proto/rights.h"
@@ -17,6 +18,12 @@
 #define SESSIONS_MOST      4096
 #define SESSION_PEER       255               /* bytes: ZeroMQ's limit for a peer's name */
 #define SESSION_MAX_UNSENT (8 * 1024 * 1024) /* the acknowledgements of one round are 4.3 MB */
+
+/* What a reader can leave unread is this and one message of 1.25 MiB: a worker 5.25 MiB, a client
+ * 2.25 MiB.  How much it has read is found out by a PING behind every quarter.  A worker's is what
+ * it gives credit for: with less it would make smaller commits. */
+#define SESSION_FLIGHT        ((size_t)4 * 1024 * 1024)
+#define SESSION_FLIGHT_CLIENT ((size_t)1024 * 1024)
 
 enum session_role { SESSION_PRODUCER, SESSION_WORKER, SESSION_CLIENT, SESSION_ROLES };
 
@@ -41,8 +48,18 @@ struct session {
     bool gone;              /* ended; freed by the next sweep */
     bool assign_due;        /* feed's: ASSIGN has not been sent yet */
     struct ack *ack;        /* ingest's, of this round */
+    struct backlog backlog; /* ingest's: published, but others come first */
+    uint64_t away_events;   /* ingest's: published and not acknowledged, which its window bounds */
+    size_t away_bytes;
+    uint64_t round; /* ingest's: the last in which something of it was looked at, */
+    uint64_t round_events;
+    size_t round_bytes;     /* and how much */
     struct stream *streams; /* feed's, one per partition; NULL until the first READ */
     struct buffer unsent; /* acknowledgements that found its queue full: size (u32), header, ... */
+    /* Bytes sent to it, and of these those that it has read, by its PONG to the PING behind them.
+     */
+    uint64_t sent, seen, mark;
+    uint64_t pings, pongs, mark_ping; /* mark_ping: the PING at `mark`; 0: none is under way */
 };
 
 struct sessions {
@@ -71,7 +88,8 @@ int sessions_receive(struct sessions *s, int64_t now_ms, struct session **ret_fr
                      struct wire_message *ret);
 struct slice sessions_payload(const struct sessions *s); /* of that message */
 
-/* 0, ERR_AGAIN (the peer's queue is full), or ERR_LOST: the session is then over. */
+/* 0, ERR_AGAIN (the peer's queue is full, or with a payload: its flight is full), or ERR_LOST: the
+ * session is then over. */
 int session_send(struct sessions *s, struct session *to, const struct wire_message *m,
                  const struct slice *parts, size_t part_count);
 

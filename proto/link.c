@@ -21,10 +21,11 @@
 #include <sys/un.h>
 #include <zmq.h>
 
-/* Messages that may wait in each direction, for each peer.  A message is at most a payload and a
- * header, 1.25 MiB.  A broker therefore holds at most 16 x 1.25 = 20 MiB in and 20 MiB out for
- * one peer, and does so only for one that sends faster than it is served, or does not read what
- * it asked for.  The connecting side has one peer, and what it sends is within its own window. */
+/* Messages that may wait to be sent, for each peer.  What waits to be received has no limit here: a
+ * full queue would make libzmq 4.3.4 stop reading, and when that connection then breaks, a ZMTP
+ * PING behind the messages aborts the program (stream_engine_base.cpp, "!_io_error"): any peer
+ * could do that.  The connecting side's window and credit bound what comes; the broker reads all
+ * there is in every round, and bounds its memory as a whole (broker/guard.h). */
 #define BIND_QUEUE    16
 #define CONNECT_QUEUE 64
 
@@ -108,10 +109,7 @@ static void set_options(void *socket, bool bound)
     assert(r == 0);
     option_set(socket, ZMQ_LINGER, DEFAULT_LINGER_MS);
     option_set(socket, ZMQ_SNDHWM, bound ? BIND_QUEUE : CONNECT_QUEUE);
-    /* The connecting side reads without a limit in messages: the window and the credit that it
-     * gives bound what comes.  A full queue would stop libzmq 4.3.4 reading, and when the
-     * connection then breaks it can abort the program (stream_engine_base.cpp, "!_io_error"). */
-    option_set(socket, ZMQ_RCVHWM, bound ? BIND_QUEUE : 0);
+    option_set(socket, ZMQ_RCVHWM, 0);
     option_set(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
     option_set(socket, ZMQ_HEARTBEAT_IVL, BEAT_MS);
     option_set(socket, ZMQ_HEARTBEAT_TIMEOUT, BEAT_TIMEOUT_MS);
