@@ -57,6 +57,11 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/lib/tests.a $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL) -lcmocka -lz
 
+# Loaded into a program by tests that make its system calls fail; nothing that is installed.
+$(BUILD)/lib/fault.so: tests/fault/fault.c tests/fault/fault.h
+	@mkdir -p $(@D)
+	$(CC) -I. -D_GNU_SOURCE -std=gnu11 $(WARNINGS) -O2 -g -fPIC -fno-builtin -shared -o $@ $< -ldl
+
 $(BUILD)/bin/bench_%: $(BUILD)/obj/tests/bench_%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
@@ -72,7 +77,7 @@ $(BUILD)/flags: always
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
-test: all $(TESTS) $(BENCHES)
+test: all $(TESTS) $(BENCHES) $(BUILD)/lib/fault.so
 	@scripts/run-tests $(BUILD) $(TESTS)
 
 bench: all $(BENCHES)

@@ -20,13 +20,10 @@
 
 #include "proto/clock.h"
 #include "proto/error.h"
-#include "proto/link.h"
-#include "proto/pack.h"
-#include "proto/table.h"
 #include "proto/turnout.h"
-#include "proto/wire.h"
 #include "tests/compose.h"
 #include "tests/fixtures.h"
+#include "tests/journal_wire.h"
 #include "tests/model.h"
 #include "tests/redis_dump.h"
 #include "tests/season.h"
@@ -178,118 +175,15 @@ static void scene_kill(struct scene *s, const char *name, int signal)
         kill(pid, signal);
 }
 
-/* ---- reading the journal as a client ---- */
-#define STREAM_CREDIT (8 * 1024 * 1024)
-#define ANSWER_MS     10000
-
-struct client {
-    struct link *link;
-    struct arena arena;
-    struct buffer header;
-    struct link_message frames;
-};
-
-static void client_send(struct client *c, const struct wire_message *m)
-{
-    buffer_clear(&c->header);
-    wire_encode(m, &c->header);
-    assert_int_equal(link_send(c->link, slice_of(""), buffer_slice(&c->header), NULL, 0), 0);
-}
-
-/* The next message of that kind; others are passed over, but pings are answered. */
-static void client_await(struct client *c, enum wire_kind kind, struct wire_message *ret)
-{
-    int64_t until = clock_mono_ms() + ANSWER_MS;
-
-    while (clock_mono_ms() < until) {
-        if (link_receive(c->link, &c->frames) == ERR_AGAIN) {
-            link_wait(&c->link, 1, -1, 100);
-            continue;
-        }
-        arena_reset(&c->arena, 65536);
-        assert_int_equal(wire_decode(c->frames.header, c->frames.payload.size, &c->arena, ret), 0);
-        if (ret->kind == kind)
-            return;
-        if (ret->kind == WIRE_PING)
-            client_send(c, &(struct wire_message){.kind = WIRE_PONG});
-    }
-    fail_msg("no message of kind %d came", kind);
-}
-
-/* All events of the partition, as they were accepted. */
-static void client_read(struct client *c, uint64_t partition, struct buffer *ret)
-{
-    struct wire_message m = {.kind = WIRE_READ};
-    uint64_t next = 0, end = 1;
-
-    m.read = (struct wire_read){partition, partition + 1, 0, STREAM_CREDIT};
-    client_send(c, &m);
-    while (next < end) {
-        client_await(c, WIRE_BATCH, &m);
-        if (m.batch.partition != partition)
-            continue;
-        assert_int_equal(m.batch.offset, next);
-        buffer_add_slice(ret, c->frames.payload);
-        next += m.batch.count;
-        end = m.batch.end;
-        m = (struct wire_message){.kind = WIRE_CREDIT,
-                                  .credit = {partition, partition + 1, c->frames.payload.size}};
-        client_send(c, &m);
-    }
-}
-
-/* All partitions that are not empty, one after the other. */
-static void journal_read(struct stack *s, struct buffer *ret)
-{
-    struct client c = {0};
-    struct wire_message m = {.kind = WIRE_HELLO};
-    uint64_t ends[WIRE_MAX_PARTS];
-    uint32_t partitions;
-    char endpoint[256];
-
-    snprintf(endpoint, sizeof endpoint, "ipc://%s/read.sock", s->dir);
-    assert_int_equal(link_connect(endpoint, &c.link), 0);
-    link_wait(&c.link, 1, -1, 100);
-    m.hello = (struct wire_hello){slice_of("client"), slice_of("test_restart"), 0};
-    client_send(&c, &m);
-    client_await(&c, WIRE_WELCOME, &m);
-    client_send(&c, &(struct wire_message){.kind = WIRE_STATUS});
-    client_await(&c, WIRE_REPORT, &m);
-    partitions = m.report.count;
-    memcpy(ends, m.report.ends, partitions * sizeof *ends);
-    for (uint32_t p = 0; p < partitions; p++)
-        if (ends[p] > 0)
-            client_read(&c, p, ret);
-    link_close(c.link, 0);
-    arena_free(&c.arena);
-    buffer_free(&c.header);
-}
-
 /* Every event that was published, and so acknowledged, is in the journal byte for byte. */
 static void scene_assert_journal(struct scene *s)
 {
     struct buffer journal = {0};
-    struct table kept = {0};
-    struct slice *there, *sent;
-    size_t kept_count, sent_count = world_split(buffer_slice(&s->events), &sent);
-    struct table_entry *entries;
+    char endpoint[256];
 
-    journal_read(s->stack, &journal);
-    kept_count = world_split(buffer_slice(&journal), &there);
-    assert_true(kept_count >= sent_count);
-    entries = memory_need(kept_count * sizeof *entries);
-    for (size_t i = 0; i < kept_count; i++) {
-        entries[i].key = there[i];
-        if (!table_find(&kept, there[i]))
-            table_add(&kept, &entries[i]);
-    }
-    for (size_t i = 0; i < sent_count; i++)
-        assert_non_null(table_find(&kept, sent[i]));
-    print_message("%zu published, %zu in the journal\n", sent_count, kept_count);
-    table_free(&kept);
-    free(entries);
-    free(there);
-    free(sent);
+    snprintf(endpoint, sizeof endpoint, "ipc://%s/read.sock", s->stack->dir);
+    journal_wire_read(endpoint, &journal);
+    assert_int_equal(events_missing(buffer_slice(&s->events), buffer_slice(&journal)), 0);
     buffer_free(&journal);
 }
 

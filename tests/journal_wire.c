@@ -1,0 +1,142 @@
+/* The journal over the wire; see journal_wire.h. */
+#include "tests/journal_wire.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proto/clock.h"
+#include "proto/error.h"
+#include "proto/link.h"
+#include "proto/table.h"
+#include "proto/wire.h"
+#include "tests/world.h"
+
+#define STREAM_CREDIT (8 * 1024 * 1024)
+#define ANSWER_MS     60000
+
+struct client {
+    struct link *link;
+    struct arena arena;
+    struct buffer header;
+    struct link_message frames;
+};
+
+static void need(bool condition, const char *what)
+{
+    if (condition)
+        return;
+    fprintf(stderr, "reading the journal over the wire: %s\n", what);
+    abort();
+}
+
+static void client_send(struct client *c, const struct wire_message *m)
+{
+    buffer_clear(&c->header);
+    wire_encode(m, &c->header);
+    need(link_send(c->link, slice_of(""), buffer_slice(&c->header), NULL, 0) == 0, "cannot send");
+}
+
+/* The next message of that kind; others are passed over, but pings are answered. */
+static void client_await(struct client *c, enum wire_kind kind, struct wire_message *ret)
+{
+    int64_t until = clock_mono_ms() + ANSWER_MS;
+
+    while (clock_mono_ms() < until) {
+        if (link_receive(c->link, &c->frames) == ERR_AGAIN) {
+            link_wait(&c->link, 1, -1, 100);
+            continue;
+        }
+        arena_reset(&c->arena, 65536);
+        need(wire_decode(c->frames.header, c->frames.payload.size, &c->arena, ret) == 0,
+             "a message that is none");
+        if (ret->kind == kind)
+            return;
+        if (ret->kind == WIRE_PING)
+            client_send(c, &(struct wire_message){.kind = WIRE_PONG});
+    }
+    need(false, "no answer came");
+}
+
+static void client_read(struct client *c, uint64_t partition, struct buffer *ret)
+{
+    struct wire_message m = {.kind = WIRE_READ};
+    uint64_t next = 0, end = 1;
+
+    m.read = (struct wire_read){partition, partition + 1, 0, STREAM_CREDIT};
+    client_send(c, &m);
+    while (next < end) {
+        client_await(c, WIRE_BATCH, &m);
+        if (m.batch.partition != partition)
+            continue;
+        need(m.batch.offset == next, "a gap");
+        buffer_add_slice(ret, c->frames.payload);
+        next += m.batch.count;
+        end = m.batch.end;
+        m = (struct wire_message){.kind = WIRE_CREDIT,
+                                  .credit = {partition, partition + 1, c->frames.payload.size}};
+        client_send(c, &m);
+    }
+}
+
+/* Until it is answered: a HELLO before the connection stands goes nowhere. */
+static void client_greet(struct client *c)
+{
+    struct wire_message m = {.kind = WIRE_HELLO};
+    int64_t until = clock_mono_ms() + ANSWER_MS;
+
+    m.hello = (struct wire_hello){slice_of("client"), slice_of("test"), 0};
+    buffer_clear(&c->header);
+    wire_encode(&m, &c->header);
+    while (link_send(c->link, slice_of(""), buffer_slice(&c->header), NULL, 0) < 0) {
+        need(clock_mono_ms() < until, "nobody is there");
+        link_wait(&c->link, 1, -1, 10);
+    }
+    client_await(c, WIRE_WELCOME, &m);
+}
+
+void journal_wire_read(const char *read_endpoint, struct buffer *ret)
+{
+    struct client c = {0};
+    struct wire_message m;
+    uint64_t ends[WIRE_MAX_PARTS];
+    uint32_t partitions;
+
+    need(link_connect(read_endpoint, &c.link) == 0, "cannot connect");
+    client_greet(&c);
+    client_send(&c, &(struct wire_message){.kind = WIRE_STATUS});
+    client_await(&c, WIRE_REPORT, &m);
+    partitions = m.report.count;
+    memcpy(ends, m.report.ends, partitions * sizeof *ends);
+    for (uint32_t p = 0; p < partitions; p++)
+        if (ends[p] > 0)
+            client_read(&c, p, ret);
+    link_close(c.link, 0);
+    arena_free(&c.arena);
+    buffer_free(&c.header);
+}
+
+size_t events_missing(struct slice sent, struct slice kept)
+{
+    struct table table = {0};
+    struct slice *there, *wanted;
+    size_t kept_count = world_split(kept, &there), wanted_count = world_split(sent, &wanted);
+    struct table_entry *entries = memory_need((kept_count + 1) * sizeof *entries);
+    size_t missing = 0;
+
+    for (size_t i = 0; i < kept_count; i++) {
+        entries[i].key = there[i];
+        if (!table_find(&table, there[i]))
+            table_add(&table, &entries[i]);
+    }
+    for (size_t i = 0; i < wanted_count; i++) {
+        if (table_find(&table, wanted[i]))
+            continue;
+        if (missing++ == 0)
+            fprintf(stderr, "event %zu of %zu is missing\n", i, wanted_count);
+    }
+    table_free(&table);
+    free(entries);
+    free(there);
+    free(wanted);
+    return missing;
+}
