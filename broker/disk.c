@@ -24,6 +24,9 @@
 
 #define KEY_BYTES 8
 
+/* Where a lack of memory may be one of address space, because of the limit that was asked for. */
+#define DISK_OPENING "opening"
+
 struct disk {
     MDB_env *env;
     MDB_txn *write, *read;
@@ -55,6 +58,8 @@ static int disk_error(const char *what, int code)
         return ERR_VERSION;
     }
     log_error("journal: %s: %s", what, mdb_strerror(code));
+    if (code == ENOMEM && strcmp(what, DISK_OPENING) != 0)
+        abort(); /* as everywhere: taken for damage it would end a reader's stream */
     return code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID ? ERR_CORRUPT
                                                                                      : ERR_IO;
 }
@@ -100,7 +105,7 @@ static int disk_open_env(struct disk *d, const char *folder, unsigned tables)
         code = mdb_env_open(d->env, folder, 0, 0600);
     if (code == 0)
         code = mdb_reader_check(d->env, &dead); /* a killed mdb_copy would hold old pages */
-    return disk_error("opening", code);
+    return disk_error(DISK_OPENING, code);
 }
 
 static int disk_measure(struct disk *d)
