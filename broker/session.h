@@ -16,7 +16,7 @@
 /* Of one endpoint.  With 20 MiB of messages queued in ZeroMQ for each at the very worst, and as a
  * rule a few KiB. */
 #define SESSIONS_MOST      4096
-#define SESSION_PEER       255               /* bytes: ZeroMQ's limit for a peer's name */
+#define SESSION_PEER       LINK_PEER
 #define SESSION_MAX_UNSENT (8 * 1024 * 1024) /* the acknowledgements of one round are 4.3 MB */
 
 /* What a reader can leave unread is this and one message of 1.25 MiB: a worker 5.25 MiB, a client

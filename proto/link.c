@@ -1,5 +1,4 @@
-/* Links; see link.h.  The only file that knows ZeroMQ: ROUTER where we bind, DEALER where we
- * connect.
+/* Links; see link.h: ROUTER where we bind, DEALER where we connect.
  *
  * Happy path: link_send queues a message without waiting, ZeroMQ's own thread carries it over,
  * link_wait tells the other side, link_receive hands it out.  What can fail: the peer's queue is
@@ -10,6 +9,7 @@
 #include "proto/link.h"
 
 #include "proto/error.h"
+#include "proto/link_inner.h"
 #include "proto/log.h"
 #include "proto/wire.h"
 
@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/un.h>
-#include <zmq.h>
 
 /* Messages that may wait to be sent, for each peer.  What waits to be received has no limit here: a
  * full queue would make libzmq 4.3.4 stop reading, and when that connection then breaks, a ZMTP
@@ -36,15 +35,7 @@
 #define RECONNECT_MOST_MS 1000
 #define BACKLOG           1024
 #define DEFAULT_LINGER_MS 1000
-#define MAX_LINKS         8 /* that one link_wait can watch */
-
-enum frame { FRAME_PEER, FRAME_PREAMBLE, FRAME_HEADER, FRAME_PAYLOAD, FRAMES };
-
-struct link {
-    void *socket;
-    bool bound;
-    zmq_msg_t frames[FRAMES]; /* of the message handed out last */
-};
+#define MAX_ITEMS         32 /* sockets and monitors that one link_wait can watch */
 
 /* One context serves all links of the process; it goes with the last of them, which is also what
  * makes the last messages leave before a program ends. */
@@ -52,7 +43,7 @@ static pthread_mutex_t context_lock = PTHREAD_MUTEX_INITIALIZER;
 static void *context;
 static unsigned context_users;
 
-static void *context_take(void)
+void *context_take(void)
 {
     pthread_mutex_lock(&context_lock);
     if (context_users == 0)
@@ -63,7 +54,7 @@ static void *context_take(void)
     return context;
 }
 
-static void context_release(void)
+void context_release(void)
 {
     pthread_mutex_lock(&context_lock);
     if (--context_users == 0) {
@@ -74,8 +65,7 @@ static void context_release(void)
     pthread_mutex_unlock(&context_lock);
 }
 
-/* The one place where ZeroMQ's errors become ours. */
-static int error_of(int zmq_error)
+int link_error(int zmq_error)
 {
     switch (zmq_error) {
     case EAGAIN:
@@ -93,8 +83,7 @@ static int error_of(int zmq_error)
     }
 }
 
-/* The options are ours and known to every libzmq that has them, so a refusal is our bug. */
-static void option_set(void *socket, int option, int value)
+void option_set(void *socket, int option, int value)
 {
     int r = zmq_setsockopt(socket, option, &value, sizeof value);
 
@@ -149,23 +138,53 @@ static int endpoint_check(const char *endpoint)
 static struct link *link_new(bool bound)
 {
     struct link *l = memory_need(sizeof *l);
-    void *shared = context_take();
 
-    l->bound = bound;
-    l->socket = shared ? zmq_socket(shared, bound ? ZMQ_ROUTER : ZMQ_DEALER) : NULL;
-    for (int i = 0; i < FRAMES; i++)
-        zmq_msg_init(&l->frames[i]);
-    if (l->socket) {
-        set_options(l->socket, bound);
-        return l;
+    if (!context_take()) {
+        free(l);
+        return NULL;
     }
-    if (shared)
-        context_release();
-    free(l);
-    return NULL;
+    *l = (struct link){.bound = bound};
+    for (int i = 0; i < LINK_FRAMES; i++)
+        zmq_msg_init(&l->frames[i]);
+    return l;
 }
 
-static int link_open(const char *endpoint, bool bound, struct link **ret)
+static void socket_close(struct link *l, unsigned i, int linger_ms)
+{
+    monitor_close(l, i);
+    option_set(l->sockets[i], ZMQ_LINGER, linger_ms);
+    zmq_close(l->sockets[i]);
+}
+
+/* One more socket, and at its endpoint.  Handshakes are followed where they can fail for a key. */
+static int socket_add(struct link *l, const char *endpoint, const struct keyfile *key)
+{
+    bool tcp = strncmp(endpoint, "tcp://", 6) == 0;
+    void *shared = context_take();
+    unsigned i = l->count;
+    int r = 0;
+
+    assert(i < LINK_SOCKETS);
+    l->sockets[i] = shared ? zmq_socket(shared, l->bound ? ZMQ_ROUTER : ZMQ_DEALER) : NULL;
+    context_release(); /* the link itself holds it */
+    if (!l->sockets[i])
+        return ERR_IO;
+    set_options(l->sockets[i], l->bound);
+    l->keyed[i] = key != NULL;
+    if (key)
+        r = tcp ? socket_lock(l->sockets[i], key, l->bound) : ERR_CONFIG;
+    if (r == 0 && tcp && (key || !l->bound))
+        monitor_open(l, i);
+    if (r == 0 && (l->bound ? zmq_bind : zmq_connect)(l->sockets[i], endpoint) < 0)
+        r = link_error(errno);
+    if (r < 0)
+        socket_close(l, i, 0);
+    else
+        l->count++;
+    return r;
+}
+
+static int link_open(const char *endpoint, const struct keyfile *key, bool bound, struct link **ret)
 {
     int r = endpoint_check(endpoint);
 
@@ -174,23 +193,40 @@ static int link_open(const char *endpoint, bool bound, struct link **ret)
     struct link *l = link_new(bound);
     if (!l)
         return ERR_IO;
-    if ((bound ? zmq_bind(l->socket, endpoint) : zmq_connect(l->socket, endpoint)) < 0) {
-        r = error_of(errno);
+    r = socket_add(l, endpoint, key);
+    if (r < 0)
         link_close(l, 0);
-        return r;
-    }
-    *ret = l;
-    return 0;
+    else
+        *ret = l;
+    return r;
 }
 
 int link_bind(const char *endpoint, struct link **ret)
 {
-    return link_open(endpoint, true, ret);
+    return link_open(endpoint, NULL, true, ret);
 }
 
 int link_connect(const char *endpoint, struct link **ret)
 {
-    return link_open(endpoint, false, ret);
+    return link_open(endpoint, NULL, false, ret);
+}
+
+int link_connect_keyed(const char *endpoint, const struct keyfile *key, struct link **ret)
+{
+    return link_open(endpoint, key, false, ret);
+}
+
+int link_listen(struct link *l, const char *endpoint, const struct keyfile *key)
+{
+    int r = endpoint_check(endpoint);
+
+    return r < 0 ? r : socket_add(l, endpoint, key);
+}
+
+void link_endpoint(const struct link *l, char *ret, size_t size)
+{
+    if (zmq_getsockopt(l->sockets[l->count - 1], ZMQ_LAST_ENDPOINT, ret, &size) < 0)
+        *ret = '\0';
 }
 
 void link_close(struct link *l, int linger_ms)
@@ -199,10 +235,12 @@ void link_close(struct link *l, int linger_ms)
 
     if (!l)
         return;
-    for (int i = 0; i < FRAMES; i++)
+    for (int i = 0; i < LINK_FRAMES; i++)
         zmq_msg_close(&l->frames[i]);
-    option_set(l->socket, ZMQ_LINGER, linger_ms);
-    zmq_close(l->socket);
+    if (l->gate)
+        gate_close(l);
+    for (unsigned i = 0; i < l->count; i++)
+        socket_close(l, i, linger_ms);
     context_release();
     free(l);
     errno = saved;
@@ -228,82 +266,108 @@ static void frame_make(zmq_msg_t *frame, const struct slice *parts, size_t count
     }
 }
 
-static int frame_send(struct link *l, const struct slice *parts, size_t count, bool more)
+static int frame_send(void *socket, const struct slice *parts, size_t count, bool more)
 {
     zmq_msg_t frame;
     int r;
 
     frame_make(&frame, parts, count);
     do
-        r = zmq_msg_send(&frame, l->socket, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0));
+        r = zmq_msg_send(&frame, socket, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0));
     while (r < 0 && errno == EINTR);
     if (r >= 0)
         return 0;
-    r = error_of(errno);
+    r = link_error(errno);
     zmq_msg_close(&frame);
     return r;
 }
 
 /* Room is checked at the first frame.  If the peer goes in the middle of a message the others are
  * sent all the same: ZeroMQ drops them, and only so does it know where the next message begins. */
-int link_send(struct link *l, struct slice peer, struct slice header, const struct slice *parts,
-              size_t part_count)
+static int message_send(void *socket, const struct slice *peer, struct slice header,
+                        const struct slice *parts, size_t part_count)
 {
-    int r = frame_send(l, l->bound ? &peer : &wire_preamble, 1, true);
+    int r = frame_send(socket, peer ? peer : &wire_preamble, 1, true);
 
     if (r < 0)
         return r;
-    if (l->bound && frame_send(l, &wire_preamble, 1, true) < 0)
+    if (peer && frame_send(socket, &wire_preamble, 1, true) < 0)
         r = ERR_LOST;
-    if (frame_send(l, &header, 1, part_count > 0) < 0)
+    if (frame_send(socket, &header, 1, part_count > 0) < 0)
         r = ERR_LOST;
-    if (part_count > 0 && frame_send(l, parts, part_count, false) < 0)
+    if (part_count > 0 && frame_send(socket, parts, part_count, false) < 0)
         r = ERR_LOST;
     return r;
 }
 
+int link_send(struct link *l, struct slice peer, struct slice header, const struct slice *parts,
+              size_t part_count)
+{
+    unsigned i = l->bound && peer.size ? (unsigned char)peer.at[0] : 0;
+
+    if (i >= l->count || (l->bound && peer.size < 2))
+        return ERR_LOST;
+    if (!l->bound)
+        return message_send(l->sockets[i], NULL, header, parts, part_count);
+    peer = slice_make(peer.at + 1, peer.size - 1);
+    return message_send(l->sockets[i], &peer, header, parts, part_count);
+}
+
 /* ---- receiving ---- */
 
-static int frame_receive(struct link *l, zmq_msg_t *frame)
+static int frame_receive(void *socket, zmq_msg_t *frame)
 {
     int r;
 
     do
-        r = zmq_msg_recv(frame, l->socket, ZMQ_DONTWAIT);
+        r = zmq_msg_recv(frame, socket, ZMQ_DONTWAIT);
     while (r < 0 && errno == EINTR);
-    return r < 0 ? error_of(errno) : 0;
+    return r < 0 ? link_error(errno) : 0;
 }
 
 /* A hostile peer may send one frame or a thousand: those too many are read one by one and dropped.
  */
-static void drop_rest(struct link *l)
+static void drop_rest(void *socket)
 {
     zmq_msg_t frame;
     bool more = true;
 
     zmq_msg_init(&frame);
-    while (more && frame_receive(l, &frame) == 0)
+    while (more && frame_receive(socket, &frame) == 0)
         more = zmq_msg_more(&frame);
     zmq_msg_close(&frame);
 }
 
 /* Reads one message into l->frames and returns through *ret_end the frame after its last one;
  * FRAMES + 1 if there were more than a message can have. */
-static int frames_receive(struct link *l, int *ret_end)
+static int frames_receive(struct link *l, void *socket, int *ret_end)
 {
     int at = l->bound ? FRAME_PEER : FRAME_PREAMBLE;
     bool more = true;
 
     while (more && at < FRAMES) {
-        int r = frame_receive(l, &l->frames[at]);
+        int r = frame_receive(socket, &l->frames[at]);
         if (r < 0)
             return r;
         more = zmq_msg_more(&l->frames[at++]);
     }
     if (more)
-        drop_rest(l);
+        drop_rest(socket);
     *ret_end = more ? FRAMES + 1 : at;
     return 0;
+}
+
+/* From whichever socket has one; they take turns, so that none is kept waiting by another. */
+static int any_receive(struct link *l, unsigned *ret_socket, int *ret_end)
+{
+    int r = ERR_AGAIN;
+
+    for (unsigned n = 0; n < l->count && r < 0; n++) {
+        *ret_socket = l->next;
+        l->next = (l->next + 1) % l->count;
+        r = frames_receive(l, l->sockets[*ret_socket], ret_end);
+    }
+    return r;
 }
 
 static struct slice frame_slice(struct link *l, enum frame which)
@@ -318,16 +382,32 @@ static bool is_other_version(struct slice preamble)
            preamble.at[preamble.size - 1] != wire_preamble.at[wire_preamble.size - 1];
 }
 
+/* Who sent it: the socket's number and ZeroMQ's name for the peer.  What a peer without a key says
+ * of its user is its own invention. */
+static void take_peer(struct link *l, unsigned socket, struct link_message *m)
+{
+    struct slice name = frame_slice(l, FRAME_PEER);
+    const char *user =
+        l->keyed[socket] ? zmq_msg_gets(&l->frames[FRAME_PREAMBLE], "User-Id") : NULL;
+
+    l->peer[0] = (char)socket;
+    memcpy(l->peer + 1, name.at, name.size < LINK_PEER ? name.size : LINK_PEER - 1);
+    m->peer = slice_make(l->peer, 1 + name.size);
+    m->user = slice_of(user ? user : "");
+    m->keyed = l->keyed[socket];
+}
+
 int link_receive(struct link *l, struct link_message *ret)
 {
     struct link_message m = {0};
-    int end;
-    int r = frames_receive(l, &end);
+    unsigned socket = 0;
+    int end = 0;
+    int r = any_receive(l, &socket, &end);
 
     if (r < 0)
         return r;
     if (l->bound)
-        m.peer = frame_slice(l, FRAME_PEER);
+        take_peer(l, socket, &m);
     m.other_version = end > FRAME_PREAMBLE && is_other_version(frame_slice(l, FRAME_PREAMBLE));
     m.foreign = !m.other_version && (end <= FRAME_HEADER || end > FRAMES ||
                                      !slice_equal(frame_slice(l, FRAME_PREAMBLE), wire_preamble));
@@ -340,20 +420,41 @@ int link_receive(struct link *l, struct link_message *ret)
     return 0;
 }
 
+/* ---- waiting ---- */
+
+struct items {
+    zmq_pollitem_t item[MAX_ITEMS];
+    unsigned link[MAX_ITEMS]; /* whose it is */
+    unsigned count;
+};
+
+static void item_add(struct items *all, unsigned link, void *socket, int fd)
+{
+    assert(all->count < MAX_ITEMS);
+    all->link[all->count] = link;
+    all->item[all->count++] = (zmq_pollitem_t){.socket = socket, .fd = fd, .events = ZMQ_POLLIN};
+}
+
 unsigned link_wait(struct link *const *links, unsigned count, int fd, int timeout_ms)
 {
-    zmq_pollitem_t items[MAX_LINKS + 1] = {0};
-    unsigned ready = 0, all = count;
+    struct items all = {.count = 0};
+    unsigned ready = 0;
 
-    assert(count <= MAX_LINKS);
     for (unsigned i = 0; i < count; i++)
-        items[i] = (zmq_pollitem_t){.socket = links[i]->socket, .events = ZMQ_POLLIN};
+        for (unsigned k = 0; k < links[i]->count; k++) {
+            item_add(&all, i, links[i]->sockets[k], -1);
+            if (links[i]->monitors[k])
+                item_add(&all, i, links[i]->monitors[k], -1);
+        }
     if (fd >= 0)
-        items[all++] = (zmq_pollitem_t){.fd = fd, .events = ZMQ_POLLIN};
-    if (zmq_poll(items, (int)all, timeout_ms) <= 0)
+        item_add(&all, count, NULL, fd);
+    if (zmq_poll(all.item, (int)all.count, timeout_ms) <= 0)
         return 0;
-    for (unsigned i = 0; i < all; i++)
-        if (items[i].revents)
-            ready |= 1U << i;
+    for (unsigned i = 0; i < all.count; i++)
+        if (all.item[i].revents)
+            ready |= 1U << all.link[i];
+    for (unsigned i = 0; i < count; i++)
+        if (ready & 1U << i)
+            link_state(links[i]); /* takes off what its monitors have, or they would stay ready */
     return ready;
 }

@@ -1,0 +1,48 @@
+/* The inside of links, for link.c and link_keys.c, the only files that know ZeroMQ. */
+#ifndef PROTO_LINK_INNER_H
+#define PROTO_LINK_INNER_H
+
+#include "proto/link.h"
+
+#include <zmq.h>
+
+enum frame { FRAME_PEER, FRAME_PREAMBLE, FRAME_HEADER, FRAME_PAYLOAD, FRAMES };
+
+#define LINK_FRAMES 9 /* room for a ZAP request too */
+
+struct link {
+    void *sockets[LINK_SOCKETS], *monitors[LINK_SOCKETS]; /* monitors: NULL where there is none */
+    bool keyed[LINK_SOCKETS];
+    unsigned count, next; /* next: whose turn it is to be read */
+    bool bound;
+    bool gate;                     /* ZAP's, not ours */
+    zmq_msg_t frames[LINK_FRAMES]; /* of the message handed out last */
+    char peer[LINK_PEER];          /* likewise */
+    enum link_state state;         /* connected links */
+    unsigned closed;               /* handshakes in a row that the other side cut short */
+    uint64_t failed;               /* bound links: handshakes that came to nothing */
+};
+
+/* One context serves all links of the process. */
+void *context_take(void);
+void context_release(void);
+
+/* The one place where ZeroMQ's errors become ours. */
+int link_error(int zmq_error);
+
+/* The options are ours and known to every libzmq that has them, so a refusal is our bug. */
+void option_set(void *socket, int option, int value);
+
+/* Before the socket is bound or connected.  ERR_CONFIG: this libzmq has no CURVE, or no gate is
+ * open. */
+int socket_lock(void *socket, const struct keyfile *key, bool bound);
+
+/* Before its socket is closed: another gate can be opened at once. */
+void gate_close(struct link *gate);
+
+/* Watches what handshakes of this socket come to. */
+void monitor_open(struct link *l, unsigned i);
+void monitor_close(struct link *l, unsigned i);
+void monitor_drain(struct link *l, unsigned i);
+
+#endif
