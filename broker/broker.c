@@ -30,6 +30,7 @@ struct broker {
     struct link *publish, *read;
     struct sessions producers, readers;
     struct ingest *ingest;
+    struct redrive *redrive;
     struct feed *feed;
     bool stop; /* asked to */
     bool more; /* a queue was not empty when a round had had enough */
@@ -173,7 +174,9 @@ int broker_open(const struct broker_config *config, struct broker **ret)
     b->producers.allowed[SESSION_PRODUCER] = true;
     b->readers.allowed[SESSION_WORKER] = b->readers.allowed[SESSION_CLIENT] = true;
     b->ingest = ingest_new(b->journal, &b->producers);
-    b->feed = feed_new(b->journal, &b->readers, &b->producers, b->ingest, clock_mono_ms());
+    b->redrive = redrive_new(b->journal, &b->readers);
+    b->feed =
+        feed_new(b->journal, &b->readers, &b->producers, b->ingest, b->redrive, clock_mono_ms());
     log_start(b);
     *ret = b;
     return 0;
@@ -184,6 +187,7 @@ void broker_close(struct broker *b)
     if (!b)
         return;
     feed_free(b->feed);
+    redrive_free(b->redrive);
     ingest_free(b->ingest);
     sessions_close(&b->producers);
     sessions_close(&b->readers);
@@ -198,7 +202,7 @@ void broker_close(struct broker *b)
 static void broker_wait(struct broker *b, int stop_fd, int wait_ms)
 {
     struct link *links[] = {b->publish, b->read};
-    bool blocked = b->feed_state == FEED_BLOCKED || b->producers.unsent;
+    bool blocked = b->feed_state == FEED_BLOCKED || b->producers.unsent || b->readers.unsent;
 
     if (wait_ms > BEAT_MS)
         wait_ms = BEAT_MS;
@@ -222,7 +226,9 @@ int broker_round(struct broker *b, int stop_fd, int wait_ms)
     if (err < 0)
         return err;
     ingest_acknowledge(b->ingest);
-    b->more |= feed_drain(b->feed, now_ms);
+    err = feed_drain(b->feed, now_ms, &b->more);
+    if (err < 0)
+        return err;
     feed_assign(b->feed);
     b->feed_state = feed_send(b->feed);
     sessions_beat(&b->producers, now_ms);

@@ -23,6 +23,7 @@ struct feed {
     struct sessions *readers;
     const struct sessions *producers;
     const struct ingest *ingest;
+    struct redrive *redrive;
     int64_t started_ms;
     unsigned turn;  /* who is fed first in the next round */
     size_t sent;    /* bytes of this round */
@@ -34,7 +35,8 @@ struct feed {
 };
 
 struct feed *feed_new(struct journal *journal, struct sessions *readers,
-                      const struct sessions *producers, const struct ingest *ingest, int64_t now_ms)
+                      const struct sessions *producers, const struct ingest *ingest,
+                      struct redrive *redrive, int64_t now_ms)
 {
     struct feed *f = memory_need(sizeof *f);
 
@@ -43,6 +45,7 @@ struct feed *feed_new(struct journal *journal, struct sessions *readers,
     f->readers = readers;
     f->producers = producers;
     f->ingest = ingest;
+    f->redrive = redrive;
     f->started_ms = now_ms;
     f->assigned_ms = now_ms - ASSIGN_MS;
     return f;
@@ -209,7 +212,22 @@ static void status_take(struct feed *f, struct session *from, const struct wire_
     session_send(f->readers, from, &m, NULL, 0); /* who has no room for it asks again */
 }
 
-bool feed_drain(struct feed *f, int64_t now_ms)
+static void message_take(struct feed *f, struct session *from, const struct wire_message *m,
+                         int64_t now_ms)
+{
+    if (m->kind == WIRE_READ)
+        read_take(f, from, &m->read);
+    else if (m->kind == WIRE_CREDIT)
+        credit_take(f, from, &m->credit);
+    else if (m->kind == WIRE_STATUS)
+        status_take(f, from, &m->status, now_ms);
+    else
+        session_error(f->readers, from, "bad-message", true,
+                      "a reader sends READ, CREDIT, STATUS, REJECTS, REDRIVE, DROP, PING and BYE "
+                      "only");
+}
+
+int feed_drain(struct feed *f, int64_t now_ms, bool *ret_more)
 {
     struct session *from;
     struct wire_message m;
@@ -217,22 +235,19 @@ bool feed_drain(struct feed *f, int64_t now_ms)
     f->now_ms = now_ms;
     for (int cost = 0; cost < DRAIN_MESSAGES; cost++) {
         if (sessions_receive(f->readers, now_ms, &from, &m) < 0)
-            return false;
+            return 0;
         if (!from)
             continue;
         if (m.kind != WIRE_READ && m.kind != WIRE_CREDIT)
             cost += DRAIN_ANSWER;
-        if (m.kind == WIRE_READ)
-            read_take(f, from, &m.read);
-        else if (m.kind == WIRE_CREDIT)
-            credit_take(f, from, &m.credit);
-        else if (m.kind == WIRE_STATUS)
-            status_take(f, from, &m.status, now_ms);
-        else
-            session_error(f->readers, from, "bad-message", true,
-                          "a reader sends READ, CREDIT, STATUS, PING and BYE only");
+        if (redrive_is_for(m.kind)) {
+            *ret_more = true;
+            return redrive_take(f->redrive, from, &m);
+        }
+        message_take(f, from, &m, now_ms);
     }
-    return true;
+    *ret_more = true;
+    return 0;
 }
 
 /* ---- what readers get ---- */

@@ -7,6 +7,7 @@
 
 #include "broker/ingest.h"
 #include "broker/journal.h"
+#include "broker/redrive.h"
 #include "broker/session.h"
 
 /* Records of one BATCH: a run in its header takes at most 81 bytes (array 1, count 5, source 66,
@@ -24,11 +25,13 @@ struct feed;
 /* Borrows all of them. */
 struct feed *feed_new(struct journal *journal, struct sessions *readers,
                       const struct sessions *producers, const struct ingest *ingest,
-                      int64_t now_ms);
+                      struct redrive *redrive, int64_t now_ms);
 void feed_free(struct feed *f); /* NULL is allowed */
 
-/* Takes what readers say: READ, CREDIT, STATUS.  True when more may be waiting. */
-bool feed_drain(struct feed *f, int64_t now_ms);
+/* Takes what readers say: READ, CREDIT, STATUS, and what redrive does, one of those a round.  Sets
+ * *ret_more when more may be waiting.  0, or an error of the journal: nothing more may be
+ * acknowledged. */
+int feed_drain(struct feed *f, int64_t now_ms, bool *ret_more);
 
 /* Tells all workers their partitions if the set of workers has changed: partition p goes to
  * worker p modulo their number, in order of joining.  At most ten times a second, however often
