@@ -14,7 +14,9 @@
 
 #define ARENA_KEEP   ((size_t)1024 * 1024)
 #define HEADER_BYTES ((size_t)WIRE_MAX_HEADER - 1024) /* for lists */
-#define ITEM_BYTES   64 /* of a list's item besides its texts: numbers and lengths */
+/* A quarter of what a client may leave unread: who asks page by page has always read enough. */
+#define PAGE_BYTES (SESSION_FLIGHT_CLIENT / 4)
+#define ITEM_BYTES 64 /* of a list's item besides its texts: numbers and lengths */
 
 /* What becomes of one number. */
 struct verdict {
@@ -93,7 +95,7 @@ static uint32_t list_fill(struct redrive *r, const struct wire_rejects *asked, s
             break;
         header += reject_bytes(&one);
         payload += one.event.size;
-        if (header > HEADER_BYTES || payload > WIRE_MAX_PAYLOAD)
+        if (header > HEADER_BYTES || payload > PAGE_BYTES)
             break;
         r->rejects[n++] =
             (struct wire_reject){number,    one.received_ms, one.source, one.code,
@@ -248,10 +250,21 @@ static int numbers_take(struct redrive *r, struct session *from, const struct wi
 
 /* ---- the verb ---- */
 
+/* Changing what is kept is for this host only: that a key may watch does not mean that it may. */
+static bool is_allowed(const struct session *from, enum wire_kind kind)
+{
+    if (from->role != SESSION_CLIENT)
+        return false;
+    return kind == WIRE_REJECTS ? right_reads(from->right) : from->right == RIGHT_LOCAL;
+}
+
 int redrive_take(struct redrive *r, struct session *from, const struct wire_message *m)
 {
-    if (from->role != SESSION_CLIENT) {
-        session_error(r->readers, from, "denied", false, "refused events are for clients");
+    if (!is_allowed(from, m->kind)) {
+        session_error(r->readers, from, "denied", false,
+                      m->kind == WIRE_REJECTS
+                          ? "refused events are for clients that may see participants"
+                          : "redriving and dropping are for clients on the broker's own host");
         return 0;
     }
     if (m->kind == WIRE_REJECTS) {
