@@ -7,6 +7,7 @@
 #include "broker/disk.h"
 
 #include "broker/number.h"
+#include "broker/scrub.h"
 #include "proto/error.h"
 #include "proto/log.h"
 
@@ -22,7 +23,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define KEY_BYTES 8
+#define KEY_BYTES   8
+#define FAULTS_TOLD 10 /* in the log */
 
 /* Where a lack of memory may be one of address space, because of the limit that was asked for. */
 #define DISK_OPENING "opening"
@@ -34,7 +36,8 @@ struct disk {
     int lock;           /* held for as long as it is open */
     int error;          /* the first of this write transaction */
     bool changed;       /* something is staged in it */
-    bool empty;         /* at opening */
+    bool empty;         /* nothing was ever committed */
+    bool marked;        /* see disk_mark */
     unsigned page_bytes;
     uint64_t limit, staged, allocated; /* bytes */
 };
@@ -77,6 +80,97 @@ static int disk_lock(struct disk *d, const char *folder)
     if (flock(d->lock, LOCK_EX | LOCK_NB) < 0)
         return errno == EWOULDBLOCK ? ERR_LOCKED : disk_error(path, errno);
     return 0;
+}
+
+/* The lock's file also remembers that a journal has been made here: a file of events that has
+ * vanished, or lost its beginning, must not be taken for one that was never begun. */
+static int disk_mark(struct disk *d)
+{
+    static const char made[] = "made\n";
+    const size_t size = sizeof made - 1;
+
+    if (d->marked)
+        return 0;
+    if (pwrite(d->lock, made, size, 0) != (ssize_t)size || fsync(d->lock) < 0)
+        return disk_error("marking", errno ? errno : EIO);
+    d->marked = true;
+    return 0;
+}
+
+static int disk_look_for_mark(struct disk *d)
+{
+    struct stat lock;
+
+    if (fstat(d->lock, &lock) < 0)
+        return disk_error("broker.lock", errno);
+    d->marked = lock.st_size > 0;
+    return 0;
+}
+
+static void faults_log(const struct scrub_found *found)
+{
+    struct slice lines = buffer_slice(&found->lines), line;
+    uint64_t told = 0;
+
+    while (told < FAULTS_TOLD && slice_cut(&lines, '\n', &line)) {
+        log_error("journal: %.*s", (int)line.size, line.at);
+        told++;
+    }
+    if (found->faults > told)
+        log_error("journal: %llu faults in all; turnout-broker --check lists them",
+                  (unsigned long long)found->faults);
+}
+
+static int scrub_fd(int fd)
+{
+    struct scrub *s;
+    int err = scrub_open(fd, &s);
+
+    if (err < 0)
+        return err;
+    err = scrub_run(s, SCRUB_PAGES);
+    faults_log(scrub_found(s));
+    if (err == 0 && scrub_found(s)->faults > 0)
+        err = ERR_CORRUPT;
+    scrub_close(s);
+    return err;
+}
+
+/* What an interrupted creation left holds nothing, but nothing is ever deleted here. */
+static int disk_set_aside(int fd, const char *path)
+{
+    char aside[4096 + 16];
+    struct stat file;
+
+    snprintf(aside, sizeof aside, "%s.unfinished", path);
+    if (fstat(fd, &file) < 0 || (file.st_size > 0 && rename(path, aside) < 0))
+        return disk_error(path, errno);
+    if (file.st_size > 0)
+        log_warn("journal: %s was begun and never finished; it is now %s", path, aside);
+    return 0;
+}
+
+/* LMDB trusts its file to the point of leaving it, or writing over pages in use; so the file is
+ * looked through before LMDB sees it.  What an interrupted creation left is set aside. */
+static int disk_scrub(struct disk *d, const char *folder)
+{
+    char path[4096];
+    int fd, err;
+
+    snprintf(path, sizeof path, "%s/data.mdb", folder);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno != ENOENT)
+        return disk_error(path, errno);
+    err = fd < 0 ? ERR_AGAIN : scrub_fd(fd);
+    if (err == ERR_AGAIN && d->marked) {
+        log_error("journal: there was a journal here, and %s is missing or empty", path);
+        err = ERR_CORRUPT;
+    } else if (err == ERR_AGAIN) {
+        err = fd >= 0 ? disk_set_aside(fd, path) : 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    return err;
 }
 
 /* A file whose name is not on disk is not on disk, whatever was synced into it. */
@@ -135,6 +229,10 @@ int disk_open(const char *folder, uint64_t limit_bytes, unsigned tables, struct 
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error code here, not death */
     err = disk_lock(d, folder);
     if (err == 0)
+        err = disk_look_for_mark(d);
+    if (err == 0)
+        err = disk_scrub(d, folder);
+    if (err == 0)
         err = disk_open_env(d, folder, tables);
     if (err == 0)
         err = folder_sync(folder, ".");
@@ -142,6 +240,8 @@ int disk_open(const char *folder, uint64_t limit_bytes, unsigned tables, struct 
         err = folder_sync(folder, ".."); /* the folder itself may be new */
     if (err == 0)
         err = disk_measure(d);
+    if (err == 0 && !d->empty)
+        err = disk_mark(d);
     if (err < 0) {
         disk_close(d);
         return err;
@@ -329,6 +429,18 @@ void disk_abort(struct disk *d)
     d->staged = 0;
 }
 
+/* For want of room a commit fails before it writes the page that makes it count.  Should that very
+ * write have failed, nobody knows what is on disk, and LMDB refuses all further writing. */
+static int disk_probe(struct disk *d)
+{
+    MDB_txn *txn;
+    int code = mdb_txn_begin(d->env, NULL, 0, &txn);
+
+    if (code == 0)
+        mdb_txn_abort(txn);
+    return code == 0 ? ERR_FULL : disk_error("after a failed commit", code);
+}
+
 int disk_commit(struct disk *d)
 {
     int err = d->error;
@@ -336,6 +448,12 @@ int disk_commit(struct disk *d)
     if (err == 0 && d->write) {
         err = disk_error("commit", mdb_txn_commit(d->write));
         d->write = NULL; /* freed by LMDB in either case */
+        if (err == ERR_FULL)
+            err = disk_probe(d);
+    }
+    if (err == 0 && d->changed) {
+        d->empty = false;
+        err = disk_mark(d);
     }
     disk_abort(d);
     return err;

@@ -143,7 +143,7 @@ static struct slice take(struct slice *rest, size_t size)
     return taken;
 }
 
-static int reject_decode(struct slice bytes, uint64_t number, struct reject *ret)
+int reject_decode(struct slice bytes, uint64_t number, struct reject *ret)
 {
     struct slice rest;
     size_t source, code, field, reason;

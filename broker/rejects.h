@@ -46,6 +46,9 @@ int rejects_drop(struct rejects *r, uint64_t number); /* ERR_AGAIN: none; does n
 /* After the commit, or after an abort. */
 void rejects_settle(struct rejects *r, bool committed);
 
+/* The slices of *ret borrow from `bytes`.  0, ERR_VERSION, or ERR_CORRUPT. */
+int reject_decode(struct slice bytes, uint64_t number, struct reject *ret);
+
 /* How many are kept. */
 uint64_t rejects_count(const struct rejects *r);
 
