@@ -29,7 +29,8 @@ PROGRAMS := $(patsubst %_main.c,$(BUILD)/bin/%,$(notdir $(MAINS)))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 FUZZERS  := $(patsubst tests/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz_*.c))
 BENCHES  := $(patsubst tests/%.c,$(BUILD)/bin/%,$(wildcard tests/bench_*.c))
-HELPERS  := $(filter-out tests/test_% tests/fuzz_% tests/bench_%,$(wildcard tests/*.c))
+REPLAYS  := $(patsubst tests/%.c,$(BUILD)/replay/%,$(wildcard tests/fuzz_*.c))
+HELPERS  := $(filter-out tests/test_% tests/fuzz_% tests/bench_% tests/replay.c,$(wildcard tests/*.c))
 FOLDERS  := proto broker workers
 SOURCES  := $(foreach f,$(FOLDERS),$(filter-out %_main.c,$(wildcard $(f)/*.c $(f)/*/*.c)))
 ARCHIVES := $(BUILD)/lib/workers.a $(BUILD)/lib/broker.a $(BUILD)/lib/libturnout.a
@@ -76,6 +77,12 @@ $(BUILD)/flags: always
 	@if cmp -s $@.now $@; then rm $@.now; else mv $@.now $@; fi
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+# A fuzzer's function over the files of its corpus, without libFuzzer.
+$(BUILD)/replay/%: $(BUILD)/obj/tests/%.o $(BUILD)/obj/tests/replay.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+$(BUILD)/tests/test_corpus: | $(REPLAYS)
 
 test: all $(TESTS) $(BENCHES) $(BUILD)/lib/fault.so
 	@scripts/run-tests $(BUILD) $(TESTS)

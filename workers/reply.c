@@ -10,7 +10,7 @@
 
 bool reply_is_status(const struct redisReply *r, const char *word)
 {
-    return r->type == REDIS_REPLY_STATUS && strcmp(r->str, word) == 0;
+    return r->type == REDIS_REPLY_STATUS && slice_is(slice_make(r->str, r->len), word);
 }
 
 struct slice reply_slice(const redisReply *r)

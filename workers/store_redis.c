@@ -211,7 +211,7 @@ static int read_type(struct redis_store *s, const struct commit_op *op)
         return error;
     if (r->type != REDIS_REPLY_STATUS) {
         error = ERR_CORRUPT;
-    } else if (strcmp(r->str, "none") != 0 && strcmp(r->str, type_of(op->verb)) != 0) {
+    } else if (!reply_is_status(r, "none") && !reply_is_status(r, type_of(op->verb))) {
         log_error("redis: %.*s should be a %s and is a %s, which turnout did not write",
                   (int)op->key.size, op->key.at, type_of(op->verb), r->str);
         error = ERR_CORRUPT;

@@ -76,18 +76,17 @@ struct screen {
 static void add_line(struct screen *s, struct slice line, enum text_style style, bool colour)
 {
     struct buffer clean = {0};
-    const char *at, *end;
 
     if (s->rows == 0)
         return;
     s->rows--;
     text_add_clean(&clean, line);
-    at = clean.at;
-    end = clean.at + clean.size;
-    for (size_t n = 0; n < s->columns && at < end; n++)
-        utf8_next(&at);
-    if (clean.size)
+    if (clean.size) {
+        const char *at = clean.at, *end = clean.at + clean.size;
+        for (size_t n = 0; n < s->columns && at < end; n++)
+            utf8_next(&at);
         text_add_styled(s->out, slice_make(clean.at, (size_t)(at - clean.at)), style, colour);
+    }
     buffer_add_text(s->out, "\n");
     buffer_free(&clean);
 }
