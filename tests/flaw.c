@@ -101,21 +101,20 @@ static int partition_read(struct journal *j, unsigned partition, struct buffer *
 
 static int rejects_read(struct journal *j, struct buffer *out)
 {
-    struct buffer copy = {0};
     struct reject r;
     uint64_t number = 0;
-    int err = 0;
+    int err = journal_rejects_begin(j);
 
     buffer_clear(out);
     while (err == 0) {
-        err = journal_next_reject(j, number + 1, &copy, &number, &r);
+        err = journal_next_reject(j, number + 1, &number, &r);
         if (err == 0) {
             buffer_add_int(out, (int64_t)number);
             buffer_add_slice(out, r.reason);
             buffer_add_slice(out, r.event);
         }
     }
-    buffer_free(&copy);
+    journal_read_end(j);
     return err;
 }
 
@@ -213,7 +212,6 @@ void flaw_poke(const struct flaw *f, size_t at, char byte)
 /* Writing must do no harm either: what could be read before can be read afterwards. */
 static enum flaw_outcome try_writing(const struct flaw *f, struct journal *j)
 {
-    struct buffer got = {0};
     struct flaw more = *f;
     enum flaw_outcome outcome;
     struct record r = {slice_of("local"), 5, 2, slice_of("more")};
@@ -234,7 +232,6 @@ static enum flaw_outcome try_writing(const struct flaw *f, struct journal *j)
         journal_close(j);
     for (unsigned p = 0; p < FLAW_PARTITIONS; p++)
         buffer_free(&more.expected[p]);
-    buffer_free(&got);
     return outcome;
 }
 
