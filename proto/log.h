@@ -4,6 +4,7 @@
 #define PROTO_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
@@ -18,6 +19,18 @@ void standard_files_open(void);
 bool log_level_parse(const char *name, enum log_level *ret);
 
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* What a peer can cause as often as it likes: at most LOG_RATE lines a second of one kind, the first
+ * of a later second saying how many were left out.  A rate begins as zeros, and is one thread's. */
+#define LOG_RATE 10
+
+struct log_rate {
+    int64_t second;
+    unsigned said, unsaid;
+};
+
+void log_rated(struct log_rate *rate, enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_WARN, __VA_ARGS__)
