@@ -4,6 +4,8 @@
  * next: nobody sets a batch size or a timer.  The one failure that ends it is the journal's. */
 #include "broker/broker.h"
 
+#include "broker/access.h"
+#include "broker/endpoints.h"
 #include "broker/feed.h"
 #include "broker/ingest.h"
 #include "broker/journal.h"
@@ -21,13 +23,14 @@
 #define PATH_BYTES 4096
 #define BEAT_MS    250 /* how often silence is looked at */
 #define RETRY_MS   5   /* to see whether a full queue has room again */
-#define LINGER_MS  500 /* for the last acknowledgements */
-#define READY_STOP 4u  /* link_wait's bit after those of two links */
+#define SETTLE_MS  10  /* to see whether a changed rights file is whole */
+#define ADMIT_MOST 256 /* connections of one round */
 #define SERVER     "turnout-broker/" TURNOUT_VERSION
 
 struct broker {
     struct journal *journal;
-    struct link *publish, *read;
+    struct access *access;
+    struct endpoints at;
     struct sessions producers, readers;
     struct ingest *ingest;
     struct redrive *redrive;
@@ -88,41 +91,13 @@ static int open_journal(struct broker *b, const struct broker_config *config)
     return ERR_CONFIG;
 }
 
-static bool is_loopback(const char *endpoint)
+static int open_access(struct broker *b, const struct broker_config *config)
 {
-    static const char *const hosts[] = {"tcp://127.0.0.1:", "tcp://[::1]:", "tcp://localhost:"};
+    char path[PATH_BYTES];
 
-    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++)
-        if (strncmp(endpoint, hosts[i], strlen(hosts[i])) == 0)
-            return true;
-    return false;
-}
-
-/* A socket in a folder is guarded by the folder's rights; TCP is open to everybody on the network
- * and, on the loopback, to everybody on this machine. */
-static int endpoint_bind(const struct broker_config *config, const char *asked, const char *name,
-                         struct link **ret)
-{
-    char endpoint[PATH_BYTES];
-    bool ipc;
-    int err;
-
-    snprintf(endpoint, sizeof endpoint, "ipc://%s/%s.sock", config->dir, name);
-    if (asked)
-        snprintf(endpoint, sizeof endpoint, "%s", asked);
-    ipc = strncmp(endpoint, "ipc://", 6) == 0;
-    if (!ipc && !(config->insecure_loopback && is_loopback(endpoint))) {
-        log_error("endpoint %s: only ipc:// or, with --insecure-loopback, tcp:// on 127.0.0.1, "
-                  "[::1] or localhost",
-                  endpoint);
-        return ERR_CONFIG;
-    }
-    err = link_bind(endpoint, ret);
-    if (err < 0)
-        log_error("cannot bind %s: %s", endpoint, error_text(err));
-    else
-        log_info("%s endpoint %s", name, endpoint);
-    return err;
+    snprintf(path, sizeof path, "%s/rights.conf", config->dir);
+    return access_open(config->rights ? config->rights : path, config->rights != NULL,
+                       clock_mono_ms(), &b->access);
 }
 
 static struct wire_welcome welcome_of(const struct journal *journal)
@@ -161,16 +136,16 @@ int broker_open(const struct broker_config *config, struct broker **ret)
     memset(b, 0, sizeof *b);
     err = open_journal(b, config);
     if (err == 0)
-        err = endpoint_bind(config, config->publish, "publish", &b->publish);
+        err = open_access(b, config);
     if (err == 0)
-        err = endpoint_bind(config, config->read, "read", &b->read);
+        err = endpoints_open(config, &b->at);
     if (err < 0) {
         broker_close(b);
         return err;
     }
     struct wire_welcome welcome = welcome_of(b->journal);
-    sessions_open(&b->producers, b->publish, &welcome);
-    sessions_open(&b->readers, b->read, &welcome);
+    sessions_open(&b->producers, b->at.publish, b->access, &welcome);
+    sessions_open(&b->readers, b->at.read, b->access, &welcome);
     b->producers.allowed[SESSION_PRODUCER] = true;
     b->readers.allowed[SESSION_WORKER] = b->readers.allowed[SESSION_CLIENT] = true;
     b->ingest = ingest_new(b->journal, &b->producers);
@@ -191,8 +166,8 @@ void broker_close(struct broker *b)
     ingest_free(b->ingest);
     sessions_close(&b->producers);
     sessions_close(&b->readers);
-    link_close(b->publish, LINGER_MS);
-    link_close(b->read, 0); /* readers take up at their own offsets */
+    endpoints_close(&b->at);
+    access_free(b->access);
     journal_close(b->journal);
     free(b);
 }
@@ -201,17 +176,51 @@ void broker_close(struct broker *b)
 
 static void broker_wait(struct broker *b, int stop_fd, int wait_ms)
 {
-    struct link *links[] = {b->publish, b->read};
+    struct link *links[] = {b->at.publish, b->at.read, b->at.gate};
+    unsigned count = b->at.gate ? 3 : 2;
     bool blocked = b->feed_state == FEED_BLOCKED || b->producers.unsent || b->readers.unsent;
 
     if (wait_ms > BEAT_MS)
         wait_ms = BEAT_MS;
     if (blocked && wait_ms > RETRY_MS)
         wait_ms = RETRY_MS;
+    if (access_pending(b->access) && wait_ms > SETTLE_MS)
+        wait_ms = SETTLE_MS;
     if (b->more || b->feed_state == FEED_MORE)
         wait_ms = 0;
-    if (link_wait(links, 2, stop_fd, wait_ms) & READY_STOP)
+    if (link_wait(links, count, stop_fd, wait_ms) & 1U << count)
         b->stop = true;
+}
+
+/* Answers at the gate; true when more may be waiting there. */
+static bool broker_admit(struct broker *b)
+{
+    struct gate_request request;
+    unsigned n = 0, sessions = 0;
+    int err;
+
+    while (b->at.gate && n < ADMIT_MOST && (err = gate_next(b->at.gate, &request)) != ERR_AGAIN) {
+        n++;
+        if (err < 0)
+            continue;
+        if (request.keyed)
+            sessions = sessions_of_key(&b->producers, request.key) +
+                       sessions_of_key(&b->readers, request.key);
+        gate_answer(b->at.gate, access_admit(b->access, &request, sessions), request.key);
+    }
+    return n == ADMIT_MOST;
+}
+
+/* Who may do what from here on: other rights count before anything else is taken. */
+static void broker_guard(struct broker *b, int64_t now_ms)
+{
+    if (access_look(b->access, now_ms)) {
+        sessions_renew(&b->producers);
+        sessions_renew(&b->readers);
+    }
+    b->more = broker_admit(b);
+    if (b->at.gate)
+        access_tell(b->access, link_failed(b->at.publish) + link_failed(b->at.read), now_ms);
 }
 
 int broker_round(struct broker *b, int stop_fd, int wait_ms)
@@ -221,7 +230,8 @@ int broker_round(struct broker *b, int stop_fd, int wait_ms)
 
     broker_wait(b, stop_fd, wait_ms);
     now_ms = clock_mono_ms();
-    b->more = ingest_drain(b->ingest, now_ms);
+    broker_guard(b, now_ms);
+    b->more |= ingest_drain(b->ingest, now_ms);
     err = ingest_commit(b->ingest);
     if (err < 0)
         return err;

@@ -10,6 +10,8 @@ struct broker_config {
     const char *dir;     /* the journal is kept in DIR/journal */
     const char *publish; /* endpoint for producers; NULL: ipc://DIR/publish.sock */
     const char *read;    /* for workers and clients; NULL: ipc://DIR/read.sock */
+    const char *tcp; /* HOST:PORT beside them: producers at PORT, readers at the next; NULL: no */
+    const char *rights; /* the rights file; NULL: DIR/rights.conf, if it is there */
     uint64_t journal_bytes;
     unsigned partitions;    /* 0: as it is; of a new journal JOURNAL_PARTITIONS */
     bool insecure_loopback; /* allow tcp:// on this machine, where nobody is asked for a key */

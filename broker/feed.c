@@ -112,6 +112,11 @@ static void read_take(struct feed *f, struct session *from, const struct wire_re
     unsigned partitions = journal_partitions(f->journal), p = (unsigned)m->partition;
     uint64_t end;
 
+    if (!right_reads(from->right)) {
+        session_error(f->readers, from, "denied", false,
+                      "this key may not read the journal, which holds participants' keys");
+        return;
+    }
     if (m->partition >= partitions) {
         session_error(f->readers, from, "bad-message", true, "there are %u partitions only",
                       partitions);

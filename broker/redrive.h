@@ -18,8 +18,8 @@ void redrive_free(struct redrive *r); /* NULL is allowed */
 bool redrive_is_for(enum wire_kind kind);
 
 /* Takes and answers one of them; nothing may be staged in the journal.  0, or the error of the
- * journal after which nothing may be acknowledged any more.  Bounds: one REJECTED of 256 KiB, or one
- * commit of WIRE_MAX_NUMBERS events of 8 KiB, 8 MiB. */
+ * journal after which nothing may be acknowledged any more.  Bounds: one REJECTED of 256 KiB, or
+ * one commit of WIRE_MAX_NUMBERS events of 8 KiB, 8 MiB. */
 int redrive_take(struct redrive *r, struct session *from, const struct wire_message *m);
 
 #endif

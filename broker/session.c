@@ -10,13 +10,15 @@
 #include <stdlib.h>
 
 #define DEAD_MS    (3 * WIRE_HEARTBEAT_MS)
+#define KEY_GONE   "this key was revoked, or is no longer known"
 #define ARENA_KEEP ((size_t)256 * 1024)
 
 static const char *const session_role_name[SESSION_ROLES] = {"producer", "worker", "client"};
 
-void sessions_open(struct sessions *s, struct link *link, const struct wire_welcome *welcome)
+void sessions_open(struct sessions *s, struct link *link, struct access *access,
+                   const struct wire_welcome *welcome)
 {
-    *s = (struct sessions){.link = link, .welcome = *welcome};
+    *s = (struct sessions){.link = link, .access = access, .welcome = *welcome};
 }
 
 static void session_free(struct session *who)
@@ -186,11 +188,13 @@ void session_end(struct sessions *s, struct session *who, const char *why)
              session_role_name[who->role], who->name, (long long)who->pid, why);
 }
 
+/* A peer's name may be used again by another connection, under another key: that is somebody else.
+ */
 static struct session *session_find(const struct sessions *s, struct slice peer)
 {
     struct session *who = table_find(&s->by_peer, peer);
 
-    return who && !who->gone ? who : NULL;
+    return who && !who->gone && slice_is(s->m.user, who->user) ? who : NULL;
 }
 
 static bool role_find(const struct sessions *s, struct slice word, enum session_role *ret)
@@ -208,6 +212,8 @@ static struct session *session_place(struct sessions *s, struct slice peer)
 {
     struct session *who = table_find(&s->by_peer, peer);
 
+    if (who && !slice_is(s->m.user, who->user))
+        session_end(s, who, "its name is another's now");
     if (who || s->count == SESSIONS_MOST)
         return who;
     if (s->count == s->room) {
@@ -233,8 +239,14 @@ static void name_copy(char out[WIRE_NAME + 1], struct slice name)
     out[n] = '\0';
 }
 
+static void right_set(struct sessions *s, struct session *who, const struct right *right)
+{
+    who->right = right;
+    who->rate = right->rate ? access_rate(s->access, right) : NULL;
+}
+
 static void session_greet(struct sessions *s, struct session *who, const struct wire_hello *hello,
-                          enum session_role role, int64_t now_ms)
+                          enum session_role role, const struct right *right, int64_t now_ms)
 {
     struct wire_message welcome = {.kind = WIRE_WELCOME, .welcome = s->welcome};
 
@@ -247,8 +259,8 @@ static void session_greet(struct sessions *s, struct session *who, const struct 
     who->ack = NULL;
     who->gone = who->assign_due = false;
     who->role = role;
-    who->right = RIGHT_LOCAL;
-    who->rate = NULL;
+    right_set(s, who, right);
+    strcpy(who->user, right->key);
     who->pid = hello->pid;
     who->number = ++s->hellos;
     who->heard_ms = who->pinged_ms = now_ms;
@@ -259,9 +271,42 @@ static void session_greet(struct sessions *s, struct session *who, const struct 
     session_send(s, who, &welcome, NULL, 0);
 }
 
+static bool role_allowed(const struct right *right, enum session_role role)
+{
+    static const unsigned needed[SESSION_ROLES] = {MAY_PUBLISH, MAY_WORK, MAY_ALL};
+
+    return right->may & needed[role];
+}
+
+/* Names that ZeroMQ gives cannot be guessed; one that a peer chooses could be chosen by others too,
+ * who would then get what is meant for this one. */
+static bool is_own_name(struct slice peer)
+{
+    return peer.size > 1 && peer.at[1] != '\0';
+}
+
+/* Why a peer with a key may not have this role; NULL if it may. */
+static const char *role_fault(const struct right *right, enum session_role role, struct slice peer)
+{
+    if (!role_allowed(right, role))
+        return "this key has not the right for this role";
+    if (right != RIGHT_LOCAL && is_own_name(peer))
+        return "at this endpoint the routing id is left to ZeroMQ";
+    return NULL;
+}
+
+static const struct right *right_of_sender(const struct sessions *s)
+{
+    if (!s->m.keyed)
+        return RIGHT_LOCAL;
+    return s->access ? access_right(s->access, s->m.user) : NULL;
+}
+
 static void hello_take(struct sessions *s, struct slice peer, const struct wire_hello *hello,
                        int64_t now_ms)
 {
+    const struct right *right = right_of_sender(s);
+    const char *fault = NULL;
     enum session_role role;
     struct session *who;
 
@@ -269,11 +314,56 @@ static void hello_take(struct sessions *s, struct slice peer, const struct wire_
         peer_error(s, peer, "bad-message", true, "this role has no business at this endpoint");
         return;
     }
+    if (!right) {
+        peer_error(s, peer, "revoked-key", true, KEY_GONE);
+        return;
+    }
+    fault = role_fault(right, role, peer);
+    if (fault) {
+        peer_error(s, peer, "denied", true, fault);
+        return;
+    }
+    if (right != RIGHT_LOCAL && !session_find(s, peer) &&
+        sessions_of_key(s, right->key) >= ACCESS_SESSIONS) {
+        peer_error(s, peer, "busy", false, "too many sessions of this key; try again later");
+        return;
+    }
     who = session_place(s, peer);
     if (who)
-        session_greet(s, who, hello, role, now_ms);
+        session_greet(s, who, hello, role, right, now_ms);
     else
         peer_error(s, peer, "busy", false, "too many sessions; try again later");
+}
+
+unsigned sessions_of_key(const struct sessions *s, const char *key)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < s->count; i++)
+        n += !s->list[i]->gone && strcmp(s->list[i]->user, key) == 0;
+    return n;
+}
+
+/* ---- other rights ---- */
+
+static const struct right right_none; /* of a session that has ended */
+
+static void session_renew(struct sessions *s, struct session *who)
+{
+    const struct right *right = access_right(s->access, slice_of(who->user));
+
+    if (!right)
+        session_error(s, who, "revoked-key", true, KEY_GONE);
+    else if (!role_allowed(right, who->role) || (who->streams && !right_reads(right)))
+        session_error(s, who, "denied", true, "this key has no longer the right for this");
+    right_set(s, who, right ? right : &right_none);
+}
+
+void sessions_renew(struct sessions *s)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        if (s->list[i]->user[0])
+            session_renew(s, s->list[i]);
 }
 
 /* ---- receiving ---- */

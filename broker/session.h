@@ -6,8 +6,8 @@
 #ifndef BROKER_SESSION_H
 #define BROKER_SESSION_H
 
+#include "broker/access.h"
 #include "broker/backlog.h"
-#include "broker/rate.h"
 #include "proto/link.h"
 #include "proto/rights.h"
 #include "proto/table.h"
@@ -42,6 +42,7 @@ struct session {
     enum session_role role;
     const struct right *right; /* what it may do; its events are stored under right->source */
     struct rate *rate;         /* of its key; NULL: no limit */
+    char user[KEY_HEX + 1];    /* its public key; "" of a local peer */
     int64_t pid;
     uint64_t number; /* counts HELLOs: also the order of joining */
     int64_t heard_ms, pinged_ms;
@@ -64,6 +65,7 @@ struct session {
 
 struct sessions {
     struct link *link;
+    struct access *access;       /* NULL: there are no keys */
     bool allowed[SESSION_ROLES]; /* here */
     struct wire_welcome welcome;
     struct session **list; /* in order of joining, as a rule; those gone among them */
@@ -78,8 +80,9 @@ struct sessions {
     char peer[SESSION_PEER];
 };
 
-/* The link and the welcome's slices are borrowed. */
-void sessions_open(struct sessions *s, struct link *link, const struct wire_welcome *welcome);
+/* Link, access (may be NULL) and the welcome's slices are borrowed. */
+void sessions_open(struct sessions *s, struct link *link, struct access *access,
+                   const struct wire_welcome *welcome);
 void sessions_close(struct sessions *s);
 
 /* Takes one message.  ERR_AGAIN when there is none, else 0: *ret_from is then its session if the
@@ -101,6 +104,13 @@ void session_post(struct sessions *s, struct session *to, const struct wire_mess
 void session_error(struct sessions *s, struct session *to, const char *code, bool fatal,
                    const char *format, ...) __attribute__((format(printf, 5, 6)));
 void session_end(struct sessions *s, struct session *who, const char *why);
+
+/* Other rights hold now: ends the sessions of keys that are gone, revoked, or have lost the right
+ * for what they do.  To be called before anything else after access_look has said so. */
+void sessions_renew(struct sessions *s);
+
+/* How many sessions this key has. */
+unsigned sessions_of_key(const struct sessions *s, const char *key);
 
 /* Sends what waited for room, PINGs the silent, ends the dead, frees those that are gone. */
 void sessions_beat(struct sessions *s, int64_t now_ms);

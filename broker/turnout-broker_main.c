@@ -24,7 +24,9 @@ enum {
     OPTION_SIZE,
     OPTION_PARTITIONS,
     OPTION_LOG,
-    OPTION_LOOPBACK
+    OPTION_LOOPBACK,
+    OPTION_TCP,
+    OPTION_RIGHTS
 };
 
 static const struct argp_option options[] = {
@@ -34,6 +36,13 @@ static const struct argp_option options[] = {
      "where producers connect (default: ipc://DIR/publish.sock)", 0},
     {"read", OPTION_READ, "ENDPOINT", 0,
      "where workers and the command line connect (default: ipc://DIR/read.sock)", 0},
+    {"tcp", OPTION_TCP, "HOST:PORT", 0,
+     "listen there too, for those with keys: producers at PORT, workers and the command line at "
+     "the "
+     "port after it",
+     0},
+    {"rights", OPTION_RIGHTS, "FILE", 0,
+     "what each key may do (default: DIR/rights.conf, if it is there); a change counts at once", 0},
     {"journal-size", OPTION_SIZE, "SIZE", 0,
      "most bytes of the journal, with K, M or G (default: 64G); may be raised at any start", 0},
     {"partitions", OPTION_PARTITIONS, "N", 0,
@@ -81,6 +90,12 @@ static error_t option_take(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_READ:
         s->broker.read = value;
+        return 0;
+    case OPTION_TCP:
+        s->broker.tcp = value;
+        return 0;
+    case OPTION_RIGHTS:
+        s->broker.rights = value;
         return 0;
     case OPTION_SIZE:
         if (!size_parse(value, JOURNAL_MIN_BYTES, (uint64_t)1 << 46, &s->broker.journal_bytes))

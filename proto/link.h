@@ -99,7 +99,7 @@ int gate_next(struct link *gate, struct gate_request *ret);
 void gate_answer(struct link *gate, enum gate_verdict verdict, const char *user);
 
 /* Of a bound link: handshakes at endpoints with keys that came to nothing before the gate was
- * asked: without a key, with another broker's, or no ZeroMQ at all. */
+ * asked: without a key, with another broker's, or no ZeroMQ at all.  Since this was called last. */
 uint64_t link_failed(struct link *l);
 
 #endif

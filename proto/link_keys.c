@@ -294,8 +294,12 @@ enum link_state link_state(struct link *l)
 
 uint64_t link_failed(struct link *l)
 {
+    uint64_t failed;
+
     link_state(l);
-    return l->failed;
+    failed = l->failed;
+    l->failed = 0;
+    return failed;
 }
 
 const char *link_state_code(enum link_state state)

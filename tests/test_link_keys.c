@@ -185,7 +185,8 @@ static void a_wrong_broker_key_is_suspected_after_some_tries(void **state)
     becomes(client, LINK_BROKER_KEY);
     assert_int_equal(asked, 0);
     assert_int_equal(link_receive(server, &m), ERR_AGAIN);
-    assert_true(link_failed(server) > 0);
+    while (link_failed(server) == 0)
+        turn(client);
     link_close(client, 0);
 }
 

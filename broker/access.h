@@ -1,0 +1,41 @@
+/* Access: who may come in, by the rights file, and what they may do.  The file is looked at in
+ * every round, and a changed one is taken at once. */
+#ifndef BROKER_ACCESS_H
+#define BROKER_ACCESS_H
+
+#include "broker/rate.h"
+#include "proto/link.h"
+#include "proto/rights.h"
+
+/* Of one key, at all endpoints.  More would let one key use up the sessions of all others. */
+#define ACCESS_SESSIONS 16
+
+struct access;
+
+/* Reads the rights file; one that is not there means no keys unless it is `wanted`.  Logs what is
+ * wrong with it: ERR_CONFIG. */
+int access_open(const char *path, bool wanted, int64_t now_ms, struct access **ret);
+void access_free(struct access *a); /* NULL is allowed */
+
+/* Looks whether the file has changed.  True when other rights hold now: all that was borrowed from
+ * the old ones is gone.  A faulty file is logged, and the old rights stay. */
+bool access_look(struct access *a, int64_t now_ms);
+
+/* The file has changed and is about to be taken: look again soon. */
+bool access_pending(const struct access *a);
+
+const struct rights *access_rights(const struct access *a);
+
+/* What holds for this key now; NULL: nothing, it is unknown or revoked.  Borrowed until
+ * access_look returns true, as the rate is. */
+const struct right *access_right(const struct access *a, struct slice key);
+struct rate *access_rate(struct access *a, const struct right *r); /* NULL: no limit */
+
+/* Judges a connection whose key has so many sessions already. */
+enum gate_verdict access_admit(struct access *a, const struct gate_request *request,
+                               unsigned sessions);
+
+/* Logs who was turned away and how many handshakes failed (so many more), at most once a second. */
+void access_tell(struct access *a, uint64_t failed, int64_t now_ms);
+
+#endif
