@@ -361,6 +361,8 @@ static enum feed_state session_feed(struct feed *f, struct session *to)
             continue;
         if (f->sent >= FEED_ROUND)
             return FEED_MORE;
+        if (!session_keeps_up(f->readers, to))
+            return FEED_BLOCKED;
         enum feed_state one = stream_send(f, to, p, s);
         if (one == FEED_BLOCKED)
             return one; /* all its streams share that queue */

@@ -87,6 +87,12 @@ static void flight_land(struct session *from)
     from->mark_ping = 0;
 }
 
+bool session_keeps_up(struct sessions *s, struct session *to)
+{
+    flight_mark(s, to); /* if there was no room for it the last time */
+    return to->sent - to->seen < flight_most(to);
+}
+
 int session_send(struct sessions *s, struct session *to, const struct wire_message *m,
                  const struct slice *parts, size_t part_count)
 {
@@ -94,11 +100,8 @@ int session_send(struct sessions *s, struct session *to, const struct wire_messa
 
     if (to->gone)
         return ERR_LOST;
-    if (part_count > 0) {
-        flight_mark(s, to); /* if there was no room for it the last time */
-        if (to->sent - to->seen >= flight_most(to))
-            return ERR_AGAIN;
-    }
+    if (part_count > 0 && to->sent - to->seen >= flight_most(to) + SESSION_ANSWER)
+        return ERR_AGAIN;
     err = message_send(s, to, m, parts, part_count);
     if (err == 0 && part_count > 0)
         flight_mark(s, to);

@@ -19,11 +19,13 @@
 #define SESSION_PEER       LINK_PEER
 #define SESSION_MAX_UNSENT (8 * 1024 * 1024) /* the acknowledgements of one round are 4.3 MB */
 
-/* What a reader can leave unread is this and one message of 1.25 MiB: a worker 5.25 MiB, a client
- * 2.25 MiB.  How much it has read is found out by a PING behind every quarter.  A worker's is what
- * it gives credit for: with less it would make smaller commits. */
+/* What a reader can leave unread of what it asked for: that much, one answer more (of those with a
+ * payload), and one message of 1.25 MiB: a worker 6.25 MiB, a client 3.25 MiB.  How much it has
+ * read is found out by a PING behind every quarter.  A worker's is what it gives credit for: with
+ * less it would make smaller commits. */
 #define SESSION_FLIGHT        ((size_t)4 * 1024 * 1024)
 #define SESSION_FLIGHT_CLIENT ((size_t)1024 * 1024)
+#define SESSION_ANSWER        ((size_t)1024 * 1024)
 
 enum session_role { SESSION_PRODUCER, SESSION_WORKER, SESSION_CLIENT, SESSION_ROLES };
 
@@ -90,6 +92,9 @@ void sessions_close(struct sessions *s);
 int sessions_receive(struct sessions *s, int64_t now_ms, struct session **ret_from,
                      struct wire_message *ret);
 struct slice sessions_payload(const struct sessions *s); /* of that message */
+
+/* Whether a reader has read enough of what it was sent to be sent more of a stream. */
+bool session_keeps_up(struct sessions *s, struct session *to);
 
 /* 0, ERR_AGAIN (the peer's queue is full, or with a payload: its flight is full), or ERR_LOST: the
  * session is then over. */
