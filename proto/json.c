@@ -1,4 +1,4 @@
-/* JSON Lines to events, by jansson; see json.h.
+/* JSON Lines to events, by jansson, and back, by hand; see json.h.
  *
  * The happy path: one line is parsed whole, and its object is written out as msgpack in the order
  * of its keys.  What can fail is the line; jansson's error codes are mapped to refusals here, and
@@ -9,6 +9,8 @@
 #include "proto/pack.h"
 
 #include <jansson.h>
+#include <math.h>
+#include <stdio.h>
 
 /* The end of the text before `end` without white space. */
 static size_t back_over_space(struct slice line, size_t end)
@@ -136,4 +138,123 @@ int json_to_event(struct slice line, struct buffer *out, struct refusal *why)
     if (r < 0)
         out->size = before;
     return r;
+}
+
+/* ---- and back ---- */
+
+void json_add_text(struct buffer *out, struct slice text)
+{
+    const char *at = text.at, *end = text.at + text.size;
+    char escape[8];
+
+    buffer_add(out, "\"", 1);
+    while (text.size && at < end) {
+        const char *start = at;
+        uint32_t c = utf8_next(&at);
+        if (char_is_control(c)) {
+            snprintf(escape, sizeof escape, "\\u%04x", (unsigned)c);
+            buffer_add_text(out, escape);
+        } else {
+            if (c == '"' || c == '\\')
+                buffer_add(out, "\\", 1);
+            buffer_add(out, start, (size_t)(at - start));
+        }
+    }
+    buffer_add(out, "\"", 1);
+}
+
+/* So that it is read as the same number again, and not as an integer. */
+static bool add_double(struct buffer *out, double value)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, "%.17g", value);
+    buffer_add_text(out, text);
+    if (!strpbrk(text, ".e"))
+        buffer_add_text(out, ".0");
+    return isfinite(value);
+}
+
+static bool add_uint(struct buffer *out, uint64_t number)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, "%llu", (unsigned long long)number);
+    buffer_add_text(out, text);
+    return true;
+}
+
+static bool add_value(struct buffer *out, struct pack_reader *r);
+
+static bool add_list(struct buffer *out, struct pack_reader *r)
+{
+    uint32_t count = pack_read_array(r);
+
+    buffer_add(out, "[", 1);
+    for (uint32_t i = 0; i < count; i++) {
+        buffer_add(out, ",", i > 0);
+        if (!add_value(out, r))
+            return false;
+    }
+    buffer_add(out, "]", 1);
+    return true;
+}
+
+static bool add_map(struct buffer *out, struct pack_reader *r)
+{
+    uint32_t count = pack_read_map(r);
+
+    buffer_add(out, "{", 1);
+    for (uint32_t i = 0; i < count; i++) {
+        buffer_add(out, ",", i > 0);
+        if (pack_peek(r) != PACK_STR)
+            return false;
+        json_add_text(out, pack_read_str(r));
+        buffer_add(out, ":", 1);
+        if (!add_value(out, r))
+            return false;
+    }
+    buffer_add(out, "}", 1);
+    return true;
+}
+
+/* False for what JSON cannot say.  Nests no deeper than pack_read has allowed. */
+static bool add_value(struct buffer *out, struct pack_reader *r)
+{
+    switch (pack_peek(r)) {
+    case PACK_NIL:
+        pack_skip(r);
+        buffer_add_text(out, "null");
+        return true;
+    case PACK_BOOL:
+        buffer_add_text(out, pack_read_bool(r) ? "true" : "false");
+        return true;
+    case PACK_UINT:
+        return add_uint(out, pack_read_uint(r));
+    case PACK_INT:
+        buffer_add_int(out, pack_read_int(r));
+        return true;
+    case PACK_FLOAT:
+        return add_double(out, pack_read_double(r));
+    case PACK_STR:
+        json_add_text(out, pack_read_str(r));
+        return true;
+    case PACK_ARRAY:
+        return add_list(out, r);
+    case PACK_MAP:
+        return add_map(out, r);
+    default:
+        return false;
+    }
+}
+
+int json_from_event(struct slice event, struct buffer *out)
+{
+    size_t before = out->size;
+    struct pack_reader r;
+
+    if (pack_read(event, &r) == 0 && add_value(out, &r))
+        return 0;
+    out->size = before;
+    return ERR_REFUSED;
 }

@@ -85,23 +85,9 @@ void pack_bin(struct buffer *b, struct slice bytes)
 
 /* ---- heads ---- */
 
-enum head_kind {
-    HEAD_NONE, /* c1, which msgpack never uses */
-    HEAD_NIL,
-    HEAD_BOOL,
-    HEAD_UINT,
-    HEAD_INT, /* the signed forms: `number` is sign-extended */
-    HEAD_FLOAT,
-    HEAD_STR,
-    HEAD_BIN,
-    HEAD_EXT,
-    HEAD_ARRAY,
-    HEAD_MAP
-};
-
 /* A value as far as it has a fixed size. */
 struct head {
-    enum head_kind kind;
+    enum pack_kind kind;
     uint64_t number; /* the value; of str, bin and ext the bytes that follow, else the items */
     size_t size;     /* bytes of the head itself */
 };
@@ -110,14 +96,14 @@ struct head {
 static const struct {
     uint8_t kind, width;
 } head_form[32] = {
-    {HEAD_NIL, 0},   {HEAD_NONE, 0},  {HEAD_BOOL, 0},  {HEAD_BOOL, 0},  /* c0 */
-    {HEAD_BIN, 1},   {HEAD_BIN, 2},   {HEAD_BIN, 4},   {HEAD_EXT, 1},   /* c4 */
-    {HEAD_EXT, 2},   {HEAD_EXT, 4},   {HEAD_FLOAT, 4}, {HEAD_FLOAT, 8}, /* c8 */
-    {HEAD_UINT, 1},  {HEAD_UINT, 2},  {HEAD_UINT, 4},  {HEAD_UINT, 8},  /* cc */
-    {HEAD_INT, 1},   {HEAD_INT, 2},   {HEAD_INT, 4},   {HEAD_INT, 8},   /* d0 */
-    {HEAD_EXT, 0},   {HEAD_EXT, 0},   {HEAD_EXT, 0},   {HEAD_EXT, 0},   /* d4 */
-    {HEAD_EXT, 0},   {HEAD_STR, 1},   {HEAD_STR, 2},   {HEAD_STR, 4},   /* d8 */
-    {HEAD_ARRAY, 2}, {HEAD_ARRAY, 4}, {HEAD_MAP, 2},   {HEAD_MAP, 4},   /* dc */
+    {PACK_NIL, 0},   {PACK_NONE, 0},  {PACK_BOOL, 0},  {PACK_BOOL, 0},  /* c0 */
+    {PACK_BIN, 1},   {PACK_BIN, 2},   {PACK_BIN, 4},   {PACK_EXT, 1},   /* c4 */
+    {PACK_EXT, 2},   {PACK_EXT, 4},   {PACK_FLOAT, 4}, {PACK_FLOAT, 8}, /* c8 */
+    {PACK_UINT, 1},  {PACK_UINT, 2},  {PACK_UINT, 4},  {PACK_UINT, 8},  /* cc */
+    {PACK_INT, 1},   {PACK_INT, 2},   {PACK_INT, 4},   {PACK_INT, 8},   /* d0 */
+    {PACK_EXT, 0},   {PACK_EXT, 0},   {PACK_EXT, 0},   {PACK_EXT, 0},   /* d4 */
+    {PACK_EXT, 0},   {PACK_STR, 1},   {PACK_STR, 2},   {PACK_STR, 4},   /* d8 */
+    {PACK_ARRAY, 2}, {PACK_ARRAY, 4}, {PACK_MAP, 2},   {PACK_MAP, 4},   /* dc */
 };
 
 static uint64_t big_endian(const char *at, unsigned width)
@@ -133,15 +119,15 @@ static uint64_t big_endian(const char *at, unsigned width)
 static bool head_short(unsigned char c, struct head *ret)
 {
     if (c < 0x80)
-        *ret = (struct head){HEAD_UINT, c, 1};
+        *ret = (struct head){PACK_UINT, c, 1};
     else if (c < 0x90)
-        *ret = (struct head){HEAD_MAP, c & 0x0f, 1};
+        *ret = (struct head){PACK_MAP, c & 0x0f, 1};
     else if (c < 0xa0)
-        *ret = (struct head){HEAD_ARRAY, c & 0x0f, 1};
+        *ret = (struct head){PACK_ARRAY, c & 0x0f, 1};
     else if (c < 0xc0)
-        *ret = (struct head){HEAD_STR, c & 0x1f, 1};
+        *ret = (struct head){PACK_STR, c & 0x1f, 1};
     else if (c >= 0xe0)
-        *ret = (struct head){HEAD_INT, (uint64_t)(int8_t)c, 1};
+        *ret = (struct head){PACK_INT, (uint64_t)(int8_t)c, 1};
     else
         return false;
     return true;
@@ -158,29 +144,29 @@ static bool head_read(struct slice bytes, struct head *ret)
     if (head_short(c, ret))
         return true;
     unsigned width = head_form[c - 0xc0].width;
-    if (head_form[c - 0xc0].kind == HEAD_NONE || bytes.size < 1 + width)
+    if (head_form[c - 0xc0].kind == PACK_NONE || bytes.size < 1 + width)
         return false;
     *ret = (struct head){head_form[c - 0xc0].kind, big_endian(bytes.at + 1, width), 1 + width};
-    if (ret->kind == HEAD_BOOL)
+    if (ret->kind == PACK_BOOL)
         ret->number = c == 0xc3;
-    if (ret->kind == HEAD_INT) /* the sign bit goes to the top and is drawn back down */
+    if (ret->kind == PACK_INT) /* the sign bit goes to the top and is drawn back down */
         ret->number = (uint64_t)((int64_t)(ret->number << (64 - 8 * width)) >> (64 - 8 * width));
-    if (ret->kind == HEAD_EXT && width == 0)
+    if (ret->kind == PACK_EXT && width == 0)
         ret->number = (uint64_t)1 << (c - 0xd4);
-    if (ret->kind == HEAD_EXT)
+    if (ret->kind == PACK_EXT)
         ret->number++; /* its type is the first byte of what follows */
     return true;
 }
 
 static bool head_has_body(const struct head *h)
 {
-    return h->kind == HEAD_STR || h->kind == HEAD_BIN || h->kind == HEAD_EXT;
+    return h->kind == PACK_STR || h->kind == PACK_BIN || h->kind == PACK_EXT;
 }
 
 /* Values that a container holds directly; 0 for all else. */
 static uint64_t head_items(const struct head *h)
 {
-    return h->kind == HEAD_MAP ? h->number * 2 : h->kind == HEAD_ARRAY ? h->number : 0;
+    return h->kind == PACK_MAP ? h->number * 2 : h->kind == PACK_ARRAY ? h->number : 0;
 }
 
 /* ---- the bounded check ---- */
@@ -203,7 +189,7 @@ static int check_value(struct slice *rest, struct head *h, struct refusal *why)
         return 0;
     if (h->number > rest->size)
         return malformed(why, "a length points beyond the end");
-    if (h->kind == HEAD_STR && !utf8_valid(slice_make(rest->at, h->number)))
+    if (h->kind == PACK_STR && !utf8_valid(slice_make(rest->at, h->number)))
         return refusal_set(why, REFUSAL_BAD_UTF8, slice_make(NULL, 0), "text that is not UTF-8");
     rest->at += h->number;
     rest->size -= h->number;
@@ -222,7 +208,7 @@ int pack_check(struct slice bytes, size_t *ret_size, struct refusal *why)
         if (r < 0)
             return r;
         open[depth]--;
-        if (h.kind == HEAD_ARRAY || h.kind == HEAD_MAP) {
+        if (h.kind == PACK_ARRAY || h.kind == PACK_MAP) {
             if (depth == PACK_DEPTH)
                 return refusal_set(why, REFUSAL_MALFORMED, slice_make(NULL, 0),
                                    "containers nested more than %d deep", PACK_DEPTH);
@@ -251,7 +237,7 @@ int pack_read(struct slice bytes, struct pack_reader *ret)
 }
 
 /* The head of the next value if its kind is one of two; else `failed`, and a head of zeros. */
-static struct head reader_head(struct pack_reader *r, enum head_kind kind, enum head_kind other)
+static struct head reader_head(struct pack_reader *r, enum pack_kind kind, enum pack_kind other)
 {
     struct head h;
 
@@ -266,14 +252,26 @@ static struct head reader_head(struct pack_reader *r, enum head_kind kind, enum 
 
 uint32_t pack_read_array(struct pack_reader *r)
 {
-    return (uint32_t)reader_head(r, HEAD_ARRAY, HEAD_ARRAY).number;
+    return (uint32_t)reader_head(r, PACK_ARRAY, PACK_ARRAY).number;
+}
+
+uint32_t pack_read_map(struct pack_reader *r)
+{
+    return (uint32_t)reader_head(r, PACK_MAP, PACK_MAP).number;
+}
+
+enum pack_kind pack_peek(const struct pack_reader *r)
+{
+    struct head h;
+
+    return !r->failed && head_read(r->rest, &h) ? h.kind : PACK_NONE;
 }
 
 int64_t pack_read_int(struct pack_reader *r)
 {
-    struct head h = reader_head(r, HEAD_INT, HEAD_UINT);
+    struct head h = reader_head(r, PACK_INT, PACK_UINT);
 
-    if (h.kind == HEAD_UINT && h.number > INT64_MAX) {
+    if (h.kind == PACK_UINT && h.number > INT64_MAX) {
         r->failed = true;
         return 0;
     }
@@ -282,9 +280,9 @@ int64_t pack_read_int(struct pack_reader *r)
 
 uint64_t pack_read_uint(struct pack_reader *r)
 {
-    struct head h = reader_head(r, HEAD_INT, HEAD_UINT);
+    struct head h = reader_head(r, PACK_INT, PACK_UINT);
 
-    if (h.kind == HEAD_INT && h.number > INT64_MAX) {
+    if (h.kind == PACK_INT && h.number > INT64_MAX) {
         r->failed = true;
         return 0;
     }
@@ -293,10 +291,22 @@ uint64_t pack_read_uint(struct pack_reader *r)
 
 bool pack_read_bool(struct pack_reader *r)
 {
-    return reader_head(r, HEAD_BOOL, HEAD_BOOL).number != 0;
+    return reader_head(r, PACK_BOOL, PACK_BOOL).number != 0;
 }
 
-static struct slice reader_body(struct pack_reader *r, enum head_kind kind)
+double pack_read_double(struct pack_reader *r)
+{
+    struct head h = reader_head(r, PACK_FLOAT, PACK_FLOAT);
+    uint32_t half = (uint32_t)h.number;
+    float single;
+    double value;
+
+    memcpy(&single, &half, sizeof single);
+    memcpy(&value, &h.number, sizeof value);
+    return h.size == 1 + sizeof single ? (double)single : value;
+}
+
+static struct slice reader_body(struct pack_reader *r, enum pack_kind kind)
 {
     struct head h = reader_head(r, kind, kind);
     struct slice body = slice_make(r->rest.at, h.number);
@@ -312,12 +322,12 @@ static struct slice reader_body(struct pack_reader *r, enum head_kind kind)
 
 struct slice pack_read_str(struct pack_reader *r)
 {
-    return reader_body(r, HEAD_STR);
+    return reader_body(r, PACK_STR);
 }
 
 struct slice pack_read_bin(struct pack_reader *r)
 {
-    return reader_body(r, HEAD_BIN);
+    return reader_body(r, PACK_BIN);
 }
 
 void pack_skip(struct pack_reader *r)

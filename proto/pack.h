@@ -38,8 +38,26 @@ struct pack_reader {
 /* `bytes` must be exactly one msgpack object; ERR_PROTOCOL if not. */
 int pack_read(struct slice bytes, struct pack_reader *ret);
 
+/* What a value is, by its first byte. */
+enum pack_kind {
+    PACK_NONE, /* c1, which msgpack never uses, or nothing left */
+    PACK_NIL,
+    PACK_BOOL,
+    PACK_UINT,
+    PACK_INT, /* the signed forms */
+    PACK_FLOAT,
+    PACK_STR,
+    PACK_BIN,
+    PACK_EXT,
+    PACK_ARRAY,
+    PACK_MAP
+};
+enum pack_kind pack_peek(const struct pack_reader *r); /* of the next value */
+
 /* Each takes the next value; one of another kind, or none left, sets `failed`. */
 uint32_t pack_read_array(struct pack_reader *r); /* the count; its items follow */
+uint32_t pack_read_map(struct pack_reader *r);   /* the pairs; key and value follow for each */
+double pack_read_double(struct pack_reader *r);
 int64_t pack_read_int(struct pack_reader *r);
 uint64_t pack_read_uint(struct pack_reader *r);
 bool pack_read_bool(struct pack_reader *r);

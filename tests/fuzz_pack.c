@@ -1,10 +1,12 @@
-/* Fuzzes the bounded check and the reader: whatever passes can be read to its end, and is what
- * msgpack-c makes of it; whatever msgpack-c accepts passes, too, unless it is too deep or no UTF-8.
- */
+/* Fuzzes the bounded check and the reader: whatever passes can be read to its end, is what
+ * msgpack-c makes of it, and is text when said in JSON; whatever msgpack-c accepts passes, too,
+ * unless it is too deep or no UTF-8. */
 #include "proto/pack.h"
 
 #include <assert.h>
 #include <msgpack.h>
+
+#include "proto/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -124,8 +126,15 @@ static bool asks_for_much(struct slice bytes)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice bytes = slice_make(data, size);
+    struct buffer text = {0};
     struct refusal why;
     size_t first = 0;
+
+    if (json_from_event(bytes, &text) == 0)
+        assert(text.size > 0 && utf8_valid(buffer_slice(&text)));
+    else
+        assert(text.size == 0);
+    buffer_free(&text);
 
     if (pack_check(bytes, &first, &why) == 0) {
         assert(first >= 1 && first <= size);

@@ -11,6 +11,7 @@
 
 #include "proto/error.h"
 #include "proto/pack.h"
+#include "tests/random.h"
 #include "tests/world.h"
 
 static struct buffer out;
@@ -249,6 +250,82 @@ static int out_free(void **state)
     return 0;
 }
 
+/* ---- and back ---- */
+
+static void reads(const char *bytes, size_t size, const char *expected)
+{
+    buffer_clear(&out);
+    buffer_add_text(&out, "kept");
+    if (expected) {
+        assert_int_equal(json_from_event(slice_make(bytes, size), &out), 0);
+        buffer_add(&out, "", 1);
+        assert_string_equal(out.at + 4, expected);
+    } else {
+        assert_int_equal(json_from_event(slice_make(bytes, size), &out), ERR_REFUSED);
+        assert_int_equal(out.size, 4);
+    }
+}
+
+#define READS(bytes, expected) reads(bytes, sizeof(bytes) - 1, expected)
+
+static void an_event_is_written_as_json_with_all_it_has(void **state)
+{
+    (void)state;
+    READS("\x80", "{}");
+    READS("\x82\xa1"
+          "a\x01\xa1"
+          "a\xff",
+          "{\"a\":1,\"a\":-1}"); /* a key given twice is what is to be seen */
+    READS("\x94\xc0\xc2\xc3\xa0", "[null,false,true,\"\"]");
+    READS("\x92\xcf\xff\xff\xff\xff\xff\xff\xff\xff\xd3\x80\0\0\0\0\0\0\0",
+          "[18446744073709551615,-9223372036854775808]");
+    READS("\x94\xca\x3f\xc0\0\0\xcb\x3f\xf0\0\0\0\0\0\0\xcb\0\0\0\0\0\0\0\1\xca\0\0\0\0",
+          "[1.5,1.0,4.9406564584124654e-324,0.0]");
+    READS("\xac\"\\\n\0\x7f\xc2\x80\xe2\x80\xa8\xc3\xa9",
+          "\"\\\"\\\\\\u000a\\u0000\\u007f\\u0080\\u2028\xc3\xa9\"");
+}
+
+static void what_json_cannot_say_is_refused(void **state)
+{
+    (void)state;
+    READS("", NULL);
+    READS("\xc1", NULL);
+    READS("\x80\x80", NULL);
+    READS("\xa1\xff", NULL);
+    READS("\x81\x01\x01", NULL);
+    READS("\x81\xa1"
+          "a\xc4\x01x",
+          NULL);
+    READS("\x91\xd4\x01x", NULL);
+    READS("\x91\xcb\x7f\xf8\0\0\0\0\0\0", NULL);
+    READS("\xca\x7f\x80\0\0", NULL);
+    READS("\x91\x91\x91\x91\x91\x90", NULL);
+}
+
+/* What a random world's events say in JSON is, read again, the same events. */
+static void there_and_back_again_nothing_is_lost(void **state)
+{
+    struct buffer events = {0}, text = {0}, again = {0};
+    struct refusal why;
+    struct slice *each;
+    size_t count;
+
+    (void)state;
+    world_events(random_seed("test_json"), 2000, &events);
+    count = world_split(buffer_slice(&events), &each);
+    for (size_t i = 0; i < count; i++) {
+        buffer_clear(&text);
+        buffer_clear(&again);
+        assert_int_equal(json_from_event(each[i], &text), 0);
+        assert_int_equal(json_to_event(buffer_slice(&text), &again, &why), 0);
+        assert_true(slice_equal(buffer_slice(&again), each[i]));
+    }
+    free(each);
+    buffer_free(&events);
+    buffer_free(&text);
+    buffer_free(&again);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +340,9 @@ int main(void)
         cmocka_unit_test(a_line_may_be_64_kib_and_no_longer),
         cmocka_unit_test(a_line_cut_anywhere_is_refused),
         cmocka_unit_test(damaged_lines_never_do_more_than_be_refused),
+        cmocka_unit_test(an_event_is_written_as_json_with_all_it_has),
+        cmocka_unit_test(what_json_cannot_say_is_refused),
+        cmocka_unit_test(there_and_back_again_nothing_is_lost),
     };
 
     return cmocka_run_group_tests(tests, NULL, out_free);
