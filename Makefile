@@ -30,7 +30,7 @@ TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 FUZZERS  := $(patsubst tests/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz_*.c))
 BENCHES  := $(patsubst tests/%.c,$(BUILD)/bin/%,$(wildcard tests/bench_*.c))
 REPLAYS  := $(patsubst tests/%.c,$(BUILD)/replay/%,$(wildcard tests/fuzz_*.c))
-HELPERS  := $(filter-out tests/test_% tests/fuzz_% tests/bench_% tests/replay.c,$(wildcard tests/*.c))
+HELPERS  := $(filter-out tests/test_% tests/fuzz_% tests/bench_% tests/replay.c tests/soak.c,$(wildcard tests/*.c))
 FOLDERS  := proto broker workers
 SOURCES  := $(foreach f,$(FOLDERS),$(filter-out %_main.c,$(wildcard $(f)/*.c $(f)/*/*.c)))
 ARCHIVES := $(BUILD)/lib/workers.a $(BUILD)/lib/broker.a $(BUILD)/lib/libturnout.a
@@ -62,6 +62,12 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/lib/tests.a $(ARCHIVES)
 $(BUILD)/lib/fault.so: tests/fault/fault.c tests/fault/fault.h
 	@mkdir -p $(@D)
 	$(CC) -I. -D_GNU_SOURCE -std=gnu11 $(WARNINGS) -O2 -g -fPIC -fno-builtin -shared -o $@ $< -ldl
+
+# What scripts/soak runs.
+soak: $(BUILD)/bin/soak $(BUILD)/lib/fault.so
+$(BUILD)/bin/soak: $(BUILD)/obj/tests/soak.o $(BUILD)/lib/tests.a $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL) -lz
 
 $(BUILD)/bin/bench_%: $(BUILD)/obj/tests/bench_%.o $(ARCHIVES)
 	@mkdir -p $(@D)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -18,8 +19,9 @@
 
 #define ANSWER_MS 120000
 
-const char *const crew_names[CREW_MEMBERS] = {"redis",    "broker",   "worker-1",
-                                              "worker-2", "worker-3", "other"};
+const char *const crew_names[CREW_MEMBERS] = {"redis",       "broker",      "worker-1",
+                                              "worker-2",    "worker-3",    "publisher-1",
+                                              "publisher-2", "publisher-3", "other"};
 
 static void give_up(const char *what, const char *name)
 {
@@ -126,7 +128,7 @@ static void child_files(const struct crew *c, enum crew_member who, const char *
 
 static void child_faults(const struct crew *c, enum crew_member who)
 {
-    char path[512], library[512];
+    char path[512], library[PATH_MAX];
     char *absolute;
 
     snprintf(path, sizeof path, "%s/lib/fault.so", build_folder());
@@ -200,9 +202,10 @@ void crew_start(struct crew *c, enum crew_member who)
                                            "--name", crew_names[who], NULL});
 }
 
-void crew_start_other(struct crew *c, const char *input, const char *const *words)
+void crew_start_program(struct crew *c, enum crew_member who, const char *input,
+                        const char *const *words)
 {
-    member_start(c, CREW_OTHER, input, words);
+    member_start(c, who, input, words);
 }
 
 void crew_start_all(struct crew *c, unsigned workers)
@@ -276,7 +279,7 @@ struct redis *crew_redis(struct crew *c)
 void crew_sync_begin(struct crew *c)
 {
     crew_heal(c, CREW_OTHER);
-    crew_start_other(c, NULL, (const char *const[]){"turnout", "sync", NULL});
+    crew_start_program(c, CREW_OTHER, NULL, (const char *const[]){"turnout", "sync", NULL});
 }
 
 struct dump *crew_dump(struct crew *c)

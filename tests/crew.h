@@ -11,8 +11,14 @@
 #include "tests/dump.h"
 #include "tests/fault/fault.h"
 
-enum crew_member { CREW_REDIS, CREW_BROKER, CREW_WORKER, CREW_WORKER_2, CREW_WORKER_3, CREW_OTHER };
-#define CREW_MEMBERS 6
+enum crew_member {
+    CREW_REDIS,
+    CREW_BROKER,
+    CREW_WORKER,                      /* up to three */
+    CREW_PUBLISHER = CREW_WORKER + 3, /* up to three; the test says what they are */
+    CREW_OTHER = CREW_PUBLISHER + 3,
+    CREW_MEMBERS
+};
 
 extern const char *const crew_names[CREW_MEMBERS];
 
@@ -35,9 +41,10 @@ void crew_free(struct crew *c, bool keep);
 void crew_start(struct crew *c, enum crew_member who);
 void crew_start_all(struct crew *c, unsigned workers);
 
-/* A program of the build as CREW_OTHER, with standard input from the file (NULL: none); the words
- * end with NULL. */
-void crew_start_other(struct crew *c, const char *input, const char *const *words);
+/* A program as that member, with standard input from the file (NULL: none); the words end with
+ * NULL.  One named turnout... is of the build. */
+void crew_start_program(struct crew *c, enum crew_member who, const char *input,
+                        const char *const *words);
 
 /* Forgets all that a plan says; counts go on. */
 void crew_heal(struct crew *c, enum crew_member who);

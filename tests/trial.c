@@ -160,7 +160,8 @@ static void publish_by_program(struct scene *s)
     int status = -1;
 
     while (status != 0) {
-        crew_start_other(s->crew, s->lines, (const char *const[]){"turnout", "publish", NULL});
+        crew_start_program(s->crew, CREW_OTHER, s->lines,
+                           (const char *const[]){"turnout", "publish", NULL});
         while (!crew_has_ended(s->crew, CREW_OTHER, &status)) {
             scene_check_time(s);
             pause_ms(2);
