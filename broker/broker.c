@@ -7,6 +7,7 @@
 #include "broker/access.h"
 #include "broker/endpoints.h"
 #include "broker/feed.h"
+#include "broker/guard.h"
 #include "broker/ingest.h"
 #include "broker/journal.h"
 #include "broker/session.h"
@@ -31,6 +32,7 @@ struct broker {
     struct journal *journal;
     struct access *access;
     struct endpoints at;
+    struct guard *guard;
     struct sessions producers, readers;
     struct ingest *ingest;
     struct redrive *redrive;
@@ -128,6 +130,34 @@ static void log_start(const struct broker *b)
     buffer_free(&ends);
 }
 
+/* Who may be here: of the connections three quarters for producers. */
+static void limit_sessions(struct broker *b, const struct broker_config *config)
+{
+    unsigned connections = config->connections ? config->connections : GUARD_CONNECTIONS;
+    unsigned readers = config->readers ? config->readers : READERS;
+
+    b->producers.allowed[SESSION_PRODUCER] = true;
+    b->readers.allowed[SESSION_WORKER] = b->readers.allowed[SESSION_CLIENT] = true;
+    b->producers.most[SESSION_PRODUCER] = guard_sessions(connections);
+    b->readers.most[SESSION_WORKER] = b->readers.most[SESSION_CLIENT] = readers;
+}
+
+/* After the self-test of the endpoints, whose connections it would take for a peer's. */
+static int open_guard(struct broker *b, const struct broker_config *config)
+{
+    struct guard_config c = {config->memory_bytes, config->connections};
+    int err;
+
+    if (c.memory_bytes == 0)
+        return 0;
+    if (c.connections == 0)
+        c.connections = GUARD_CONNECTIONS;
+    err = guard_start(&c, &b->guard);
+    if (err < 0)
+        log_error("cannot start the guard of memory and connections: it needs /proc");
+    return err;
+}
+
 int broker_open(const struct broker_config *config, struct broker **ret)
 {
     struct broker *b = memory_need(sizeof *b);
@@ -139,6 +169,8 @@ int broker_open(const struct broker_config *config, struct broker **ret)
         err = open_access(b, config);
     if (err == 0)
         err = endpoints_open(config, &b->at);
+    if (err == 0)
+        err = open_guard(b, config);
     if (err < 0) {
         broker_close(b);
         return err;
@@ -146,8 +178,8 @@ int broker_open(const struct broker_config *config, struct broker **ret)
     struct wire_welcome welcome = welcome_of(b->journal);
     sessions_open(&b->producers, b->at.publish, b->access, &welcome);
     sessions_open(&b->readers, b->at.read, b->access, &welcome);
-    b->producers.allowed[SESSION_PRODUCER] = true;
-    b->readers.allowed[SESSION_WORKER] = b->readers.allowed[SESSION_CLIENT] = true;
+    b->producers.guard = b->readers.guard = b->guard;
+    limit_sessions(b, config);
     b->ingest = ingest_new(b->journal, &b->producers);
     b->redrive = redrive_new(b->journal, &b->readers);
     b->feed =
@@ -161,6 +193,7 @@ void broker_close(struct broker *b)
 {
     if (!b)
         return;
+    guard_stop(b->guard);
     feed_free(b->feed);
     redrive_free(b->redrive);
     ingest_free(b->ingest);

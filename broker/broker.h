@@ -6,6 +6,8 @@
 
 struct broker;
 
+#define READERS 32 /* at 6.25 and 3.25 MiB: session.h */
+
 struct broker_config {
     const char *dir;     /* the journal is kept in DIR/journal */
     const char *publish; /* endpoint for producers; NULL: ipc://DIR/publish.sock */
@@ -14,6 +16,9 @@ struct broker_config {
     const char *rights; /* the rights file; NULL: DIR/rights.conf, if it is there */
     uint64_t journal_bytes;
     unsigned partitions;    /* 0: as it is; of a new journal JOURNAL_PARTITIONS */
+    unsigned connections;   /* at all endpoints; 0: GUARD_CONNECTIONS */
+    unsigned readers;       /* workers, and as many clients; 0: READERS */
+    uint64_t memory_bytes;  /* 0: no guard (broker/guard.h) */
     bool insecure_loopback; /* allow tcp:// on this machine, where nobody is asked for a key */
 };
 

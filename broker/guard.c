@@ -1,8 +1,8 @@
 /* The guard; see guard.h.  Happy path: look, find nothing, sleep.
  *
- * A connection is known by its descriptor and the inode of its socket, which no two have at the same
- * time.  Between looking and cutting another connection may have got the descriptor: then that one
- * is cut, and comes again.  What is no socket cannot be shut down. */
+ * A connection is known by its descriptor and the inode of its socket, which no two have at the
+ * same time.  Between looking and cutting another connection may have got the descriptor: then that
+ * one is cut, and comes again.  What is no socket cannot be shut down. */
 #include "broker/guard.h"
 
 #include "proto/clock.h"
@@ -136,6 +136,8 @@ static void silent_cut(struct guard *g, int64_t now_ms)
 {
     unsigned late = 0;
 
+    if (g->counts.connections - g->counts.greeted <= g->config.connections / 8)
+        return;
     for (int fd = 0; fd < g->room; fd++) {
         struct connection *c = &g->list[fd];
         if (!c->inode || c->cut || c->greeted || now_ms - c->since_ms < GREET_MS)
@@ -214,7 +216,8 @@ static void memory_relieve(struct guard *g, uint64_t bytes, bool all, int64_t no
     g->high = true;
     g->high_bytes = bytes;
     g->cut_ms = now_ms;
-    log_rated(&g->memory_rate, LOG_WARN, "%llu MiB of memory, %llu are allowed: %u connections%s cut",
+    log_rated(&g->memory_rate, LOG_WARN,
+              "%llu MiB of memory, %llu are allowed: %u connections%s cut",
               (unsigned long long)bytes >> 20, (unsigned long long)g->config.memory_bytes >> 20, n,
               all ? "" : " without a session");
 }

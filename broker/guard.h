@@ -1,11 +1,13 @@
-/* The guard bounds what peers can make the broker hold: connections, and memory as a whole.  It is a
- * thread of its own, as ZeroMQ goes on receiving while the broker's loop waits for the disk.
+/* The guard bounds what peers can make the broker hold: connections, and memory as a whole.  It is
+ * a thread of its own, as ZeroMQ goes on receiving while the broker's loop waits for the disk.
  *
  * Every GUARD_MS it looks at the sockets that the process has accepted, and at its memory.
  *
- *   - A connection that has no session GREET_MS after it was made is cut.
- *   - Above the greatest number of connections the oldest of those without a session is cut, so
- *     that who says HELLO at once gets in, however many say nothing.
+ *   - Above the greatest number of connections the oldest of those without a session are cut, so
+ *     that who says HELLO at once gets in, however many say nothing.  There are always some: the
+ *     sessions are fewer (guard_sessions).
+ *   - When more than an eighth of that number have no session, those are cut that are so since
+ *     GREET_MS.  Fewer may stay: a producer with nothing to say has no session either.
  *   - Above the limit of memory first all connections without a session are cut, and then, if that
  *     does not help, all.  This is what bounds messages of endless frames, and everything that
  *     nobody has thought of.  It is harmless by design: peers connect again, producers send again
@@ -14,22 +16,22 @@
  * To cut is to shut the socket down; ZeroMQ then cleans up as after any lost connection.
  *
  * Memory is what /proc/self/statm calls resident without shared: the pages that are the process's
- * own.  The pages of the journal's map are not among them, as the kernel can drop those at any time.
- * The greatest things that are bounded one by one, as by default, in MiB: 32 workers at 5.25 and 32
- * clients at 2.25 (session.h) are 240, backlogs 64 (ingest.h), 4096 connections at some 30 KiB 120, the
- * rest of the broker 30: 454 of 512. */
+ * own.  The pages of the journal's map are not among them, as the kernel can drop those at any
+ * time. What is bounded piece by piece, as by default and in MiB: 32 workers at 6.25 and 32 clients
+ * at 3.25 (session.h) make 304, backlogs 64 (ingest.h), 4096 connections at some 30 KiB 120, the
+ * rest of the broker 24: 512. */
 #ifndef BROKER_GUARD_H
 #define BROKER_GUARD_H
 
 #include "proto/bytes.h"
 
-#define GUARD_MS               50
-#define GREET_MS               3000
-#define GUARD_MEMORY           ((uint64_t)512 * 1024 * 1024)
-#define GUARD_MEMORY_LEAST     ((uint64_t)64 * 1024 * 1024)
-#define GUARD_CONNECTIONS      4096
-#define GUARD_FILES            512 /* for the broker itself, and for what comes within GUARD_MS */
-#define GUARD_CONNECTION_LEAST 128
+#define GUARD_MS                50
+#define GREET_MS                3000
+#define GUARD_MEMORY            ((uint64_t)512 * 1024 * 1024)
+#define GUARD_MEMORY_LEAST      ((uint64_t)64 * 1024 * 1024)
+#define GUARD_CONNECTIONS       4096
+#define GUARD_FILES             512 /* for the broker itself, and for what comes within GUARD_MS */
+#define GUARD_CONNECTIONS_LEAST 64
 
 struct guard_config {
     uint64_t memory_bytes;
@@ -37,6 +39,13 @@ struct guard_config {
 };
 
 struct guard;
+
+/* How many of so many connections may be producers' sessions, beside the readers': three quarters.
+ */
+static inline unsigned guard_sessions(unsigned connections)
+{
+    return connections / 4 * 3;
+}
 
 /* ERR_IO: no thread, or no /proc. */
 int guard_start(const struct guard_config *config, struct guard **ret);
@@ -50,7 +59,7 @@ void guard_leave(struct guard *g, int fd, uint64_t connection);
 
 struct guard_counts {
     unsigned connections, greeted; /* at the last look */
-    uint64_t silent;               /* cut without a session: too late, or too many */
+    uint64_t silent;               /* cut for want of a session */
     uint64_t emergencies;          /* times that memory was above its limit */
 };
 struct guard_counts guard_counts(struct guard *g);

@@ -19,6 +19,8 @@ void sessions_open(struct sessions *s, struct link *link, struct access *access,
                    const struct wire_welcome *welcome)
 {
     *s = (struct sessions){.link = link, .access = access, .welcome = *welcome};
+    for (int i = 0; i < SESSION_ROLES; i++)
+        s->most[i] = SESSIONS_MOST;
 }
 
 static void session_free(struct session *who)
@@ -185,10 +187,13 @@ void session_end(struct sessions *s, struct session *who, const char *why)
     if (who->gone)
         return;
     who->gone = true;
+    s->live[who->role]--;
     backlog_clear(&who->backlog);
+    guard_leave(s->guard, who->fd, who->connection);
     s->changed |= who->role == SESSION_WORKER;
-    log_line(who->role == SESSION_WORKER ? LOG_INFO : LOG_DEBUG, "%s %s (pid %lld) left: %s",
-             session_role_name[who->role], who->name, (long long)who->pid, why);
+    log_rated(&s->left, who->role == SESSION_WORKER ? LOG_INFO : LOG_DEBUG,
+              "%s %s (pid %lld) left: %s", session_role_name[who->role], who->name,
+              (long long)who->pid, why);
 }
 
 /* A peer's name may be used again by another connection, under another key: that is somebody else.
@@ -210,26 +215,64 @@ static bool role_find(const struct sessions *s, struct slice word, enum session_
     return false;
 }
 
-/* The peer's entry, used again if it said HELLO before; NULL when there are too many. */
-static struct session *session_place(struct sessions *s, struct slice peer)
+/* Who gives way to a newcomer of this role; NULL: nobody. */
+static struct session *idlest_find(const struct sessions *s, enum session_role role, int64_t now_ms)
 {
-    struct session *who = table_find(&s->by_peer, peer);
+    struct session *found = NULL;
 
-    if (who && !slice_is(s->m.user, who->user))
-        session_end(s, who, "its name is another's now");
-    if (who || s->count == SESSIONS_MOST)
-        return who;
+    for (unsigned i = 0; i < s->count && role != SESSION_WORKER; i++) {
+        struct session *who = s->list[i];
+        if (who->gone || who->role != role || who->away_events > 0 ||
+            now_ms - who->active_ms < SESSION_IDLE_MS)
+            continue;
+        if (!found || who->active_ms < found->active_ms)
+            found = who;
+    }
+    return found;
+}
+
+static bool room_make(struct sessions *s, enum session_role role, int64_t now_ms)
+{
+    struct session *idlest;
+
+    if (s->live[role] < s->most[role])
+        return true;
+    idlest = idlest_find(s, role, now_ms);
+    if (idlest)
+        session_error(s, idlest, "busy", true, "idle, and others have come: connect anew");
+    return idlest != NULL;
+}
+
+static struct session *session_new(struct sessions *s, struct slice peer)
+{
+    struct session *who = memory_need(sizeof *who);
+
     if (s->count == s->room) {
         s->room = s->room ? s->room * 2 : 16;
         s->list = memory_grow(s->list, s->room * sizeof *s->list);
     }
-    who = memory_need(sizeof *who);
-    *who = (struct session){0};
+    *who = (struct session){.gone = true};
     memcpy(who->peer, peer.at, peer.size);
     who->entry.key = slice_make(who->peer, peer.size);
     s->list[s->count++] = who;
     table_add(&s->by_peer, &who->entry);
     return who;
+}
+
+/* The peer's entry, used again if it said HELLO before, and ended for now; NULL when there are too
+ * many. */
+static struct session *session_place(struct sessions *s, struct slice peer, enum session_role role,
+                                     int64_t now_ms)
+{
+    struct session *who = table_find(&s->by_peer, peer);
+
+    if (who && !slice_is(s->m.user, who->user))
+        session_end(s, who, "its name is another's now");
+    if (who && !who->gone && who->role == role)
+        return who;
+    if (!room_make(s, role, now_ms))
+        return NULL;
+    return who ? who : session_new(s, peer);
 }
 
 /* A name goes into log lines and reports: nothing in it may look like a line of its own. */
@@ -253,24 +296,28 @@ static void session_greet(struct sessions *s, struct session *who, const struct 
 {
     struct wire_message welcome = {.kind = WIRE_WELCOME, .welcome = s->welcome};
 
+    if (!who->gone)
+        session_end(s, who, "began anew");
     free(who->streams);
     buffer_free(&who->unsent);
-    backlog_clear(&who->backlog);
     who->away_events = who->away_bytes = 0;
     who->sent = who->seen = who->mark_ping = 0;
     who->streams = NULL;
     who->ack = NULL;
     who->gone = who->assign_due = false;
     who->role = role;
+    s->live[role]++;
+    who->fd = link_connection(s->link);
+    who->connection = guard_greet(s->guard, who->fd);
     right_set(s, who, right);
     strcpy(who->user, right->key);
     who->pid = hello->pid;
     who->number = ++s->hellos;
-    who->heard_ms = who->pinged_ms = now_ms;
+    who->heard_ms = who->pinged_ms = who->active_ms = now_ms;
     name_copy(who->name, hello->name);
     s->changed |= role == SESSION_WORKER;
-    log_line(role == SESSION_WORKER ? LOG_INFO : LOG_DEBUG, "%s %s (pid %lld) joined",
-             session_role_name[role], who->name, (long long)who->pid);
+    log_rated(&s->joined, role == SESSION_WORKER ? LOG_INFO : LOG_DEBUG, "%s %s (pid %lld) joined",
+              session_role_name[role], who->name, (long long)who->pid);
     session_send(s, who, &welcome, NULL, 0);
 }
 
@@ -331,7 +378,7 @@ static void hello_take(struct sessions *s, struct slice peer, const struct wire_
         peer_error(s, peer, "busy", false, "too many sessions of this key; try again later");
         return;
     }
-    who = session_place(s, peer);
+    who = session_place(s, peer, role, now_ms);
     if (who)
         session_greet(s, who, hello, role, right, now_ms);
     else
@@ -415,8 +462,10 @@ static void message_take(struct sessions *s, struct slice peer, int64_t now_ms,
         return;
     }
     from->heard_ms = now_ms;
-    if (!common_take(s, from, ret))
-        *ret_from = from;
+    if (common_take(s, from, ret))
+        return;
+    from->active_ms = now_ms;
+    *ret_from = from;
 }
 
 int sessions_receive(struct sessions *s, int64_t now_ms, struct session **ret_from,

@@ -8,14 +8,20 @@
 
 #include "broker/access.h"
 #include "broker/backlog.h"
+#include "broker/guard.h"
 #include "proto/link.h"
+#include "proto/log.h"
 #include "proto/rights.h"
 #include "proto/table.h"
 #include "proto/wire.h"
 
-/* Of one endpoint.  With 20 MiB of messages queued in ZeroMQ for each at the very worst, and as a
- * rule a few KiB. */
-#define SESSIONS_MOST      4096
+/* Of one role at one endpoint, at the very most; struct sessions says how many are allowed. */
+#define SESSIONS_MOST 4096
+
+/* When there is no room for a newcomer, the producer or client that has been idle for longest gives
+ * way, if that is so long.  Workers do not. */
+#define SESSION_IDLE_MS 5000
+
 #define SESSION_PEER       LINK_PEER
 #define SESSION_MAX_UNSENT (8 * 1024 * 1024) /* the acknowledgements of one round are 4.3 MB */
 
@@ -48,6 +54,9 @@ struct session {
     int64_t pid;
     uint64_t number; /* counts HELLOs: also the order of joining */
     int64_t heard_ms, pinged_ms;
+    int64_t active_ms; /* when it last said something besides HELLO, PING and PONG */
+    int fd;            /* of its connection, with the number that the guard gave it */
+    uint64_t connection;
     bool gone;              /* ended; freed by the next sweep */
     bool assign_due;        /* feed's: ASSIGN has not been sent yet */
     struct ack *ack;        /* ingest's, of this round */
@@ -67,8 +76,11 @@ struct session {
 
 struct sessions {
     struct link *link;
-    struct access *access;       /* NULL: there are no keys */
-    bool allowed[SESSION_ROLES]; /* here */
+    struct access *access;        /* NULL: there are no keys */
+    struct guard *guard;          /* NULL: there is none */
+    bool allowed[SESSION_ROLES];  /* here */
+    unsigned most[SESSION_ROLES]; /* sessions; SESSIONS_MOST unless set */
+    unsigned live[SESSION_ROLES];
     struct wire_welcome welcome;
     struct session **list; /* in order of joining, as a rule; those gone among them */
     unsigned count, room;
@@ -76,6 +88,7 @@ struct sessions {
     uint64_t hellos, foreign;
     bool changed; /* somebody came or went; for feed to set back */
     bool unsent;  /* some session has acknowledgements that wait for room */
+    struct log_rate joined, left;
     struct buffer header;
     struct arena arena;    /* of the message received last */
     struct link_message m; /* likewise */

@@ -3,6 +3,7 @@
  * Exit status: 0 told to stop, 64 wrong usage, 74 the disk or the journal failed, 78 a setting
  * that cannot work. */
 #include "broker/broker.h"
+#include "broker/guard.h"
 #include "broker/journal.h"
 #include "proto/error.h"
 #include "proto/log.h"
@@ -26,7 +27,10 @@ enum {
     OPTION_LOG,
     OPTION_LOOPBACK,
     OPTION_TCP,
-    OPTION_RIGHTS
+    OPTION_RIGHTS,
+    OPTION_MEMORY,
+    OPTION_CONNECTIONS,
+    OPTION_READERS
 };
 
 static const struct argp_option options[] = {
@@ -47,6 +51,15 @@ static const struct argp_option options[] = {
      "most bytes of the journal, with K, M or G (default: 64G); may be raised at any start", 0},
     {"partitions", OPTION_PARTITIONS, "N", 0,
      "partitions of a new journal, 1 to 256 (default: 8); an existing one keeps its own", 0},
+    {"memory-limit", OPTION_MEMORY, "SIZE", 0,
+     "most memory, with K, M or G (default: 512M); above it connections are cut and begin anew", 0},
+    {"max-connections", OPTION_CONNECTIONS, "N", 0,
+     "connections at all endpoints, 64 to 4096 (default: 4096); three quarters may be producers",
+     0},
+    {"max-readers", OPTION_READERS, "N", 0,
+     "workers, and as many clients, 1 to 1024 (default: 32): up to 6.25 and 3.25 MiB of memory "
+     "each",
+     0},
     {"insecure-loopback", OPTION_LOOPBACK, NULL, 0,
      "allow tcp:// endpoints on the loopback interface, open to everybody on this machine", 0},
     {"log-level", OPTION_LOG, "LEVEL", 0, "error, warn, info (default) or debug", 0},
@@ -106,6 +119,21 @@ static error_t option_take(int key, char *value, struct argp_state *state)
             argp_error(state, "--partitions: from 1 to %d, not '%s'", WIRE_MAX_PARTS, value);
         s->broker.partitions = (unsigned)n;
         return 0;
+    case OPTION_MEMORY:
+        if (!size_parse(value, GUARD_MEMORY_LEAST, (uint64_t)1 << 46, &s->broker.memory_bytes))
+            argp_error(state, "--memory-limit: from 64M to 65536G, not '%s'", value);
+        return 0;
+    case OPTION_CONNECTIONS:
+        if (!size_parse(value, GUARD_CONNECTIONS_LEAST, GUARD_CONNECTIONS, &n))
+            argp_error(state, "--max-connections: from %d to %d, not '%s'", GUARD_CONNECTIONS_LEAST,
+                       GUARD_CONNECTIONS, value);
+        s->broker.connections = (unsigned)n;
+        return 0;
+    case OPTION_READERS:
+        if (!size_parse(value, 1, 1024, &n))
+            argp_error(state, "--max-readers: from 1 to 1024, not '%s'", value);
+        s->broker.readers = (unsigned)n;
+        return 0;
     case OPTION_LOOPBACK:
         s->broker.insecure_loopback = true;
         return 0;
@@ -118,15 +146,28 @@ static error_t option_take(int key, char *value, struct argp_state *state)
     }
 }
 
-/* A socket for each connection: ZeroMQ ends the process when it runs out of them. */
-static void raise_file_limit(void)
+/* A socket for each connection, and some more: without descriptors ZeroMQ accepts nobody, in a
+ * loop, and ends the process where it needs one for itself.  False if there are too few for
+ * anything. */
+static bool files_reserve(struct broker_config *config)
 {
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return true;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= config->connections + GUARD_FILES)
+        return true;
+    if (limit.rlim_cur < GUARD_CONNECTIONS_LEAST + GUARD_FILES) {
+        log_error(
+            "%llu open files are allowed, at least %d are needed: raise the limit (ulimit -n)",
+            (unsigned long long)limit.rlim_cur, GUARD_CONNECTIONS_LEAST + GUARD_FILES);
+        return false;
     }
+    config->connections = (unsigned)limit.rlim_cur - GUARD_FILES;
+    log_warn("%llu open files are allowed: room for %u connections",
+             (unsigned long long)limit.rlim_cur, config->connections);
+    return true;
 }
 
 /* Blocked before any thread begins, so that they reach nobody but the loop. */
@@ -163,9 +204,12 @@ int main(int argc, char **argv)
     standard_files_open();
     s.broker.dir = dir && *dir ? dir : "./run";
     s.broker.journal_bytes = JOURNAL_DEFAULT_BYTES;
+    s.broker.memory_bytes = GUARD_MEMORY;
+    s.broker.connections = GUARD_CONNECTIONS;
     argp_parse(&argp, argc, argv, 0, NULL, &s);
     log_open("turnout-broker", s.log);
-    raise_file_limit();
+    if (!files_reserve(&s.broker))
+        return EX_CONFIG;
     stop_fd = stop_signals_open();
     err = stop_fd < 0 ? ERR_IO : broker_open(&s.broker, &broker);
     if (err == 0)

@@ -420,6 +420,11 @@ int link_receive(struct link *l, struct link_message *ret)
     return 0;
 }
 
+int link_connection(struct link *l)
+{
+    return zmq_msg_get(&l->frames[FRAME_PREAMBLE], ZMQ_SRCFD);
+}
+
 /* ---- waiting ---- */
 
 struct items {

@@ -53,6 +53,10 @@ int link_send(struct link *l, struct slice peer, struct slice header, const stru
 /* The next message, borrowed until the next call on this link; ERR_AGAIN when there is none. */
 int link_receive(struct link *l, struct link_message *ret);
 
+/* The descriptor of the connection that the message handed out last came by; -1 if that cannot be
+ * said.  It is ZeroMQ's, and may be closed at any moment. */
+int link_connection(struct link *l);
+
 /* Waits until one of the links has a message or `fd` (-1: none) can be read, at most timeout_ms
  * (-1: for ever).  Returns a bit per link, in order, and bit `count` for the fd; 0 on time-out or
  * interruption. */

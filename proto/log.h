@@ -20,8 +20,9 @@ bool log_level_parse(const char *name, enum log_level *ret);
 
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* What a peer can cause as often as it likes: at most LOG_RATE lines a second of one kind, the first
- * of a later second saying how many were left out.  A rate begins as zeros, and is one thread's. */
+/* What a peer can cause as often as it likes: at most LOG_RATE lines a second of one kind, the
+ * first of a later second saying how many were left out.  A rate begins as zeros, and is one
+ * thread's. */
 #define LOG_RATE 10
 
 struct log_rate {
