@@ -305,6 +305,8 @@ static int disk_grow(struct disk *d, uint64_t want)
         return 0;
     if (size > d->limit)
         size = d->limit;
+    mdb_reader_check(d->env,
+                     NULL); /* a check or copy that was killed would hold old pages for good */
     mdb_env_get_fd(d->env, &fd);
     err = disk_check_spare(fd, size - d->allocated);
     if (err < 0)

@@ -296,11 +296,13 @@ const struct scrub_found *scrub_found(const struct scrub *s)
 
 /* ---- the tables ---- */
 
+#define UNKNOWN UINT64_MAX
+
 struct partition {
     struct scrub_found *found;
     unsigned number;
     bool all;
-    uint64_t next; /* the offset that must come */
+    uint64_t next; /* the offset that must come; behind a damaged record, UNKNOWN */
 };
 
 static void record_take(struct walk *w, void *arg, struct slice key, const struct page_node *node)
@@ -315,10 +317,10 @@ static void record_take(struct walk *w, void *arg, struct slice key, const struc
         walk_skip(w, node, RECORD_MAX_BYTES);
         return;
     }
-    if (offset != p->next)
+    if (p->next != UNKNOWN && offset != p->next)
         walk_fault(w, "offset %llu follows, and %llu should", (unsigned long long)offset,
                    (unsigned long long)p->next);
-    p->next = offset + 1;
+    p->next = UNKNOWN;
     if (!walk_value(w, node, RECORD_MAX_BYTES, &value))
         return;
     if (record_decode(value, p->number, offset, &r) < 0) {
@@ -341,7 +343,7 @@ static void partition_check(struct scrub *s, unsigned number, enum scrub_depth d
         return;
     }
     walk_table(&s->walk, &s->newer.tables[number], WALK_KEYS, record_take, &p);
-    if (p.all && s->newer.has_ends && p.next != ends->ends[number])
+    if (p.all && s->newer.has_ends && p.next != UNKNOWN && p.next != ends->ends[number])
         walk_fault(&s->walk, "ends at offset %llu, and ended at %llu when it was last written",
                    (unsigned long long)p.next, (unsigned long long)ends->ends[number]);
 }

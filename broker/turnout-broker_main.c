@@ -1,8 +1,9 @@
 /* turnout-broker: options, limits and signals; everything else is in broker.c.
  *
- * Exit status: 0 told to stop, 64 wrong usage, 74 the disk or the journal failed, 78 a setting
- * that cannot work. */
+ * Exit status: 0 told to stop, 1 the check found faults, 64 wrong usage, 74 the disk or the journal
+ * failed, 78 a setting that cannot work. */
 #include "broker/broker.h"
+#include "broker/check.h"
 #include "broker/guard.h"
 #include "broker/journal.h"
 #include "proto/error.h"
@@ -30,7 +31,10 @@ enum {
     OPTION_RIGHTS,
     OPTION_MEMORY,
     OPTION_CONNECTIONS,
-    OPTION_READERS
+    OPTION_READERS,
+    OPTION_CHECK,
+    OPTION_BACKUP,
+    OPTION_JSON
 };
 
 static const struct argp_option options[] = {
@@ -63,12 +67,19 @@ static const struct argp_option options[] = {
     {"insecure-loopback", OPTION_LOOPBACK, NULL, 0,
      "allow tcp:// endpoints on the loopback interface, open to everybody on this machine", 0},
     {"log-level", OPTION_LOG, "LEVEL", 0, "error, warn, info (default) or debug", 0},
+    {"check", OPTION_CHECK, "FILE", OPTION_ARG_OPTIONAL,
+     "read the journal, or a backup of one, print what is wrong with it, and end", 1},
+    {"json", OPTION_JSON, NULL, 0, "print that as one JSON object", 1},
+    {"backup", OPTION_BACKUP, "FILE", 0,
+     "write a compact copy of the journal into FILE, check it, and end", 1},
     {0},
 };
 
 struct settings {
     struct broker_config broker;
     enum log_level log;
+    bool check, json;
+    const char *check_file, *backup_file;
 };
 
 /* A number with K, M or G; false if it is none or lies outside the limits. */
@@ -136,6 +147,16 @@ static error_t option_take(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_LOOPBACK:
         s->broker.insecure_loopback = true;
+        return 0;
+    case OPTION_CHECK:
+        s->check = true;
+        s->check_file = value;
+        return 0;
+    case OPTION_BACKUP:
+        s->backup_file = value;
+        return 0;
+    case OPTION_JSON:
+        s->json = true;
         return 0;
     case OPTION_LOG:
         if (!log_level_parse(value, &s->log))
@@ -208,6 +229,10 @@ int main(int argc, char **argv)
     s.broker.connections = GUARD_CONNECTIONS;
     argp_parse(&argp, argc, argv, 0, NULL, &s);
     log_open("turnout-broker", s.log);
+    if (s.check)
+        return check_journal(s.broker.dir, s.check_file, s.json);
+    if (s.backup_file)
+        return backup_journal(s.broker.dir, s.backup_file);
     if (!files_reserve(&s.broker))
         return EX_CONFIG;
     stop_fd = stop_signals_open();

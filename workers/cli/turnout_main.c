@@ -21,6 +21,8 @@ static const struct cli_verb verbs[] = {
     {"export", "counters and figures as CSV", cli_export},
     {"verify", "count everything again from the journal and compare with Redis", cli_verify},
     {"rebuild", "build Redis anew from the journal, and switch over in one step", cli_rebuild},
+    {"journal", "check: read the journal's file, and say what is wrong with it", cli_journal},
+    {"backup", "a consistent copy of the journal while it runs", cli_backup},
 };
 
 #define VERBS (sizeof verbs / sizeof *verbs)

@@ -1,0 +1,226 @@
+/* Checking and copying a journal; see check.h.  Happy path of the check: the meta pages are looked
+ * at, the newest state is held, and all of it is read.  Of the copy: the same for the pages only,
+ * then LMDB writes a compact copy beside the file that is wanted, that is read as a whole, synced,
+ * and named. */
+#include "broker/check.h"
+
+#include "broker/scrub.h"
+#include "broker/snapshot.h"
+#include "broker/walk.h"
+#include "proto/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define PATH_BYTES 4096
+#define TRIES      1000 /* to see the state that is held, while a broker commits */
+
+/* A journal's file, and its state held still unless it is damaged or nobody writes to it. */
+struct held {
+    int fd;
+    struct snapshot *snapshot;
+    struct scrub *scrub;
+};
+
+static int complain(const char *path, const char *why, int status)
+{
+    fprintf(stderr, "turnout-broker: %s: %s\n", path, why);
+    return status;
+}
+
+static int status_of(const char *path, int err)
+{
+    if (err == ERR_VERSION)
+        return complain(path, "written by another version of turnout", EX_CONFIG);
+    if (err == ERR_AGAIN)
+        return complain(path, "there is no journal in it", EXIT_FAILURE);
+    return complain(path, error_text(err), EX_IOERR);
+}
+
+static void held_close(struct held *h)
+{
+    scrub_close(h->scrub);
+    snapshot_close(h->snapshot);
+    if (h->fd >= 0)
+        close(h->fd);
+}
+
+static int held_file(const char *path, struct held *h)
+{
+    *h = (struct held){.fd = open(path, O_RDONLY | O_CLOEXEC)};
+    if (h->fd < 0)
+        return complain(path, strerror(errno), EX_IOERR);
+    int err = scrub_open(h->fd, &h->scrub);
+    return err < 0 ? status_of(path, err) : EX_OK;
+}
+
+/* Holds the newest state and looks at it; another commit may come in between, so once more. */
+static int held_still(struct held *h)
+{
+    uint64_t commit;
+    int err = 0;
+
+    for (int i = 0; i < TRIES && err == 0; i++) {
+        scrub_close(h->scrub);
+        h->scrub = NULL;
+        err = snapshot_hold(h->snapshot, &commit);
+        if (err == 0)
+            err = scrub_open(h->fd, &h->scrub);
+        if (err < 0 || scrub_found(h->scrub)->faults > 0 || scrub_commit(h->scrub) == commit)
+            return err;
+        snapshot_release(h->snapshot);
+    }
+    return err < 0 ? err : ERR_TIMEOUT;
+}
+
+static int held_open(const char *dir, struct held *h)
+{
+    char folder[PATH_BYTES], path[PATH_BYTES + 16];
+    int status, err;
+
+    snprintf(folder, sizeof folder, "%s/journal", dir);
+    snprintf(path, sizeof path, "%s/data.mdb", folder);
+    status = held_file(path, h);
+    if (status != EX_OK || scrub_found(h->scrub)->faults > 0)
+        return status; /* no broker can run on it */
+    err = snapshot_open(folder, &h->snapshot);
+    if (err == 0)
+        err = held_still(h);
+    return err < 0 ? status_of(path, err) : EX_OK;
+}
+
+/* ---- check ---- */
+
+static void found_print(const struct scrub_found *f)
+{
+    printf("%.*s", (int)f->lines.size, f->lines.at ? f->lines.at : "");
+    if (f->faults > WALK_LINES)
+        printf("... and %" PRIu64 " more\n", f->faults - WALK_LINES);
+    printf("%" PRIu64 " records, %" PRIu64 " events, %" PRIu64 " faults\n", f->records, f->events,
+           f->faults);
+}
+
+/* The lines are our own words and numbers: nothing in them needs escaping. */
+static void found_print_json(const struct scrub_found *f)
+{
+    struct slice lines = buffer_slice(&f->lines), line;
+    const char *comma = "";
+
+    printf("{\"records\":%" PRIu64 ",\"events\":%" PRIu64 ",\"rejects\":%" PRIu64
+           ",\"faults\":%" PRIu64 ",\"found\":[",
+           f->records, f->events, f->rejects, f->faults);
+    for (; slice_cut(&lines, '\n', &line); comma = ",")
+        printf("%s\"%.*s\"", comma, (int)line.size, line.at);
+    printf("]}\n");
+}
+
+int check_journal(const char *dir, const char *file, bool json)
+{
+    struct held h = {.fd = -1};
+    int status = file ? held_file(file, &h) : held_open(dir, &h);
+    int err = status == EX_OK ? scrub_run(h.scrub, SCRUB_ALL) : 0;
+
+    if (err < 0)
+        status = status_of(file ? file : dir, err);
+    if (status == EX_OK) {
+        (json ? found_print_json : found_print)(scrub_found(h.scrub));
+        if (scrub_found(h.scrub)->faults > 0)
+            status = EXIT_FAILURE;
+        if (fflush(stdout) != 0)
+            status = complain("standard output", strerror(errno), EX_IOERR);
+    }
+    held_close(&h);
+    return status;
+}
+
+/* ---- backup ---- */
+
+static int damaged(const char *path, const struct scrub_found *f)
+{
+    fprintf(stderr, "%.*s", (int)f->lines.size, f->lines.at ? f->lines.at : "");
+    return complain(path, "damaged: no copy was made", EXIT_FAILURE);
+}
+
+/* LMDB copies what the pages say: only when these are sound may it try. */
+static int copy_write(const char *dir, int fd)
+{
+    struct held h = {.fd = -1};
+    int status = held_open(dir, &h), err;
+
+    if (status == EX_OK) {
+        err = scrub_run(h.scrub, SCRUB_PAGES);
+        if (err == 0 && scrub_found(h.scrub)->faults > 0)
+            status = damaged(dir, scrub_found(h.scrub));
+        else if (err == 0)
+            err = snapshot_copy(h.snapshot, fd);
+        if (err == 0 && status == EX_OK && fsync(fd) < 0)
+            err = errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
+        if (err < 0)
+            status = status_of(dir, err);
+    }
+    held_close(&h);
+    return status;
+}
+
+/* The records' checksums are verified in the copy: it is what will be needed one day. */
+static int copy_check(const char *path, uint64_t *ret_events)
+{
+    struct held h = {.fd = -1};
+    int status = held_file(path, &h);
+    int err = status == EX_OK ? scrub_run(h.scrub, SCRUB_ALL) : 0;
+
+    if (err < 0)
+        status = status_of(path, err);
+    if (status == EX_OK && scrub_found(h.scrub)->faults > 0)
+        status = damaged(path, scrub_found(h.scrub));
+    if (status == EX_OK)
+        *ret_events = scrub_found(h.scrub)->events;
+    held_close(&h);
+    return status;
+}
+
+/* A name is on disk when its folder is. */
+static int name_sync(const char *path)
+{
+    char folder[PATH_BYTES];
+    const char *slash = strrchr(path, '/');
+    int fd, status = EX_OK;
+
+    snprintf(folder, sizeof folder, "%.*s/", slash ? (int)(slash - path) : 1, slash ? path : ".");
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) < 0)
+        status = complain(folder, strerror(errno), EX_IOERR);
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
+int backup_journal(const char *dir, const char *file)
+{
+    char beside[PATH_BYTES];
+    uint64_t events = 0;
+    int fd, status;
+
+    snprintf(beside, sizeof beside, "%s.part", file);
+    fd = open(beside, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return complain(beside, strerror(errno), EX_IOERR);
+    status = copy_write(dir, fd);
+    close(fd);
+    if (status == EX_OK)
+        status = copy_check(beside, &events);
+    if (status == EX_OK && rename(beside, file) < 0)
+        status = complain(file, strerror(errno), EX_IOERR);
+    if (status != EX_OK) {
+        unlink(beside);
+        return status;
+    }
+    printf("%s: %" PRIu64 " events\n", file, events);
+    return name_sync(file);
+}

@@ -1,0 +1,454 @@
+/* The scrub: a journal as it is written is sound, also while it is being written; what is wrong
+ * with one is said with its place; a backup is a journal. */
+#include "proto/error.h"
+#include "proto/event.h"
+#include "tests/flaw.h"
+#include "tests/random.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const char *data_path(void)
+{
+    static char path[600];
+
+    snprintf(path, sizeof path, "%s/data.mdb", shelf_folder);
+    return path;
+}
+
+static void sound(const char *path, uint64_t *ret_events)
+{
+    struct scrub_found found;
+    uint64_t faults = flaw_scrub(path, &found);
+
+    if (faults > 0)
+        print_message("%.*s", (int)found.lines.size, found.lines.at);
+    assert_int_equal(faults, 0);
+    *ret_events = found.events;
+    buffer_free(&found.lines);
+}
+
+/* ---- sound ---- */
+
+static uint64_t random_append(struct journal *j, struct random *random)
+{
+    static char events[40000];
+    uint64_t size = 1 + random_below(random, random_percent(random, 90) ? 300 : sizeof events);
+    uint32_t count = (uint32_t)(1 + random_below(random, size < 50 ? size : 50));
+    struct record r = {slice_of("local"), 1, count, slice_make(events, size)};
+
+    memset(events, (int)random_below(random, 256), size);
+    return journal_append(j, (unsigned)random_below(random, journal_partitions(j)), &r) < 0 ? 0
+                                                                                            : count;
+}
+
+static void random_reject(struct journal *j, struct random *random)
+{
+    static const char event[9000];
+    struct reject r = {1,
+                       slice_of("local"),
+                       slice_of("missing"),
+                       slice_of("type"),
+                       slice_of("no type"),
+                       slice_make(event, random_below(random, sizeof event)),
+                       0};
+
+    journal_reject(j, &r);
+}
+
+/* One commit of several records and refused events; what was accepted by it. */
+static uint64_t random_round(struct journal *j, struct random *random)
+{
+    uint64_t events = 0;
+
+    for (uint64_t n = 1 + random_below(random, 12); n > 0; n--) {
+        if (random_percent(random, 30))
+            random_reject(j, random);
+        else
+            events += random_append(j, random);
+    }
+    if (random_percent(random, 5)) {
+        journal_abort(j);
+        return 0;
+    }
+    return journal_commit(j) == 0 ? events : 0;
+}
+
+static void whatever_is_written_is_sound(void **state)
+{
+    struct random random = random_new(random_seed("whatever_is_written_is_sound"));
+    struct journal *j;
+    uint64_t expected = 0, events;
+
+    (void)state;
+    assert_int_equal(shelf_try(JOURNAL_MIN_BYTES, 1 + (unsigned)random_below(&random, 20), &j), 0);
+    for (int i = 1; i <= 1500; i++) {
+        expected += random_round(j, &random);
+        if (i % 25 != 0)
+            continue;
+        sound(data_path(), &events);
+        assert_int_equal(events, expected);
+        if (random_percent(&random, 30)) {
+            journal_close(j);
+            assert_int_equal(shelf_try(JOURNAL_MIN_BYTES, 1, &j), 0);
+        }
+    }
+    journal_close(j);
+}
+
+static void a_journal_of_all_partitions_and_a_new_one_are_sound(void **state)
+{
+    struct journal *j;
+    uint64_t events;
+
+    (void)state;
+    assert_int_equal(shelf_try(SHELF_BYTES, WIRE_MAX_PARTS, &j), 0);
+    sound(data_path(), &events);
+    assert_int_equal(events, 0);
+    for (unsigned p = 0; p < WIRE_MAX_PARTS; p++)
+        shelf_append(j, p, "q");
+    assert_int_equal(journal_commit(j), 0);
+    sound(data_path(), &events);
+    assert_int_equal(events, WIRE_MAX_PARTS);
+    journal_close(j);
+}
+
+/* ---- not sound ---- */
+
+static void expect_fault(const struct flaw *f, const char *text)
+{
+    struct scrub_found found;
+
+    assert_true(flaw_scrub(f->path, &found) > 0);
+    buffer_add(&found.lines, "", 1);
+    if (!strstr(found.lines.at, text))
+        print_message("not '%s' but: %s", text, found.lines.at);
+    assert_non_null(strstr(found.lines.at, text));
+    buffer_free(&found.lines);
+    flaw_restore(f, FLAW_FILE);
+}
+
+static size_t find(const struct flaw *f, const char *text)
+{
+    const char *at = memmem(f->image.at, f->image.size, text, strlen(text));
+
+    assert_non_null(at);
+    return (size_t)(at - f->image.at);
+}
+
+static uint64_t number_at(const struct flaw *f, size_t at)
+{
+    uint64_t n;
+
+    memcpy(&n, f->image.at + at, sizeof n);
+    return n;
+}
+
+static void poke_number(const struct flaw *f, size_t at, uint64_t n)
+{
+    for (size_t i = 0; i < sizeof n; i++)
+        flaw_poke(f, at + i, (char)(n >> 8 * i));
+}
+
+#define META_COMMIT 144 /* within a meta page: see page.h */
+#define META_LAST   136
+#define META_SIZE   40
+
+static void faults_are_told_with_their_places(void **state)
+{
+    struct flaw f;
+    size_t page, newer, at;
+    char text[100];
+
+    (void)state;
+    flaw_open(&f);
+    page = number_at(&f, META_SIZE) & 0xffffffff;
+    newer = number_at(&f, page + META_COMMIT) > number_at(&f, META_COMMIT) ? page : 0;
+
+    at = find(&f, "269:00000"); /* in the last record of partition 2, which has offset 267 */
+    flaw_poke(&f, at, '?');
+    snprintf(text, sizeof text,
+             "partition 2, page %zu: the record at offset 267 is not what was written", at / page);
+    expect_fault(&f, text);
+
+    at = find(&f, "bbbbbbbb"); /* the second refused event: all are of another letter */
+    flaw_poke(&f, at, '?');
+    expect_fault(&f, "refused event");
+
+    poke_number(&f, newer + META_COMMIT, number_at(&f, newer + META_COMMIT) - 2);
+    expect_fault(&f, "pages 0 and 1: do not show the last commit as the last");
+    poke_number(&f, newer + META_COMMIT, number_at(&f, newer + META_COMMIT) + 2);
+    expect_fault(&f, "pages 0 and 1: are not of two commits that follow one another");
+    flaw_poke(&f, newer + 20, 9);
+    expect_fault(&f,
+                 newer ? "page 1: is of an unknown version" : "page 0: is of an unknown version");
+    poke_number(&f, newer + META_LAST, UINT32_MAX);
+    expect_fault(&f, "the file: is cut off");
+
+    for (size_t i = 0; i + 8 < f.image.size; i++) /* in all states that are still in the file */
+        if (memcmp(f.image.at + i, "TRNTENDS", 8) == 0)
+            flaw_poke(&f, i + 9, '?');
+    expect_fault(&f, "table meta, page ");
+    flaw_restore(&f, page);
+    expect_fault(&f, "page 1: is not in the file");
+    flaw_close(&f);
+}
+
+/* ---- emptied, and never finished ---- */
+
+static void an_emptied_or_missing_file_is_not_taken_for_a_new_journal(void **state)
+{
+    struct journal *j = shelf_open();
+
+    (void)state;
+    shelf_append(j, 0, "abc");
+    assert_int_equal(journal_commit(j), 0);
+    journal_close(j);
+    assert_int_equal(truncate(data_path(), 0), 0);
+    assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
+    assert_int_equal(unlink(data_path()), 0);
+    assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
+}
+
+static void a_creation_that_was_interrupted_is_begun_again(void **state)
+{
+    static const off_t sizes[] = {0, 1, 100, 4096, 5000, 8192, 16 * 1024 * 1024};
+    struct journal *j;
+    int fd;
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        fd = open(data_path(), O_WRONLY | O_CREAT, 0600);
+        assert_true(fd >= 0 && ftruncate(fd, sizes[i]) == 0);
+        close(fd);
+        j = shelf_open();
+        shelf_append(j, 0, "abc");
+        assert_int_equal(journal_commit(j), 0);
+        shelf_expect(j, 0, "abc");
+        journal_close(j);
+        journal_close(shelf_open());
+        assert_int_equal(shelf_teardown(state), 0);
+        assert_int_equal(shelf_setup(state), 0);
+    }
+}
+
+/* ---- beside a broker ---- */
+
+static char stack_folder[256];
+
+static int stack_setup(void **state)
+{
+    const char *tmp = getenv("TMPDIR");
+
+    (void)state;
+    snprintf(stack_folder, sizeof stack_folder, "%s/scrub.XXXXXX", tmp ? tmp : "/tmp");
+    if (!mkdtemp(stack_folder))
+        return -1;
+    snprintf(shelf_folder, sizeof shelf_folder, "%s/journal", stack_folder);
+    return mkdir(shelf_folder, 0700);
+}
+
+static int stack_teardown(void **state)
+{
+    snprintf(shelf_folder, sizeof shelf_folder, "%s", stack_folder);
+    return shelf_teardown(state);
+}
+
+/* Runs a program of the build; its exit status, and what it said on standard output. */
+static int run(const char *arguments, struct buffer *said)
+{
+    const char *build = getenv("TURNOUT_BUILD");
+    char command[2048];
+    size_t n;
+    FILE *out;
+
+    snprintf(command, sizeof command, "%s/bin/%s 2>&1", build ? build : "build", arguments);
+    out = popen(command, "r");
+    assert_non_null(out);
+    buffer_clear(said);
+    while ((n = fread(buffer_room(said, 4096), 1, 4096, out)) > 0)
+        said->size += n;
+    buffer_room(said, 1)[0] = '\0';
+    return WEXITSTATUS(pclose(out));
+}
+
+/* A process that commits one event after the other, numbered, until it is killed. */
+static pid_t writer_start(void)
+{
+    int ready[2];
+    char byte;
+    pid_t pid;
+
+    assert_int_equal(pipe(ready), 0);
+    pid = fork();
+    if (pid == 0) {
+        struct journal *j;
+        char event[64];
+        struct record r = {slice_of("local"), 1, 1, {event, 0}};
+        if (shelf_try(SHELF_BYTES, 2, &j) < 0)
+            _exit(1);
+        for (unsigned n = 0;; n++) {
+            r.events.size = (size_t)snprintf(event, sizeof event, "(%u)", n);
+            if (journal_append(j, n % 2, &r) < 0 || journal_commit(j) < 0)
+                _exit(1);
+            if (n == 10 && write(ready[1], "!", 1) != 1)
+                _exit(1);
+        }
+    }
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    return pid;
+}
+
+static void writer_end(pid_t pid)
+{
+    int status;
+
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status)); /* it had not given up */
+}
+
+static void a_journal_can_be_checked_while_it_is_written(void **state)
+{
+    struct buffer said = {0};
+    unsigned long long records, events, faults, last = 0;
+    char arguments[1024];
+    pid_t writer = writer_start();
+
+    (void)state;
+    snprintf(arguments, sizeof arguments, "turnout journal check --dir %s", stack_folder);
+    for (int i = 0; i < 25; i++) {
+        assert_int_equal(run(arguments, &said), 0);
+        assert_int_equal(
+            sscanf(said.at, "%llu records, %llu events, %llu faults\n", &records, &events, &faults),
+            3);
+        assert_true(faults == 0 && records == events && events >= last);
+        last = events;
+    }
+    writer_end(writer);
+    assert_true(last > 10);
+    snprintf(arguments, sizeof arguments, "turnout journal check --json --dir %s", stack_folder);
+    assert_int_equal(run(arguments, &said), 0);
+    assert_non_null(strstr(said.at, "\"faults\":0,\"found\":[]}"));
+    buffer_free(&said);
+}
+
+/* What a backup must hold: the events of each partition from the first on, without a gap. */
+static uint64_t numbered_events(struct journal *j)
+{
+    struct buffer got = {0}, expected = {0};
+    uint64_t sum = 0;
+
+    for (unsigned p = 0; p < 2; p++) {
+        buffer_clear(&expected);
+        for (uint64_t n = 0; n < journal_end(j, p); n++) {
+            buffer_add_text(&expected, "(");
+            buffer_add_int(&expected, (int64_t)(2 * n + p));
+            buffer_add_text(&expected, ")");
+        }
+        assert_int_equal(shelf_read(j, p, 0, &got), 0);
+        assert_true(slice_equal(buffer_slice(&got), buffer_slice(&expected)));
+        sum += journal_end(j, p);
+    }
+    buffer_free(&got);
+    buffer_free(&expected);
+    return sum;
+}
+
+static void a_backup_made_while_it_is_written_is_a_journal(void **state)
+{
+    struct buffer said = {0};
+    struct journal *j;
+    char arguments[1024], backup[300], command[2048];
+    uint64_t events, before;
+    pid_t writer = writer_start();
+
+    (void)state;
+    snprintf(backup, sizeof backup, "%s/backup", stack_folder);
+    snprintf(arguments, sizeof arguments, "turnout backup --dir %s %s", stack_folder, backup);
+    for (int i = 0; i < 5; i++) /* one over the other */
+        assert_int_equal(run(arguments, &said), 0);
+    writer_end(writer);
+    sound(backup, &events);
+    assert_int_equal(shelf_try(SHELF_BYTES, 2, &j), 0);
+    assert_true(numbered_events(j) >= events);
+    journal_close(j);
+    snprintf(command, sizeof command, "cp %s %s", backup, data_path());
+    assert_int_equal(system(command), 0);
+    for (int i = 0; i < 3; i++) { /* restored, and written on */
+        assert_int_equal(shelf_try(SHELF_BYTES, 2, &j), 0);
+        before = journal_end(j, 0);
+        if (i == 0)
+            assert_int_equal(numbered_events(j), events);
+        shelf_append(j, 0, "more");
+        assert_int_equal(journal_commit(j), 0);
+        assert_int_equal(journal_end(j, 0), before + 4);
+        journal_close(j);
+        sound(data_path(), &events);
+    }
+    buffer_free(&said);
+}
+
+static void of_a_damaged_journal_there_is_no_backup(void **state)
+{
+    struct buffer said = {0};
+    struct journal *j = shelf_open();
+    char arguments[1024], backup[300];
+    uint64_t events;
+
+    (void)state;
+    shelf_append(j, 3, "good-events");
+    assert_int_equal(journal_commit(j), 0);
+    shelf_append(j, 3, "more-events");
+    assert_int_equal(journal_commit(j), 0);
+    journal_close(j);
+    snprintf(backup, sizeof backup, "%s/backup", stack_folder);
+    snprintf(arguments, sizeof arguments, "turnout backup --dir %s %s", stack_folder, backup);
+    assert_int_equal(run(arguments, &said), 0);
+    sound(backup, &events);
+    assert_int_equal(events, 22);
+    shelf_damage(data_path(), "good-events", 0, 'G');
+    assert_int_equal(run(arguments, &said), 1);
+    assert_non_null(strstr(said.at, "partition 3, page "));
+    assert_non_null(strstr(said.at, "the record at offset 0 is not what was written"));
+    sound(backup, &events); /* the older one */
+    assert_int_equal(events, 22);
+    snprintf(arguments, sizeof arguments, "turnout journal check --dir %s", stack_folder);
+    assert_int_equal(run(arguments, &said), 1);
+    assert_non_null(strstr(said.at, "\n2 records, 11 events, 1 faults\n"));
+    snprintf(arguments, sizeof arguments, "turnout journal check %s", backup);
+    assert_int_equal(run(arguments, &said), 0);
+    snprintf(arguments, sizeof arguments, "turnout journal check %s.part", backup);
+    assert_int_equal(run(arguments, &said), 74); /* was taken away */
+    buffer_free(&said);
+}
+
+#define TEST(name)   cmocka_unit_test_setup_teardown(name, shelf_setup, shelf_teardown)
+#define BESIDE(name) cmocka_unit_test_setup_teardown(name, stack_setup, stack_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(whatever_is_written_is_sound),
+        TEST(a_journal_of_all_partitions_and_a_new_one_are_sound),
+        TEST(faults_are_told_with_their_places),
+        TEST(an_emptied_or_missing_file_is_not_taken_for_a_new_journal),
+        TEST(a_creation_that_was_interrupted_is_begun_again),
+        BESIDE(a_journal_can_be_checked_while_it_is_written),
+        BESIDE(a_backup_made_while_it_is_written_is_a_journal),
+        BESIDE(of_a_damaged_journal_there_is_no_backup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
