@@ -146,7 +146,7 @@ static struct run script(struct stack *s, const char *verb)
     snprintf(workers, sizeof workers, "%u", s->workers);
     return stack_run(s, slice_of(""),
                      (const char *const[]){"scripts/stack", verb, "--dir", s->dir, "--workers",
-                                           workers, "--json", NULL});
+                                           workers, "--json", s->option, NULL});
 }
 
 struct stack *stack_new(unsigned workers)

@@ -13,6 +13,7 @@
 struct stack {
     char dir[128];
     unsigned workers;
+    const char *option; /* one more of scripts/stack; NULL: none */
 };
 
 /* Makes the folder; nothing runs yet. */

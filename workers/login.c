@@ -3,7 +3,6 @@
 #include "workers/login.h"
 
 #include "proto/error.h"
-#include "proto/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,14 +35,11 @@ static const char *password_cut(struct password *p)
 static const char *password_read(const char *path, struct password *ret)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat about;
     ssize_t n = 1;
 
     ret->size = 0;
     if (fd < 0)
         return strerror(errno);
-    if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && about.st_mode & S_IRWXO)
-        log_warn("%s can be read by everybody on this machine: chmod o= it", path);
     while (n > 0 && ret->size < sizeof ret->text) {
         n = read(fd, ret->text + ret->size, sizeof ret->text - ret->size);
         if (n < 0 && errno == EINTR)
@@ -53,6 +49,13 @@ static const char *password_read(const char *path, struct password *ret)
     }
     close(fd);
     return n < 0 ? strerror(errno) : password_cut(ret);
+}
+
+bool login_is_open(const char *password_file)
+{
+    struct stat about;
+
+    return stat(password_file, &about) == 0 && S_ISREG(about.st_mode) && about.st_mode & S_IRWXO;
 }
 
 static int socket_write(int fd, const char *at, size_t size)

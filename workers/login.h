@@ -3,6 +3,7 @@
 #ifndef WORKERS_LOGIN_H
 #define WORKERS_LOGIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define LOGIN_USER_MAX     128
@@ -14,5 +15,8 @@
  * 0; ERR_LOST when the socket takes no more; ERR_CONFIG when there is no such password, and then a
  * sentence in `ret_reason`, which names user and file and never holds the password. */
 int login_send(int fd, const char *user, const char *password_file, char *ret_reason, size_t size);
+
+/* Whether everybody on this machine may open the file. */
+bool login_is_open(const char *password_file);
 
 #endif

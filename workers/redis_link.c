@@ -262,6 +262,8 @@ void redis_link_open(struct redis_link *l, const struct redis_options *options)
     l->options.user = text_copy(options->user);
     l->options.password_file = text_copy(options->password_file);
     l->out.prefix = slice_of(l->options.prefix);
+    if (options->password_file && login_is_open(options->password_file))
+        log_warn("%s is open to everybody on this machine: chmod o= it", options->password_file);
 }
 
 void redis_link_close(struct redis_link *l)

@@ -15,8 +15,9 @@
 struct status {
     struct cli_stack stack;
     bool json;
-    bool redis;   /* it answered */
-    bool foreign; /* and stands for another journal */
+    bool redis;      /* it answered */
+    int redis_error; /* or why not */
+    bool foreign;    /* and stands for another journal */
     struct wire_report report;
     struct applied applied[WIRE_MAX_PARTS];
     uint64_t lag_events;
@@ -79,7 +80,8 @@ static int ask(struct status *s, struct reader *r)
     uint64_t offsets[WIRE_MAX_PARTS];
     int error;
 
-    s->redis = store_applied(store, count, s->applied) == 0;
+    s->redis_error = store_applied(store, count, s->applied);
+    s->redis = s->redis_error == 0;
     for (unsigned p = 0; p < count; p++)
         offsets[p] = s->applied[p].offset;
     error = client_report(r, offsets, count, ANSWER_MS, &s->report);
@@ -166,6 +168,15 @@ static void print_json(const struct status *s)
     json_decref(all);
 }
 
+static const char *redis_state(const struct status *s)
+{
+    if (s->redis_error == ERR_CONFIG)
+        return "does not let us use it";
+    if (!s->redis)
+        return "does not answer";
+    return s->foreign ? "stands for another journal, or for more than this one holds" : "answers";
+}
+
 static void print_table(const struct status *s)
 {
     const struct wire_report *r = &s->report;
@@ -178,10 +189,7 @@ static void print_table(const struct status *s)
     printf("journal   %" PRIu64 " events in %u partitions, %" PRIu64 " of %" PRIu64 " MiB; %" PRIu64
            " refused events kept\n",
            events_of(r), r->count, r->journal_bytes >> 20, r->journal_limit >> 20, r->rejects);
-    printf("redis     %s: %s\n", s->stack.redis,
-           !s->redis    ? "does not answer"
-           : s->foreign ? "stands for another journal, or for more than this one holds"
-                        : "answers");
+    printf("redis     %s: %s\n", s->stack.redis, redis_state(s));
     for (uint32_t i = 0; i < r->worker_count; i++) {
         const struct wire_peer *w = &r->workers[i];
         printf("worker    %.*s (pid %" PRId64 "): %u partitions\n", (int)w->name.size, w->name.at,
@@ -195,6 +203,14 @@ static void print_table(const struct status *s)
         printf("lag       not known\n");
 }
 
+/* The error that the exit status stands for, once the broker has answered. */
+static int redis_outcome(const struct status *s)
+{
+    if (!s->redis)
+        return s->redis_error == ERR_CONFIG ? ERR_CONFIG : ERR_LOST;
+    return s->foreign ? ERR_FOREIGN : 0;
+}
+
 int cli_status(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
@@ -203,7 +219,8 @@ int cli_status(int argc, char **argv)
         option_parse,
         NULL,
         "Tells how broker, journal and workers do, and how far Redis is behind.  Exit status: 0 "
-        "broker and Redis answer, 69 one of them does not, 78 Redis belongs to another journal.",
+        "broker and Redis answer, 69 one of them does not, 78 Redis belongs to another journal, or "
+        "does not let us in.",
         children,
         NULL,
         NULL};
@@ -223,7 +240,7 @@ int cli_status(int argc, char **argv)
         fprintf(stderr, "turnout status: the broker at %s: %s\n", s.stack.read, error_text(error));
     reader_free(r);
     if (error == 0)
-        error = !s.redis ? ERR_LOST : s.foreign ? ERR_FOREIGN : 0;
+        error = redis_outcome(&s);
     if (fflush(stdout) == EOF)
         error = ERR_IO;
     cli_stack_free(&s.stack);
