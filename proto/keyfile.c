@@ -70,6 +70,12 @@ static bool is_printable(struct slice text)
     return true;
 }
 
+/* One with a # in front would be a comment once it is written behind a blank. */
+static bool is_endpoint(struct slice text, size_t room)
+{
+    return text.size >= 1 && text.size < room && *text.at != '#' && is_printable(text);
+}
+
 /* What is wrong with the value; NULL if nothing is. */
 static const char *value_fault(const struct field *f, struct slice value)
 {
@@ -79,8 +85,7 @@ static const char *value_fault(const struct field *f, struct slice value)
     case KIND_KEY:
         return key_is_hex(value) ? NULL : "is not 64 hexadecimal digits in small letters";
     default:
-        return value.size >= 1 && value.size < f->size && is_printable(value) ? NULL
-                                                                              : "is no endpoint";
+        return is_endpoint(value, f->size) ? NULL : "is no endpoint";
     }
 }
 
