@@ -12,6 +12,7 @@
 
 #include "proto/clock.h"
 #include "proto/error.h"
+#include "proto/keyfile.h"
 #include "proto/link.h"
 #include "proto/window.h"
 #include "proto/wire.h"
@@ -34,6 +35,7 @@
 
 struct turnout_producer {
     char *endpoint;
+    struct keyfile key; /* broker "": none */
     char name[WIRE_NAME + 1];
     uint32_t batch_events;
     uint32_t own_window; /* the caller's; 0: none */
@@ -62,6 +64,7 @@ struct turnout_producer {
     uint64_t connections;
     struct turnout_counts counts;
     char error[256];
+    char code[WIRE_NAME + 1]; /* of the error; "" if it has none */
 };
 
 static void error_note(struct turnout_producer *p, const char *format, ...)
@@ -74,13 +77,20 @@ static void error_note(struct turnout_producer *p, const char *format, ...)
     va_start(args, format);
     vsnprintf(p->error, sizeof p->error, format, args);
     va_end(args);
+    p->code[0] = '\0';
+}
+
+static void error_code(struct turnout_producer *p, struct slice code)
+{
+    snprintf(p->code, sizeof p->code, "%.*s", (int)code.size, code.at);
 }
 
 /* ---- the connection ---- */
 
 static void connection_open(struct turnout_producer *p)
 {
-    int r = link_connect(p->endpoint, &p->link);
+    int r = p->key.broker[0] ? link_connect_keyed(p->endpoint, &p->key, &p->link)
+                             : link_connect(p->endpoint, &p->link);
 
     if (r < 0) {
         error_note(p, "cannot connect to %s: %s", p->endpoint, error_text(r));
@@ -130,11 +140,31 @@ static int64_t death_ms(const struct turnout_producer *p)
     return DEATHS * (int64_t)p->limits.heartbeat_ms;
 }
 
+/* What the handshake came to: true when it has failed for good. */
+static bool connection_refused(struct turnout_producer *p, int64_t now_ms)
+{
+    enum link_state state = link_state(p->link);
+    const char *code = link_state_code(state);
+
+    if (!*code)
+        return false;
+    error_note(p, "the broker at %s: %s: %s", p->endpoint, code, link_state_text(state));
+    error_code(p, slice_of(code));
+    if (state == LINK_BROKER_KEY)
+        return false; /* perhaps it is only in trouble */
+    p->status = TURNOUT_DENIED;
+    connection_drop(p, now_ms);
+    return true;
+}
+
 /* Before WELCOME: HELLO until it is answered. */
 static void connection_greet(struct turnout_producer *p, int64_t now_ms)
 {
+    if (connection_refused(p, now_ms))
+        return;
     if (p->greeted_ms && now_ms - p->greeted_ms >= death_ms(p)) {
-        error_note(p, "the broker at %s does not answer", p->endpoint);
+        if (link_state(p->link) != LINK_BROKER_KEY)
+            error_note(p, "the broker at %s does not answer", p->endpoint);
         connection_drop(p, now_ms);
     } else if (!p->hello_ms || now_ms - p->hello_ms >= HELLO_MS) {
         say_hello(p, now_ms);
@@ -216,9 +246,10 @@ static void take_error(struct turnout_producer *p, const struct wire_error *e, i
 {
     error_note(p, "the broker says %.*s: %.*s", (int)e->code.size, e->code.at, (int)e->reason.size,
                e->reason.at);
+    error_code(p, e->code);
     if (slice_is(e->code, "version"))
         p->status = TURNOUT_WRONG_VERSION;
-    else if (e->fatal && slice_is(e->code, "denied"))
+    else if (e->fatal && (slice_is(e->code, "denied") || slice_is(e->code, "revoked-key")))
         p->status = TURNOUT_DENIED;
     if (e->fatal || p->status)
         connection_drop(p, now_ms);
@@ -376,8 +407,23 @@ static bool options_hold(const struct turnout_options *o)
 {
     struct slice name = slice_of(o->name ? o->name : "");
 
-    return o->endpoint && o->batch_events <= WIRE_MAX_EVENTS && name.size <= WIRE_NAME &&
-           utf8_valid(name);
+    return (o->endpoint || o->key_file) && o->batch_events <= WIRE_MAX_EVENTS &&
+           name.size <= WIRE_NAME && utf8_valid(name);
+}
+
+/* The endpoint and the key; TURNOUT_CONFIG when there is none of either that could do. */
+static int take_address(struct turnout_producer *p, const struct turnout_options *o)
+{
+    const char *endpoint = o->endpoint;
+    char why[256];
+
+    if (o->key_file && keyfile_read(o->key_file, &p->key, NULL, why, sizeof why) < 0)
+        return TURNOUT_CONFIG;
+    if (o->key_file && (!p->key.broker[0] || !(endpoint || p->key.publish[0])))
+        return TURNOUT_CONFIG;
+    endpoint = endpoint ? endpoint : p->key.publish;
+    p->endpoint = strcpy(memory_need(strlen(endpoint) + 1), endpoint);
+    return TURNOUT_OK;
 }
 
 int turnout_producer_new(const struct turnout_options *options, struct turnout_producer **ret)
@@ -397,10 +443,10 @@ int turnout_producer_new(const struct turnout_options *options, struct turnout_p
                    .window_bytes = WIRE_WINDOW_BYTES,
                    .heartbeat_ms = WIRE_HEARTBEAT_MS},
     };
-    p->endpoint = strcpy(memory_need(strlen(options->endpoint) + 1), options->endpoint);
     strcpy(p->name, options->name ? options->name : "libturnout");
     window_init(&p->window, p->batch_events);
-    connection_open(p);
+    if (take_address(p, options) == TURNOUT_OK)
+        connection_open(p);
     if (!p->link) {
         turnout_producer_free(p);
         return TURNOUT_CONFIG;
@@ -420,6 +466,7 @@ void turnout_producer_free(struct turnout_producer *p)
     buffer_free(&p->header);
     arena_free(&p->arena);
     free(p->endpoint);
+    keyfile_forget(&p->key);
     free(p);
 }
 
@@ -491,4 +538,9 @@ bool turnout_connected(const struct turnout_producer *p)
 const char *turnout_error(const struct turnout_producer *p)
 {
     return p->error;
+}
+
+const char *turnout_error_code(const struct turnout_producer *p)
+{
+    return p->code;
 }

@@ -55,7 +55,8 @@ typedef void (*turnout_accepted_fn)(void *arg, uint64_t first, uint64_t last);
 typedef void (*turnout_refused_fn)(void *arg, uint64_t seq, const struct turnout_refusal *why);
 
 struct turnout_options {
-    const char *endpoint;         /* required, e.g. ipc:///path or tcp://host:port */
+    const char *endpoint;         /* e.g. ipc:///path or tcp://host:port; NULL: the key file's */
+    const char *key_file;         /* for tcp:// endpoints with keys; NULL: no key */
     const char *name;             /* shown in the broker's status; default: "libturnout" */
     uint32_t window_events;       /* most events unacknowledged; 0: as many as the broker allows */
     uint32_t batch_events;        /* most events of one batch; 0: 512 */
@@ -95,6 +96,12 @@ bool turnout_connected(const struct turnout_producer *p);
 
 /* The last thing that went wrong, in words; "" if nothing has.  Borrowed until the next call. */
 const char *turnout_error(const struct turnout_producer *p);
+
+/* Its code, for programs: one of PROTOCOL.md section 10; or, of what this side finds out by itself,
+ * "unknown-key" (the broker does not know the key), "key-needed" (it wants one), "no-keys" (it
+ * takes none), "broker-key" (it ends every handshake: the key file may have another broker's key);
+ * "". */
+const char *turnout_error_code(const struct turnout_producer *p);
 
 #ifdef __cplusplus
 }

@@ -4,7 +4,8 @@
 
 #include "workers/reader.h"
 
-/* A client session at the broker's read endpoint; ERR_TIMEOUT when it does not answer. */
+/* A client session at the broker's read endpoint; ERR_TIMEOUT when it does not answer,
+ * ERR_DENIED (logged) when it turns us away. */
 int client_connect(const char *endpoint, int timeout_ms, struct reader **ret);
 
 /* Asks for a report; `offsets` (may be NULL) as of struct wire_status.  The report's slices live

@@ -3,6 +3,7 @@
 
 #include "proto/clock.h"
 #include "proto/error.h"
+#include "proto/keyfile.h"
 #include "proto/link.h"
 #include "proto/log.h"
 #include "workers/commit.h"
@@ -20,11 +21,25 @@ struct reader {
     struct buffer header;
     uint64_t session, sessions; /* session: 0 while there is none */
     bool away;                  /* there shall be none: link is NULL */
+    bool denied;                /* for good */
+    bool warned;                /* of the broker's key */
     int64_t heard_ms, asked_ms; /* when something came; when we last said HELLO or PING */
     char log[LOG_ID + 1];
     unsigned partitions;
     int64_t heartbeat_ms;
 };
+
+static const struct keyfile *own_key;
+
+void reader_use_key(const struct keyfile *key)
+{
+    own_key = key;
+}
+
+static int reader_connect(const char *endpoint, struct link **ret)
+{
+    return own_key ? link_connect_keyed(endpoint, own_key, ret) : link_connect(endpoint, ret);
+}
 
 int reader_new(const char *endpoint, const char *role, const char *name, struct reader **ret)
 {
@@ -36,7 +51,7 @@ int reader_new(const char *endpoint, const char *role, const char *name, struct 
                          .name = name,
                          .heartbeat_ms = WIRE_HEARTBEAT_MS,
                          .asked_ms = INT64_MIN / 2};
-    error = link_connect(endpoint, &r->link);
+    error = reader_connect(endpoint, &r->link);
     if (error < 0) {
         reader_free(r);
         return error;
@@ -104,7 +119,7 @@ static void begin_again(struct reader *r, int64_t now_ms)
         log_warn("the broker at %s does not answer; connecting anew", r->endpoint);
     link_close(r->link, 0);
     r->link = NULL;
-    if (link_connect(r->endpoint, &fresh) == 0)
+    if (reader_connect(r->endpoint, &fresh) == 0)
         r->link = fresh;
     r->session = 0;
     r->heard_ms = now_ms;
@@ -163,6 +178,64 @@ static void welcomed(struct reader *r, const struct wire_welcome *w)
     r->session = ++r->sessions;
 }
 
+/* Said here, as nobody else knows the code. */
+static int deny(struct reader *r, struct slice code, struct slice reason)
+{
+    log_error("the broker at %s says %.*s: %.*s", r->endpoint, (int)code.size, code.at,
+              (int)reason.size, reason.at);
+    return ERR_DENIED;
+}
+
+static int deny_for_good(struct reader *r, struct slice code, struct slice reason)
+{
+    r->denied = true;
+    r->session = 0;
+    return deny(r, code, reason);
+}
+
+static int take_error(struct reader *r, const struct wire_error *e)
+{
+    bool denied = slice_is(e->code, "denied") || slice_is(e->code, "revoked-key");
+
+    if (slice_is(e->code, "version"))
+        return ERR_VERSION;
+    if (denied)
+        return (e->fatal ? deny_for_good : deny)(r, e->code, e->reason);
+    if (e->fatal)
+        begin_again(r, clock_mono_ms());
+    return !e->fatal;
+}
+
+/* The handshake, as long as there is no session: 0, or ERR_DENIED when it cannot succeed. */
+static int check_link(struct reader *r)
+{
+    enum link_state state = r->link && !r->session ? link_state(r->link) : LINK_TRYING;
+
+    switch (state) {
+    case LINK_UNKNOWN_KEY:
+    case LINK_KEY_NEEDED:
+    case LINK_NO_KEYS:
+        return deny_for_good(r, slice_of(link_state_code(state)), slice_of(link_state_text(state)));
+    case LINK_BROKER_KEY:
+        if (!r->warned)
+            log_warn("the broker at %s: %s: %s", r->endpoint, link_state_code(state),
+                     link_state_text(state));
+        r->warned = true;
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+int reader_doubt(struct reader *r)
+{
+    bool doubtful = r->link && !r->session && link_state(r->link) == LINK_BROKER_KEY;
+
+    return doubtful ? deny_for_good(r, slice_of(link_state_code(LINK_BROKER_KEY)),
+                                    slice_of(link_state_text(LINK_BROKER_KEY)))
+                    : 0;
+}
+
 /* 0: not the caller's business; 1: it is; or an error. */
 static int own_business(struct reader *r, const struct wire_message *m)
 {
@@ -176,13 +249,7 @@ static int own_business(struct reader *r, const struct wire_message *m)
     case WIRE_PONG:
         return 0;
     case WIRE_ERROR:
-        if (slice_is(m->error.code, "version"))
-            return ERR_VERSION;
-        if (slice_is(m->error.code, "denied"))
-            return ERR_CONFIG;
-        if (m->error.fatal)
-            begin_again(r, clock_mono_ms());
-        return !m->error.fatal;
+        return take_error(r, &m->error);
     default:
         return r->session != 0;
     }
@@ -215,9 +282,15 @@ int reader_receive(struct reader *r, int fd, int timeout_ms, struct wire_message
     int64_t end_ms = clock_mono_ms() + timeout_ms;
     int error;
 
+    if (r->denied) { /* once it has been told, nobody shall ask for it in a busy loop */
+        link_wait(NULL, 0, fd, timeout_ms);
+        return ERR_DENIED;
+    }
     for (;;) {
         /* First what has come: silence while we were busy is not the broker's. */
         error = take(r, ret, ret_payload);
+        if (error == ERR_AGAIN)
+            error = check_link(r) < 0 ? ERR_DENIED : ERR_AGAIN;
         if (error == ERR_AGAIN)
             keep_alive(r);
         int64_t left = end_ms - clock_mono_ms();

@@ -10,6 +10,11 @@
 #include "proto/wire.h"
 
 struct reader;
+struct keyfile;
+
+/* The key under which this program connects from now on to tcp:// endpoints; borrowed.  A program
+ * has one key, or none (NULL, as it is at first). */
+void reader_use_key(const struct keyfile *key);
 
 /* `role` is "worker" or "client"; all strings are borrowed for the reader's life. */
 int reader_new(const char *endpoint, const char *role, const char *name, struct reader **ret);
@@ -18,7 +23,7 @@ void reader_free(struct reader *r);
 /* Waits at most timeout_ms for the next message that is not the reader's own business; `fd` (-1:
  * none) ends the wait too.  Slices are borrowed until the next call, arrays until reader_reset.
  * Returns 0, or ERR_AGAIN when nothing came; ERR_VERSION when the broker does not speak our
- * version; ERR_CONFIG when it turns us away. */
+ * version; ERR_DENIED when it turns us away, or what we asked for: why is logged. */
 int reader_receive(struct reader *r, int fd, int timeout_ms, struct wire_message *ret,
                    struct slice *ret_payload);
 void reader_reset(struct reader *r);
@@ -28,6 +33,10 @@ void reader_reset(struct reader *r);
 void reader_leave(struct reader *r);
 void reader_join(struct reader *r);
 bool reader_away(const struct reader *r);
+
+/* For those who would rather not wait: gives up, ERR_DENIED, when the broker cuts every handshake
+ * short, so that the key which our key file has for it may be wrong.  Else 0. */
+int reader_doubt(struct reader *r);
 
 /* 0 before the first WELCOME; afterwards a number that changes with each new session. */
 uint64_t reader_session(const struct reader *r);

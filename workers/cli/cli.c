@@ -16,13 +16,16 @@ enum {
     KEY_REDIS_USER,
     KEY_REDIS_PASSWORD,
     KEY_PREFIX,
-    KEY_CONFIG
+    KEY_CONFIG,
+    KEY_KEY
 };
 
 static const struct argp_option option_table[] = {
     {"dir", 'd', "DIR", 0, "the stack's folder (default: $TURNOUT_DIR, else ./run)", 1},
     {"publish", KEY_PUBLISH, "ENDPOINT", 0, "the broker's publish endpoint", 1},
     {"read", KEY_READ, "ENDPOINT", 0, "the broker's read endpoint", 1},
+    {"key", KEY_KEY, "FILE", 0,
+     "key file for tcp:// endpoints, which are those it names where none are given", 1},
     {"redis", KEY_REDIS, "ADDRESS", 0, "Redis: a socket's path, or HOST:PORT", 1},
     {"redis-user", KEY_REDIS_USER, "NAME", 0,
      "user of Redis (default: $TURNOUT_REDIS_USER, else \"default\")", 1},
@@ -50,6 +53,27 @@ static const char *or_environment(const char *given, const char *name)
     return value && *value ? value : NULL;
 }
 
+/* With a key nobody means the local sockets, where no key counts. */
+static void key_take(struct cli_stack *s, struct argp_state *state)
+{
+    char why[256];
+    bool wide = false;
+
+    if (keyfile_read(s->key_file, &s->key, &wide, why, sizeof why) < 0)
+        argp_failure(state, EX_CONFIG, 0, "--key: %s", why);
+    if (!s->key.broker[0])
+        argp_failure(state, EX_CONFIG, 0, "--key: %s: there is no broker", s->key_file);
+    if (!s->publish && !s->read && !s->key.publish[0] && !s->key.read[0])
+        argp_failure(state, EX_CONFIG, 0,
+                     "--key: %s names no endpoints: --publish or --read has to", s->key_file);
+    if (wide)
+        fprintf(stderr, "%s: warning: %s can be read by others than its owner: chmod 600 it\n",
+                program_invocation_short_name, s->key_file);
+    s->publish = s->publish ? s->publish : s->key.publish;
+    s->read = s->read ? s->read : s->key.read;
+    reader_use_key(&s->key);
+}
+
 static void stack_end(struct cli_stack *s, struct argp_state *state)
 {
     s->dir = or_environment(s->dir, "TURNOUT_DIR");
@@ -59,6 +83,8 @@ static void stack_end(struct cli_stack *s, struct argp_state *state)
     s->redis_password_file = or_environment(s->redis_password_file, "TURNOUT_REDIS_PASSWORD_FILE");
     if (s->redis_user && !s->redis_password_file)
         argp_error(state, "a user of Redis needs --redis-password-file, too");
+    if (s->key_file)
+        key_take(s, state);
     s->publish = s->publish ? strdup(s->publish) : in_dir("ipc://%s/publish.sock", s->dir);
     s->read = s->read ? strdup(s->read) : in_dir("ipc://%s/read.sock", s->dir);
     s->redis = s->redis ? strdup(s->redis) : in_dir("%s/redis.sock", s->dir);
@@ -78,6 +104,9 @@ static error_t stack_parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_READ:
         s->read = arg;
+        return 0;
+    case KEY_KEY:
+        s->key_file = arg;
         return 0;
     case KEY_REDIS:
         s->redis = arg;
@@ -109,6 +138,8 @@ void cli_stack_free(struct cli_stack *s)
     free((void *)(uintptr_t)s->publish);
     free((void *)(uintptr_t)s->read);
     free((void *)(uintptr_t)s->redis);
+    keyfile_forget(&s->key);
+    reader_use_key(NULL);
 }
 
 struct redis_options cli_redis(const struct cli_stack *s)
@@ -157,6 +188,7 @@ int cli_exit_status(int error)
     case ERR_CONFIG:
     case ERR_VERSION:
     case ERR_FOREIGN:
+    case ERR_DENIED:
         return EX_CONFIG;
     default:
         return EXIT_FAILURE;

@@ -2,6 +2,7 @@
 #ifndef WORKERS_CLI_H
 #define WORKERS_CLI_H
 
+#include "proto/keyfile.h"
 #include "workers/client.h"
 #include "workers/config.h"
 #include "workers/store.h"
@@ -10,6 +11,8 @@
 
 /* Where the stack is: by its folder ($TURNOUT_DIR, default ./run), or endpoint by endpoint. */
 struct cli_stack {
+    const char *key_file; /* NULL: none */
+    struct keyfile key;   /* of it */
     const char *dir, *prefix, *config;
     const char *redis_user, *redis_password_file; /* NULL: none; or of the environment */
     const char *publish, *read, *redis;           /* set after parsing; owned */

@@ -93,6 +93,8 @@ static bool still_hoping(struct publish *p)
         p->progress = c.accepted + c.refused;
         p->progress_ms = now_ms;
     }
+    if (strcmp(turnout_error_code(p->producer), "broker-key") == 0)
+        return false; /* it may be something else, but whoever waits is better told */
     return now_ms - p->progress_ms < (int64_t)p->timeout_s * 1000;
 }
 
@@ -101,6 +103,8 @@ static int failed(struct publish *p, int status)
 {
     if (status == TURNOUT_OK)
         return EX_OK;
+    if (status == TURNOUT_TIMEOUT && strcmp(turnout_error_code(p->producer), "broker-key") == 0)
+        status = TURNOUT_DENIED;
     fprintf(stderr, "turnout publish: %s\n",
             status == TURNOUT_TIMEOUT ? "the broker does not answer" : turnout_error(p->producer));
     if (status == TURNOUT_CONFIG || status == TURNOUT_WRONG_VERSION || status == TURNOUT_DENIED)
@@ -211,6 +215,7 @@ static int publish_all(struct publish *p)
 {
     static char dash[] = "-", *standard_input[] = {dash};
     struct turnout_options o = {.endpoint = p->stack.publish,
+                                .key_file = p->stack.key_file,
                                 .name = "turnout publish",
                                 .window_events = WINDOW,
                                 .refused = on_refused,
