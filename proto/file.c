@@ -58,14 +58,17 @@ static int write_all(int fd, struct slice text)
     return 0;
 }
 
-static int folder_sync(const char *path)
+static void folder_of(const char *path, char *out, size_t size)
 {
     const char *end = strrchr(path, '/');
-    char folder[4096] = ".";
+
+    snprintf(out, size, "%.*s", end ? (int)(end == path ? 1 : end - path) : 1, end ? path : ".");
+}
+
+static int folder_sync(const char *folder)
+{
     int fd, r;
 
-    if (end)
-        snprintf(folder, sizeof folder, "%.*s", (int)(end == path ? 1 : end - path), path);
     fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return ERR_IO;
@@ -86,16 +89,26 @@ static int file_place(const char *beside, const char *path, bool replace)
     return 0;
 }
 
+int file_give(int fd, const char *folder)
+{
+    struct stat s;
+
+    if (geteuid() != 0)
+        return 0;
+    return stat(folder, &s) < 0 || fchown(fd, s.st_uid, s.st_gid) < 0 ? ERR_IO : 0;
+}
+
 int file_write(const char *path, struct slice text, mode_t mode, bool replace)
 {
-    char *beside = NULL;
+    char *beside = NULL, folder[4096];
     int fd, r, saved;
 
+    folder_of(path, folder, sizeof folder);
     if (asprintf(&beside, "%s.XXXXXX", path) < 0)
         abort();
     fd = mkostemp(beside, O_CLOEXEC);
     r = fd < 0 ? ERR_IO : write_all(fd, text);
-    if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
+    if (r == 0 && (file_give(fd, folder) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0))
         r = ERR_IO;
     if (r == 0)
         r = file_place(beside, path, replace);
@@ -106,5 +119,5 @@ int file_write(const char *path, struct slice text, mode_t mode, bool replace)
         close(fd);
     free(beside);
     errno = saved;
-    return r < 0 ? r : folder_sync(path);
+    return r < 0 ? r : folder_sync(folder);
 }

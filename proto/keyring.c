@@ -7,6 +7,7 @@
 #include "proto/link.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -37,10 +38,16 @@ static int fail(const char *what, char *ret_error, size_t error_size)
 static int folder_make(const char *dir, char *ret_error, size_t error_size)
 {
     char *folder = path_make("%s/%s", dir, "keys");
-    int err = 0;
+    int fd = -1, err = 0;
 
-    if (mkdir(folder, S_IRWXU) < 0 && errno != EEXIST)
+    if (mkdir(folder, S_IRWXU) == 0) {
+        fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        err = fd < 0 || file_give(fd, dir) < 0 ? fail(folder, ret_error, error_size) : 0;
+    } else if (errno != EEXIST) {
         err = fail(folder, ret_error, error_size);
+    }
+    if (fd >= 0)
+        close(fd);
     free(folder);
     return err;
 }

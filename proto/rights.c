@@ -194,9 +194,7 @@ static int set_participants(struct parser *p, struct slice value)
 
 static int set_revoked(struct parser *p, struct slice value)
 {
-    date_days day;
-
-    if (!date_parse(value, &day))
+    if (!date_parse(value, &p->at->revoked_on))
         return fail(p, "revoked is a date, YYYY-MM-DD");
     p->at->revoked = true;
     return 0;

@@ -44,8 +44,9 @@ struct right {
     size_t committee_count;
     bool participants; /* may read the journal and the rejects */
     bool revoked;
-    int64_t rate;  /* events a second; 0: no limit */
-    size_t number; /* as rights_at counts */
+    date_days revoked_on; /* if so */
+    int64_t rate;         /* events a second; 0: no limit */
+    size_t number;        /* as rights_at counts */
 };
 
 /* Of peers at a local endpoint, which the folder's rights guard: everything, as source "local". */

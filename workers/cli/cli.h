@@ -44,6 +44,7 @@ int cli_why(int argc, char **argv);
 int cli_history(int argc, char **argv);
 int cli_diff(int argc, char **argv);
 int cli_verify(int argc, char **argv);
+int cli_keys(int argc, char **argv);
 int cli_rebuild(int argc, char **argv);
 int cli_journal(int argc, char **argv);
 int cli_backup(int argc, char **argv);

@@ -20,6 +20,7 @@ static const struct cli_verb verbs[] = {
     {"diff", "which numbers moved between two moments, and by which facts", cli_diff},
     {"export", "counters and figures as CSV", cli_export},
     {"verify", "count everything again from the journal and compare with Redis", cli_verify},
+    {"keys", "new keys, the list of them, and their revocation", cli_keys},
     {"rebuild", "build Redis anew from the journal, and switch over in one step", cli_rebuild},
     {"journal", "check: read the journal's file, and say what is wrong with it", cli_journal},
     {"backup", "a consistent copy of the journal while it runs", cli_backup},
