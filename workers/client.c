@@ -73,3 +73,21 @@ int client_report(struct reader *r, const uint64_t *offsets, unsigned count, int
         *ret = m.report;
     return error;
 }
+
+int client_await(struct reader *r, uint64_t session, enum wire_kind kind, int timeout_ms,
+                 struct wire_message *ret, struct slice *ret_payload)
+{
+    int64_t end_ms = clock_mono_ms() + timeout_ms, left;
+    int error;
+
+    while ((left = end_ms - clock_mono_ms()) > 0) {
+        if (reader_session(r) != session)
+            return ERR_LOST;
+        error = reader_receive(r, -1, left < 20 ? (int)left : 20, ret, ret_payload);
+        if (error < 0 && error != ERR_AGAIN)
+            return error;
+        if (error == 0 && ret->kind == kind && reader_session(r) == session)
+            return 0;
+    }
+    return ERR_TIMEOUT;
+}

@@ -48,6 +48,7 @@ int cli_keys(int argc, char **argv);
 int cli_rebuild(int argc, char **argv);
 int cli_journal(int argc, char **argv);
 int cli_backup(int argc, char **argv);
+int cli_rejects(int argc, char **argv);
 
 /* A client session with the stack's broker; ERR_TIMEOUT when it does not answer. */
 int cli_connect(const struct cli_stack *s, int timeout_ms, struct reader **ret);

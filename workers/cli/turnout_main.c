@@ -24,6 +24,7 @@ static const struct cli_verb verbs[] = {
     {"rebuild", "build Redis anew from the journal, and switch over in one step", cli_rebuild},
     {"journal", "check: read the journal's file, and say what is wrong with it", cli_journal},
     {"backup", "a consistent copy of the journal while it runs", cli_backup},
+    {"rejects", "refused events: list and show them, redrive or drop them", cli_rejects},
 };
 
 #define VERBS (sizeof verbs / sizeof *verbs)
