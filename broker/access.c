@@ -196,12 +196,13 @@ enum gate_verdict access_admit(struct access *a, const struct gate_request *requ
 {
     if (!request->keyed)
         return GATE_OPEN;
-    if (access_right(a, slice_of(request->key)))
+    const struct right *r = rights_of_key(a->rights, slice_of(request->key));
+    if (r && !r->revoked)
         return sessions < ACCESS_SESSIONS ? GATE_OPEN : GATE_LATER;
     a->refused++;
     snprintf(a->address, sizeof a->address, "%.*s", (int)request->address.size,
              request->address.at);
-    return GATE_SHUT;
+    return r ? GATE_REVOKED : GATE_UNKNOWN;
 }
 
 void access_tell(struct access *a, uint64_t failed, int64_t now_ms)

@@ -18,7 +18,7 @@ static void gate_serve(struct link *gate, const char *stranger)
 
     while ((err = gate_next(gate, &request)) != ERR_AGAIN)
         if (err == 0)
-            gate_answer(gate, strcmp(request.key, stranger) == 0 ? GATE_SHUT : GATE_LATER, "");
+            gate_answer(gate, strcmp(request.key, stranger) == 0 ? GATE_UNKNOWN : GATE_LATER, "");
 }
 
 /* What the client comes to, while nothing it says arrives at the server. */

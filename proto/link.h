@@ -75,7 +75,8 @@ bool link_keys_match(const struct keyfile *k); /* its public key is that of its 
 enum link_state {
     LINK_TRYING,
     LINK_UP,
-    LINK_UNKNOWN_KEY, /* "unknown-key": final, as are the next two */
+    LINK_UNKNOWN_KEY, /* "unknown-key": final, as are the next three */
+    LINK_REVOKED_KEY, /* "revoked-key" */
     LINK_KEY_NEEDED,  /* "key-needed": we have no key */
     LINK_NO_KEYS,     /* "no-keys": it has none */
     LINK_BROKER_KEY,  /* "broker-key": our idea of its key is wrong, or it is in trouble */
@@ -94,8 +95,9 @@ struct gate_request {
     bool keyed;
     char key[65]; /* public, in hexadecimal, and proven; "" without keys */
 };
-/* Later: it is put off, and tries again by itself after HANDSHAKE_MS of link.c. */
-enum gate_verdict { GATE_OPEN, GATE_LATER, GATE_SHUT };
+/* Later: it is put off, and tries again by itself after HANDSHAKE_MS of link.c.  Unknown and
+ * revoked: it is told so. */
+enum gate_verdict { GATE_OPEN, GATE_LATER, GATE_UNKNOWN, GATE_REVOKED };
 
 /* The next connection that waits, ERR_AGAIN when none does; each must be answered before the next
  * is asked for.  ERR_PROTOCOL: a request that makes no sense, to be passed over. */

@@ -19,6 +19,8 @@
 #define ENFORCE       93 /* ZMQ_ZAP_ENFORCE_DOMAIN, which zmq.h names only with the draft interface */
 #define MONITOR_BYTES 64
 
+#define ZAP_REVOKED 500 /* the code that a client gets to see; that of unknown keys is 400 */
+
 enum zap_frame {
     ZAP_PEER,
     ZAP_DELIMITER,
@@ -196,8 +198,9 @@ static void gate_send(struct link *l, struct slice frame, bool more)
 
 void gate_answer(struct link *l, enum gate_verdict verdict, const char *user)
 {
-    static const char *const codes[] = {"200", "300", "400"};
-    static const char *const texts[] = {"OK", "too many connections of this key", "unknown key"};
+    static const char *const codes[] = {"200", "300", "400", "500"};
+    static const char *const texts[] = {"OK", "too many sessions of this key", "unknown key",
+                                        "revoked key"};
 
     gate_send(l, frame_slice(l, ZAP_PEER), true);
     gate_send(l, slice_of(""), true);
@@ -249,8 +252,8 @@ static void state_take(struct link *l, uint16_t event, uint32_t value)
     if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
         l->state = LINK_UP;
         l->closed = 0;
-    } else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH && value == 400) {
-        l->state = LINK_UNKNOWN_KEY;
+    } else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
+        l->state = value == ZAP_REVOKED ? LINK_REVOKED_KEY : LINK_UNKNOWN_KEY;
     } else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL &&
                value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH) {
         l->state = l->keyed[0] ? LINK_NO_KEYS : LINK_KEY_NEEDED;
@@ -304,7 +307,7 @@ uint64_t link_failed(struct link *l)
 
 const char *link_state_code(enum link_state state)
 {
-    static const char *const codes[] = {"",           "",        "unknown-key",
+    static const char *const codes[] = {"",           "",        "unknown-key", "revoked-key",
                                         "key-needed", "no-keys", "broker-key"};
 
     return codes[state];
@@ -315,7 +318,8 @@ const char *link_state_text(enum link_state state)
     static const char *const texts[] = {
         "not connected",
         "connected",
-        "it does not know this key, or the key was revoked",
+        "it does not know this key",
+        "this key was revoked",
         "it lets nobody in without a key",
         "it takes no keys",
         "it ends the handshake: it may have another key than the key file says",

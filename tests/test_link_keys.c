@@ -78,7 +78,7 @@ static void turn(struct link *client)
         bool known = !request.keyed || strcmp(request.key, friend.public) == 0;
         asked++;
         assert_true(slice_is(request.address, "127.0.0.1"));
-        gate_answer(gate, known ? for_friends : GATE_SHUT, request.key);
+        gate_answer(gate, known ? for_friends : GATE_UNKNOWN, request.key);
     }
 }
 
@@ -152,6 +152,18 @@ static void an_unknown_key_is_turned_away_and_knows_it(void **state)
     assert_int_equal(link_receive(server, &m), ERR_AGAIN);
     assert_string_equal(link_state_code(link_state(client)), "unknown-key");
     assert_int_equal(link_failed(server), 0); /* the gate knows of it */
+    link_close(client, 0);
+}
+
+static void a_revoked_key_is_told_from_an_unknown_one(void **state)
+{
+    struct link *client = connect_as(&friend);
+
+    (void)state;
+    for_friends = GATE_REVOKED;
+    say(client, "hello");
+    becomes(client, LINK_REVOKED_KEY);
+    assert_string_equal(link_state_code(link_state(client)), "revoked-key");
     link_close(client, 0);
 }
 
@@ -310,6 +322,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(a_known_key_comes_in_and_its_messages_carry_it),
         test(an_unknown_key_is_turned_away_and_knows_it),
+        test(a_revoked_key_is_told_from_an_unknown_one),
         test(a_peer_without_a_key_is_turned_away_and_knows_it),
         test(a_wrong_broker_key_is_suspected_after_some_tries),
         test(a_key_where_none_is_taken_is_told),

@@ -213,6 +213,7 @@ static int check_link(struct reader *r)
 
     switch (state) {
     case LINK_UNKNOWN_KEY:
+    case LINK_REVOKED_KEY:
     case LINK_KEY_NEEDED:
     case LINK_NO_KEYS:
         return deny_for_good(r, slice_of(link_state_code(state)), slice_of(link_state_text(state)));
