@@ -24,7 +24,8 @@
 #include <unistd.h>
 
 #define KEY_BYTES   8
-#define FAULTS_TOLD 10 /* in the log */
+#define TURN_BYTES  512 /* a sector: all that LMDB writes of a meta page, and more */
+#define FAULTS_TOLD 10  /* in the log */
 
 /* Where a lack of memory may be one of address space, because of the limit that was asked for. */
 #define DISK_OPENING "opening"
@@ -443,12 +444,45 @@ static int disk_probe(struct disk *d)
     return code == 0 ? ERR_FULL : disk_error("after a failed commit", code);
 }
 
+/* LMDB has two pages that say which commit is the last, and writes them in turn. */
+static bool turns_read(const struct disk *d, char turns[2][TURN_BYTES])
+{
+    int fd;
+
+    mdb_env_get_fd(d->env, &fd);
+    for (unsigned i = 0; i < 2; i++)
+        if (pread(fd, turns[i], TURN_BYTES, (off_t)i * d->page_bytes) != TURN_BYTES)
+            return false;
+    return true;
+}
+
+/* When the last write of a commit fails, LMDB puts the old number into that page, but leaves what
+ * belongs to the new one: at the next start that could not be told from damage.  It gets back what
+ * stood there; should that fail too, there is nothing more to be done. */
+static void turns_restore(const struct disk *d, char before[2][TURN_BYTES])
+{
+    char now[2][TURN_BYTES];
+    int fd;
+
+    mdb_env_get_fd(d->env, &fd);
+    for (unsigned i = 0; i < 2 && turns_read(d, now); i++)
+        if (memcmp(now[i], before[i], TURN_BYTES) != 0 &&
+            pwrite(fd, before[i], TURN_BYTES, (off_t)i * d->page_bytes) != TURN_BYTES)
+            log_error("journal: page %u cannot be restored: %m", i);
+    if (fdatasync(fd) < 0)
+        log_error("journal: what was restored cannot be synced: %m");
+}
+
 int disk_commit(struct disk *d)
 {
+    char turns[2][TURN_BYTES];
     int err = d->error;
 
     if (err == 0 && d->write) {
+        bool known = turns_read(d, turns);
         err = disk_error("commit", mdb_txn_commit(d->write));
+        if (err < 0 && known)
+            turns_restore(d, turns);
         d->write = NULL; /* freed by LMDB in either case */
         if (err == ERR_FULL)
             err = disk_probe(d);
