@@ -84,6 +84,10 @@ $(BUILD)/flags: always
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
+# A test that stands between the journal and its disk.
+DISK_CALLS := open table append put drop count abort commit read_begin at_or_before at_or_after next
+$(BUILD)/tests/test_journal_faults: LDLIBS_ALL += -Wl,--wrap=getrandom $(DISK_CALLS:%=-Wl,--wrap=disk_%)
+
 # A fuzzer's function over the files of its corpus, without libFuzzer.
 $(BUILD)/replay/%: $(BUILD)/obj/tests/%.o $(BUILD)/obj/tests/replay.o $(ARCHIVES)
 	@mkdir -p $(@D)
