@@ -10,8 +10,10 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -242,6 +244,160 @@ static void an_event_whose_cause_is_mended_counts_like_any_other(void **state)
     buffer_free(&lines);
 }
 
+/* ---- refused for want of a right ---- */
+
+static bool port_is_free(uint16_t port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    bool is_free = bind(fd, (struct sockaddr *)&a, sizeof a) == 0;
+    close(fd);
+    return is_free;
+}
+
+/* The first of two that are free. */
+static unsigned port_find(void)
+{
+    struct random r = random_new((uint64_t)getpid() << 32 | (uint64_t)clock_mono_ms());
+
+    for (;;) {
+        unsigned port = 20000 + (unsigned)random_below(&r, 10000);
+        if (port_is_free((uint16_t)port) && port_is_free((uint16_t)(port + 1)))
+            return port;
+    }
+}
+
+/* A stack that listens at TCP too, and as clients say where: --publish and --read. */
+struct open_stack {
+    struct stack *stack;
+    char address[32], publish[64], read[64];
+};
+
+static struct open_stack stack_open(void)
+{
+    unsigned port = port_find();
+    struct open_stack o = {.stack = stack_new(1)};
+
+    snprintf(o.address, sizeof o.address, "127.0.0.1:%u", port);
+    snprintf(o.publish, sizeof o.publish, "--publish=tcp://127.0.0.1:%u", port);
+    snprintf(o.read, sizeof o.read, "--read=tcp://127.0.0.1:%u", port + 1);
+    expect(stack_run(o.stack, slice_of(""),
+                     (const char *const[]){"scripts/stack", "start", "--dir", o.stack->dir,
+                                           "--workers", "1", "--tcp", o.address, NULL}),
+           0, NULL, NULL);
+    return o;
+}
+
+static const char *key_option(struct stack *s, const char *name)
+{
+    static char option[2][300];
+    static unsigned next;
+    char *text = option[next++ % 2];
+
+    snprintf(text, sizeof option[0], "--key=%s/keys/%s.key", s->dir, name);
+    return text;
+}
+
+/* Writes the rights file anew with one text in place of another. */
+static void rights_change(struct stack *s, const char *from, const char *to)
+{
+    struct buffer text = {0};
+    FILE *f = fopen(stack_path(s, "rights.conf"), "r");
+    size_t n;
+    char *at;
+
+    assert_non_null(f);
+    while ((n = fread(buffer_room(&text, 4096), 1, 4096, f)) > 0)
+        text.size += n;
+    fclose(f);
+    buffer_add(&text, "", 1);
+    at = strstr(text.at, from);
+    assert_non_null(at);
+    f = fopen(stack_path(s, "rights.new"), "w");
+    assert_non_null(f);
+    fprintf(f, "%.*s%s%s", (int)(at - text.at), text.at, to, at + strlen(from));
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(rename(stack_path(s, "rights.new"), stack_path(s, "rights.conf")), 0);
+    buffer_free(&text);
+}
+
+/* Publishes the lines with a key. */
+static struct run publish_with(const struct open_stack *o, const char *key, struct slice lines)
+{
+    return stack_run(
+        o->stack, lines,
+        (const char *const[]){"turnout", "publish", o->publish, key_option(o->stack, key), NULL});
+}
+
+static void await_redrive(struct stack *s, const char *code, const char *expected)
+{
+    int64_t until = clock_mono_ms() + LIMIT_MS;
+    bool same = false;
+
+    while (!same) {
+        assert_true(clock_mono_ms() < until);
+        struct run r = RUN(s, "rejects", "redrive", "--code", code);
+        same = strcmp(r.out.at, expected) == 0;
+        run_free(&r);
+    }
+}
+
+static void an_event_refused_by_rights_counts_once_the_right_is_given(void **state)
+{
+    struct open_stack o = stack_open();
+    struct stack *s = o.stack;
+    struct buffer lines = {0};
+
+    (void)state;
+    expect(RUN(s, "keys", "new", "feed", "--committees", "ISO/TC 9", "--types", "vote"), 0, NULL,
+           NULL);
+    for (unsigned i = 1; i <= 3; i++)
+        add_vote(&lines, "DIS 3", i, clock_wall_ms() - 60000);
+    expect(publish_with(&o, "feed", buffer_slice(&lines)), 1, "{\"accepted\":0,\"rejected\":3}\n",
+           "committee-denied: committee: ");
+    buffer_clear(&lines);
+    buffer_add_text(
+        &lines, "{\"type\":\"committee\",\"id\":\"c\",\"time\":1,\"committee\":\"ISO/TC 9\"}\n");
+    expect(publish_with(&o, "feed", buffer_slice(&lines)), 1, NULL, "type-denied: type: ");
+    expect(RUN(s, "rejects", "redrive", "--all"), 1, "{\"accepted\":0,\"rejected\":4}\n",
+           "committee-denied");
+    rights_change(s, "ISO/TC 9", "ISO/TC 9 | ISO/TC 1");
+    await_redrive(s, "committee-denied", "{\"accepted\":3,\"rejected\":0}\n");
+    stack_sync(s);
+    assert_int_equal(counted(s, "turnout:ballot:ISO/TC 1|DIS 3", "votes"), 3);
+    struct run r = RUN(s, "why", "ballot:ISO/TC 1|DIS 3", "votes");
+    assert_non_null(strstr(r.out.at, "feed")); /* still under the source they came from */
+    expect(r, 0, NULL, NULL);
+    expect(RUN(s, "verify"), 0, NULL, NULL);
+    assert_int_equal(journal_number(s, "rejects"), 1);
+    expect(RUN(s, "keys", "revoke", "feed"), 0, NULL, NULL);
+    r = RUN(s, "rejects", "redrive", "4");
+    assert_non_null(strstr(r.err.at, "4: type-denied: "));
+    expect(r, 1, "{\"accepted\":0,\"rejected\":1}\n", NULL);
+    stack_free(s);
+    buffer_free(&lines);
+}
+
+static void who_may_see_participants_may_look_and_no_more(void **state)
+{
+    struct open_stack o = stack_open();
+    struct stack *s = o.stack;
+
+    (void)state;
+    publish(s, slice_of("{\"type\":\"row\"}\n"), 0, 1);
+    expect(RUN(s, "keys", "new", "eye", "--may", "watch"), 0, NULL, NULL);
+    expect(RUN(s, "keys", "new", "auditor", "--may", "watch", "--participants"), 0, NULL, NULL);
+    expect(RUN(s, "rejects", "list", o.read, key_option(s, "eye")), 78, "", "denied");
+    expect(RUN(s, "rejects", "list", "--json", o.read, key_option(s, "auditor")), 0, NULL, "");
+    expect(RUN(s, "rejects", "show", "1", o.read, key_option(s, "auditor")), 0, NULL, "");
+    expect(RUN(s, "rejects", "redrive", "1", o.read, key_option(s, "auditor")), 78, NULL, "denied");
+    expect(RUN(s, "rejects", "drop", "1", o.read, key_option(s, "auditor")), 78, NULL, "denied");
+    assert_int_equal(journal_number(s, "rejects"), 1);
+    stack_free(s);
+}
+
 /* ---- killed in the middle ---- */
 
 #define AT_ONCE 8
@@ -332,6 +488,8 @@ int main(void)
         cmocka_unit_test(they_are_listed_and_shown_with_their_reasons),
         cmocka_unit_test(they_are_dropped_by_number_or_all_of_a_kind),
         cmocka_unit_test(an_event_whose_cause_is_mended_counts_like_any_other),
+        cmocka_unit_test(an_event_refused_by_rights_counts_once_the_right_is_given),
+        cmocka_unit_test(who_may_see_participants_may_look_and_no_more),
         cmocka_unit_test(killed_around_the_commit_each_is_counted_once_and_none_is_lost),
     };
 
