@@ -199,6 +199,8 @@ enum gate_verdict access_admit(struct access *a, const struct gate_request *requ
     const struct right *r = rights_of_key(a->rights, slice_of(request->key));
     if (r && !r->revoked)
         return sessions < ACCESS_SESSIONS ? GATE_OPEN : GATE_LATER;
+    if (!r && access_pending(a))
+        return GATE_LATER; /* it may be in the file that is about to be taken */
     a->refused++;
     snprintf(a->address, sizeof a->address, "%.*s", (int)request->address.size,
              request->address.at);
