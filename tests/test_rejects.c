@@ -449,11 +449,12 @@ static void killed_around_the_commit_each_is_counted_once_and_none_is_lost(void 
     struct stack *s = stack_new(1);
     struct buffer lines = {0};
     const unsigned kills = kills_wanted(), votes = kills * AT_ONCE;
-    int64_t due_ms = clock_wall_ms() + 8000, events;
+    int64_t due_ms, events;
     unsigned rounds = 0, before = 0, said = 0;
 
     (void)state;
     stack_start(s);
+    due_ms = clock_wall_ms() + 8000;
     for (unsigned i = 1; i <= votes; i++)
         add_vote(&lines, "DIS 2", i, due_ms);
     publish(s, buffer_slice(&lines), 0, votes);
