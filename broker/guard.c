@@ -10,7 +10,9 @@
 #include "proto/log.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
@@ -18,6 +20,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,6 +41,7 @@ struct guard {
     bool stop;
     struct connection *list; /* by descriptor */
     int room;
+    DIR *files; /* both stay open: there may be no descriptor left when they are needed most */
     int statm;
     struct guard_counts counts;
     /* While memory is above its limit: */
@@ -46,6 +50,25 @@ struct guard {
     int64_t cut_ms, trim_ms;
     struct log_rate silent_rate, memory_rate;
 };
+
+/* ---- accepting ---- */
+
+/* libzmq 4.3.4 ends the process when it accepts on a local socket and there is no descriptor left
+ * (ipc_listener.cpp), and what it has accepted is looked at only GUARD_MS later.  So accept4 is
+ * ours in this program: descriptors are given out from the smallest on, and from a number on
+ * connections are closed at once. */
+static _Atomic int accept_most = INT_MAX;
+
+int accept4(int fd, struct sockaddr *restrict address, socklen_t *restrict size, int flags)
+{
+    int accepted = (int)syscall(SYS_accept4, fd, address, size, flags);
+
+    if (accepted < accept_most)
+        return accepted;
+    close(accepted);
+    errno = ECONNABORTED;
+    return -1;
+}
 
 /* ---- connections ---- */
 
@@ -109,15 +132,12 @@ static void counts_renew(struct guard *g)
 
 static void connections_look(struct guard *g)
 {
-    DIR *folder = opendir("/proc/self/fd");
     struct dirent *entry;
 
-    if (!folder)
-        return; /* no descriptor left for it: as we saw it last */
-    while ((entry = readdir(folder)))
+    rewinddir(g->files);
+    while ((entry = readdir(g->files)))
         if (entry->d_name[0] != '.')
             descriptor_look(g, atoi(entry->d_name));
-    closedir(folder);
     counts_renew(g);
 }
 
@@ -291,6 +311,8 @@ static void guard_free(struct guard *g)
 {
     if (g->statm >= 0)
         close(g->statm);
+    if (g->files)
+        closedir(g->files);
     pthread_cond_destroy(&g->wake);
     pthread_mutex_destroy(&g->lock);
     free(g->list);
@@ -309,10 +331,12 @@ int guard_start(const struct guard_config *config, struct guard **ret)
     pthread_cond_init(&g->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     g->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    if (g->statm < 0 || thread_start(g) < 0) {
+    g->files = opendir("/proc/self/fd");
+    if (g->statm < 0 || !g->files || thread_start(g) < 0) {
         guard_free(g);
         return ERR_IO;
     }
+    accept_most = (int)config->connections + GUARD_FILES - GUARD_OWN_FILES;
     *ret = g;
     return 0;
 }
@@ -326,6 +350,7 @@ void guard_stop(struct guard *g)
     pthread_cond_signal(&g->wake);
     pthread_mutex_unlock(&g->lock);
     pthread_join(g->thread, NULL);
+    accept_most = INT_MAX;
     guard_free(g);
 }
 

@@ -30,7 +30,8 @@
 #define GUARD_MEMORY            ((uint64_t)512 * 1024 * 1024)
 #define GUARD_MEMORY_LEAST      ((uint64_t)64 * 1024 * 1024)
 #define GUARD_CONNECTIONS       4096
-#define GUARD_FILES             512 /* for the broker itself, and for what comes within GUARD_MS */
+#define GUARD_FILES             512 /* beside the connections: for what comes within GUARD_MS, */
+#define GUARD_OWN_FILES         64  /* and of these for the broker itself */
 #define GUARD_CONNECTIONS_LEAST 64
 
 struct guard_config {
