@@ -7,6 +7,7 @@
 #include "proto/error.h"
 #include "proto/file.h"
 #include "proto/keyring.h"
+#include "proto/link.h"
 #include "workers/cli/cli.h"
 #include "workers/cli/cli_out.h"
 #include "workers/cli/rights_edit.h"
@@ -22,6 +23,10 @@
 #include <unistd.h>
 
 #define RIGHTS_MODE 0644 /* public keys only */
+#define HEED_MS     400  /* within this the broker has seen a change, as a rule */
+#define LOOK_MS     50
+#define ANSWER_MS   1000
+#define FOLLOW_MS   10000
 
 enum {
     KEY_MAY = 0x200,
@@ -184,6 +189,41 @@ static const struct right *right_named(const struct keys_verb *v)
     return NULL;
 }
 
+/* ---- the broker ---- */
+
+/* What a connection under this key comes to; LINK_TRYING when nobody answers. */
+static enum link_state state_ask(const struct keyfile *k)
+{
+    int64_t end_ms = clock_mono_ms() + ANSWER_MS;
+    enum link_state state = LINK_TRYING;
+    struct link *l;
+
+    if (!k->read[0] || link_connect_keyed(k->read, k, &l) < 0)
+        return state;
+    while ((state = link_state(l)) == LINK_TRYING && clock_mono_ms() < end_ms)
+        link_wait(&l, 1, -1, LOOK_MS);
+    link_close(l, 0);
+    return state;
+}
+
+/* A broker that runs looks at the rights file a few times a second: who is told that a key is made
+ * or revoked shall find it so.  A broker that does not run is no matter. */
+static void broker_await(const struct keyfile *k, enum link_state wanted)
+{
+    int64_t end_ms = clock_mono_ms() + FOLLOW_MS;
+    enum link_state state;
+
+    if (wanted == LINK_UP)
+        link_wait(NULL, 0, -1, HEED_MS); /* or it would log the first try as a stranger's */
+    do {
+        state = state_ask(k);
+        if (state == wanted || state == LINK_TRYING)
+            return;
+        link_wait(NULL, 0, -1, LOOK_MS);
+    } while (clock_mono_ms() < end_ms);
+    fail("%s: written, but the broker at %s does not follow; its log says why", k->name, k->read);
+}
+
 /* ---- new ---- */
 
 static int key_make(struct keys_verb *v, struct keyfile *ret)
@@ -212,6 +252,8 @@ static int key_grant(struct keys_verb *v, const struct keyfile *k)
         unlink(path);
     else
         printf("%s\n", path);
+    if (status == EX_OK)
+        broker_await(k, LINK_UP);
     if (status == EX_OK && !k->publish[0])
         fprintf(stderr, "turnout keys: the broker has no endpoint for keys yet, so the file names "
                         "none\n");
@@ -240,6 +282,19 @@ static int keys_new(struct keys_verb *v)
 
 /* ---- revoke ---- */
 
+/* Where its holder has taken the key's file away, nobody can look. */
+static void revoke_await(const struct keys_verb *v)
+{
+    char *path = keyring_path(v->dir, v->name), why[256];
+    struct keyfile k;
+
+    if (keyfile_read(path, &k, NULL, why, sizeof why) == 0) {
+        broker_await(&k, LINK_REVOKED_KEY);
+        keyfile_forget(&k);
+    }
+    free(path);
+}
+
 static int keys_revoke(struct keys_verb *v)
 {
     const struct right *right = right_named(v);
@@ -256,6 +311,8 @@ static int keys_revoke(struct keys_verb *v)
     }
     rights_revoke(buffer_slice(&v->text), v->name, date_of_ms(clock_wall_ms()), &text);
     status = rights_write(v, &text);
+    if (status == EX_OK)
+        revoke_await(v);
     buffer_free(&text);
     return status;
 }

@@ -1,0 +1,275 @@
+/* Access, with a real stack on TCP: who is let in, what each key may do, and what those who may not
+ * are told, each by its own code. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "proto/clock.h"
+#include "proto/link.h"
+#include "tests/keyed.h"
+
+/* ---- coming in ---- */
+
+static void a_known_key_publishes_and_watches(void **state)
+{
+    struct run r;
+
+    (void)state;
+    KEYS("new", "feed");
+    KEYS("new", "watcher", "--may", "watch");
+    r = publish_as(key_path("feed"), VOTE("a-1"));
+    assert_string_equal(r.out.at, "{\"accepted\":1,\"rejected\":0}\n");
+    expect(r, 0, "");
+    expect(RUN("turnout", "status", "--key", key_path("watcher")), 0, "");
+}
+
+static void an_unknown_key_is_refused(void **state)
+{
+    struct keyfile k;
+    const char *path;
+
+    (void)state;
+    KEYS("new", "known");
+    k = key_read("known");
+    assert_int_equal(link_keypair(&k), 0);
+    path = key_write("stranger", &k);
+    expect(publish_as(path, VOTE("u-1")), 78, "unknown-key");
+    expect(RUN("turnout", "status", "--key", path), 78, "unknown-key");
+    expect(RUN("turnout-worker", "--key", path), 78, "unknown-key");
+}
+
+static void a_revoked_key_is_refused(void **state)
+{
+    (void)state;
+    KEYS("new", "leaver");
+    expect(publish_as(key_path("leaver"), VOTE("r-1")), 0, "");
+    KEYS("revoke", "leaver");
+    expect(publish_as(key_path("leaver"), VOTE("r-2")), 78, "revoked-key");
+    expect(RUN("turnout", "status", "--key", key_path("leaver")), 78, "revoked-key");
+}
+
+static void without_a_key_nobody_comes_in(void **state)
+{
+    (void)state;
+    expect(RUN("turnout", "status", "--read", keyed_read), 78, "key-needed");
+    expect(stack_run(keyed, slice_of(VOTE("n-1")),
+                     (const char *const[]){"turnout", "publish", "--publish", keyed_publish, NULL}),
+           78, "key-needed");
+}
+
+static void another_brokers_key_is_refused(void **state)
+{
+    struct keyfile k, other = {.name = "other"};
+    const char *path;
+
+    (void)state;
+    KEYS("new", "misled");
+    k = key_read("misled");
+    assert_int_equal(link_keypair(&other), 0);
+    strcpy(k.broker, other.public);
+    path = key_write("misled-too", &k);
+    expect(publish_as(path, VOTE("b-1")), 78, "broker-key");
+    expect(RUN("turnout", "status", "--key", path), 78, "broker-key");
+}
+
+/* ---- what each may do ---- */
+
+static void a_type_that_is_not_the_keys_is_refused(void **state)
+{
+    uint64_t before = rejects_kept();
+
+    (void)state;
+    KEYS("new", "ballots", "--types", "ballot meeting");
+    expect(publish_as(key_path("ballots"), VOTE("t-1")), 1, "type-denied: type");
+    assert_true(rejects_kept() > before);
+}
+
+static void a_committee_that_is_not_the_keys_is_refused(void **state)
+{
+    struct run r;
+
+    (void)state;
+    KEYS("new", "tc34", "--committees", "ISO/TC 207 | ISO/TC 34*");
+    expect(publish_as(key_path("tc34"), VOTE_OF("c-1", "ISO/TC 8")), 1,
+           "committee-denied: committee");
+    r = publish_as(key_path("tc34"),
+                   VOTE("c-2") VOTE_OF("c-3", "ISO/TC 34/SC 2") VOTE_OF("c-4", "ISO/TC 2071"));
+    assert_string_equal(r.out.at, "{\"accepted\":2,\"rejected\":1}\n");
+    expect(r, 1, "committee-denied");
+}
+
+static void above_its_rate_a_key_is_refused_and_nothing_of_it_kept(void **state)
+{
+    struct buffer lines = {0};
+    uint64_t before;
+    char line[256];
+    struct run r;
+
+    (void)state;
+    KEYS("new", "slow", "--rate", "1");
+    expect(publish_as(key_path("slow"), VOTE("s-0")), 0, "");
+    for (int i = 1; i <= 2000; i++) {
+        snprintf(line, sizeof line, VOTE("s-%d"), i);
+        buffer_add_text(&lines, line);
+    }
+    buffer_add(&lines, "", 1);
+    before = rejects_kept();
+    r = publish_as(key_path("slow"), lines.at);
+    assert_non_null(strstr(r.err.at, "rate-limit"));
+    assert_null(strstr(r.err.at, "denied"));
+    assert_int_equal(r.status, 1);
+    assert_int_equal(rejects_kept(), before);
+    run_free(&r);
+    buffer_free(&lines);
+}
+
+static void a_workers_key_cannot_publish_but_works(void **state)
+{
+    int64_t end_ms = clock_mono_ms() + KEYED_LIMIT_MS;
+    bool found = false;
+    pid_t worker;
+
+    (void)state;
+    KEYS("new", "crew", "--may", "work");
+    expect(publish_as(key_path("crew"), VOTE("w-1")), 78, "denied");
+    worker = stack_spawn(keyed, (const char *const[]){"turnout-worker", "--name", "remote", "--key",
+                                                      key_path("crew"), NULL});
+    while (!found && clock_mono_ms() < end_ms) {
+        struct run r = RUN("turnout", "status", "--json");
+        found = strstr(r.out.at, "\"remote\"") != NULL;
+        run_free(&r);
+    }
+    assert_true(found);
+    stack_publish_lines(keyed, slice_of(VOTE_OF("w-2", "ISO/TC 1") VOTE_OF("w-3", "ISO/TC 2")));
+    stack_sync(keyed);
+    kill(worker, SIGTERM);
+    while (waitpid(worker, NULL, 0) < 0)
+        assert_int_equal(errno, EINTR);
+}
+
+static void a_producers_key_cannot_work(void **state)
+{
+    (void)state;
+    KEYS("new", "producer");
+    expect(publish_as(key_path("producer"), VOTE("p-1")), 0, "");
+    expect(RUN("turnout-worker", "--key", key_path("producer")), 78, "denied");
+}
+
+static void a_watching_key_reads_the_journal_only_with_that_right(void **state)
+{
+    (void)state;
+    KEYS("new", "looker", "--may", "watch");
+    KEYS("new", "auditor", "--may", "watch", "--participants");
+    stack_publish_lines(keyed, slice_of(VOTE("h-1")));
+    stack_sync(keyed);
+    expect(publish_as(key_path("looker"), VOTE("h-2")), 78, "denied");
+    expect(RUN("turnout", "history", "vote|ISO/TC 207|DIS 1|KE", "--key", key_path("looker")), 78,
+           "denied");
+    expect(RUN("turnout", "rejects", "list", "--key", key_path("looker")), 78, "denied");
+    expect(RUN("turnout", "history", "vote|ISO/TC 207|DIS 1|KE", "--key", key_path("auditor")), 0,
+           "");
+    expect(RUN("turnout", "rejects", "list", "--key", key_path("auditor")), 0, "");
+    expect(RUN("turnout", "rejects", "drop", "--all", "--key", key_path("auditor")), 78, "denied");
+}
+
+static void an_event_carries_the_source_of_its_key(void **state)
+{
+    struct run r;
+
+    (void)state;
+    KEYS("new", "office-a", "--source", "iso-cs");
+    KEYS("new", "office-b");
+    expect(publish_as(key_path("office-a"), VOTE_OF("o-1", "ISO/TC 9")), 0, "");
+    expect(publish_as(key_path("office-b"), VOTE_OF("o-2", "ISO/TC 9")), 0, "");
+    stack_publish_lines(keyed, slice_of(VOTE_OF("o-3", "ISO/TC 9")));
+    stack_sync(keyed);
+    r = RUN("turnout", "history", "vote|ISO/TC 9|DIS 1|KE");
+    assert_int_equal(r.status, 0);
+    assert_non_null(strstr(r.out.at, "iso-cs"));
+    assert_non_null(strstr(r.out.at, "office-b"));
+    assert_non_null(strstr(r.out.at, "local"));
+    run_free(&r);
+}
+
+/* ---- the rights file ---- */
+
+static void a_right_that_is_widened_counts_at_once_also_for_what_was_refused(void **state)
+{
+    struct buffer text;
+    struct run r;
+    char *at;
+
+    (void)state;
+    KEYS("new", "narrow", "--committees", "ISO/TC 10");
+    expect(publish_as(key_path("narrow"), VOTE_OF("n-1", "ISO/TC 11")), 1, "committee-denied");
+    r = RUN("turnout", "rejects", "redrive", "--all", "--source", "narrow");
+    expect(r, 1, "committee-denied");
+    text = rights_text();
+    at = memmem(text.at, text.size, "ISO/TC 10", 9);
+    assert_non_null(at);
+    memcpy(at, "ISO/TC 1*", 9);
+    rights_overwrite(buffer_slice(&text));
+    expect_soon(key_path("narrow"), VOTE_OF("n-2", "ISO/TC 12"), 0, "");
+    r = RUN("turnout", "rejects", "redrive", "--all", "--source", "narrow");
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    stack_sync(keyed);
+    r = RUN("turnout", "history", "vote|ISO/TC 11|DIS 1|KE");
+    assert_non_null(strstr(r.out.at, "narrow"));
+    expect(r, 0, "");
+    buffer_free(&text);
+}
+
+static void a_faulty_file_leaves_the_rights_as_they_were(void **state)
+{
+    struct buffer good, bad = {0};
+
+    (void)state;
+    KEYS("new", "steady");
+    expect(publish_as(key_path("steady"), VOTE("f-1")), 0, "");
+    good = rights_text();
+    buffer_add_slice(&bad, buffer_slice(&good));
+    buffer_add_text(&bad, "[half]\nkey = 12\n");
+    rights_overwrite(buffer_slice(&bad));
+    await_log("a key is 64 hexadecimal digits in small letters; the rights stay as they were");
+    expect(publish_as(key_path("steady"), VOTE("f-2")), 0, "");
+    expect(RUN("turnout", "keys", "list"), 78, "a key is 64 hexadecimal digits");
+    assert_int_equal(unlink(stack_path(keyed, "rights.conf")), 0);
+    await_log("is no longer there; the rights stay as they were");
+    expect(publish_as(key_path("steady"), VOTE("f-3")), 0, "");
+    rights_overwrite(buffer_slice(&good));
+    KEYS("revoke", "steady");
+    expect(publish_as(key_path("steady"), VOTE("f-4")), 78, "revoked-key");
+    buffer_free(&good);
+    buffer_free(&bad);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_known_key_publishes_and_watches),
+        cmocka_unit_test(an_unknown_key_is_refused),
+        cmocka_unit_test(a_revoked_key_is_refused),
+        cmocka_unit_test(without_a_key_nobody_comes_in),
+        cmocka_unit_test(another_brokers_key_is_refused),
+        cmocka_unit_test(a_type_that_is_not_the_keys_is_refused),
+        cmocka_unit_test(a_committee_that_is_not_the_keys_is_refused),
+        cmocka_unit_test(above_its_rate_a_key_is_refused_and_nothing_of_it_kept),
+        cmocka_unit_test(a_workers_key_cannot_publish_but_works),
+        cmocka_unit_test(a_producers_key_cannot_work),
+        cmocka_unit_test(a_watching_key_reads_the_journal_only_with_that_right),
+        cmocka_unit_test(an_event_carries_the_source_of_its_key),
+        cmocka_unit_test(a_right_that_is_widened_counts_at_once_also_for_what_was_refused),
+        cmocka_unit_test(a_faulty_file_leaves_the_rights_as_they_were),
+    };
+
+    return cmocka_run_group_tests(tests, keyed_setup, keyed_teardown);
+}
