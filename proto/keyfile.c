@@ -110,12 +110,14 @@ static const char *setting_take(struct keyfile *k, const struct setting *s, cons
 static int settings_take(struct settings *from, struct keyfile *k, char *ret_error,
                          size_t error_size)
 {
-    const char *name = "this line", *fault = NULL;
+    const char *name = NULL, *fault = NULL;
     struct setting s;
     int got;
 
-    while (!fault && (got = settings_next(from, &s)) != 0)
+    while (!fault && (got = settings_next(from, &s)) != 0) {
+        name = "this line";
         fault = got < 0 || s.section.at ? "is not `name = value`" : setting_take(k, &s, &name);
+    }
     if (fault)
         snprintf(ret_error, error_size, "line %zu: %s %s", from->line, name, fault);
     return fault ? ERR_CONFIG : 0;

@@ -63,7 +63,7 @@ int settings_next(struct settings *s, struct setting *ret)
     while (s->rest.size) {
         if (!slice_cut(&s->rest, '\n', &line)) {
             line = s->rest;
-            s->rest.size = 0;
+            s->rest = slice_make(line.at + line.size, 0);
         }
         s->line++;
         line = text_strip(without_comment(line));

@@ -1,0 +1,181 @@
+/* The self-test at start, and the broker's endpoints: what lets strangers in does not open. */
+#include "broker/endpoints.h"
+#include "broker/selftest.h"
+#include "proto/error.h"
+#include "proto/keyring.h"
+
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/peer.h"
+
+/* A port that is free, as is the one after it. */
+static int port_find(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof a;
+    int port = 0;
+
+    while (port == 0) {
+        int one = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        int next = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        a.sin_port = 0;
+        assert_int_equal(bind(one, (struct sockaddr *)&a, sizeof a), 0);
+        assert_int_equal(getsockname(one, (struct sockaddr *)&a, &size), 0);
+        a.sin_port = htons((uint16_t)(ntohs(a.sin_port) + 1));
+        if (bind(next, (struct sockaddr *)&a, sizeof a) == 0)
+            port = ntohs(a.sin_port) - 1;
+        close(one);
+        close(next);
+    }
+    return port;
+}
+
+static void an_endpoint_with_keys_passes(void **state)
+{
+    struct link *gate, *server;
+    struct keyfile key = {.name = "broker"};
+    char plain[64], endpoint[64];
+    int port = port_find();
+
+    (void)state;
+    snprintf(plain, sizeof plain, "tcp://127.0.0.1:%d", port);
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", port + 1);
+    assert_int_equal(link_keypair(&key), 0);
+    assert_int_equal(link_gate(&gate), 0);
+    assert_int_equal(link_bind(plain, &server), 0);
+    assert_int_equal(link_listen(server, endpoint, &key), 0);
+    assert_int_equal(selftest_run(gate, server, endpoint, &key), 0);
+    assert_int_equal(link_failed(server), 0); /* it leaves nothing to be told */
+    link_close(server, 0);
+    link_close(gate, 0);
+}
+
+static void an_endpoint_without_keys_fails(void **state)
+{
+    struct link *gate, *server;
+    struct keyfile key = {.name = "broker"};
+    char endpoint[64];
+
+    (void)state;
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", port_find());
+    assert_int_equal(link_keypair(&key), 0);
+    assert_int_equal(link_gate(&gate), 0);
+    assert_int_equal(link_bind(endpoint, &server), 0);
+    assert_int_equal(selftest_run(gate, server, endpoint, &key), ERR_CONFIG);
+    link_close(server, 0);
+    link_close(gate, 0);
+}
+
+/* The endpoints' own self-test fails when something else listens there with another key. */
+static void another_brokers_endpoint_fails(void **state)
+{
+    struct link *gate, *server;
+    struct keyfile key = {.name = "broker"}, other = {.name = "other"};
+    char endpoint[64], local[600];
+    int port = port_find();
+
+    (void)state;
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", port);
+    assert_int_equal(link_keypair(&key), 0);
+    assert_int_equal(link_keypair(&other), 0);
+    assert_int_equal(link_gate(&gate), 0);
+    snprintf(local, sizeof local, "ipc://%s/s", peer_folder);
+    assert_int_equal(link_bind(local, &server), 0);
+    assert_int_equal(link_listen(server, endpoint, &other), 0);
+    assert_int_equal(selftest_run(gate, server, endpoint, &key), ERR_CONFIG);
+    link_close(server, 0);
+    link_close(gate, 0);
+}
+
+static void assert_opens(struct broker_config c, int expected)
+{
+    struct broker *b = NULL;
+
+    c.dir = peer_folder;
+    c.journal_bytes = (uint64_t)64 * 1024 * 1024;
+    assert_int_equal(broker_open(&c, &b), expected);
+    broker_close(b);
+}
+
+static void no_tcp_opens_without_keys_unless_loopback_and_told_so(void **state)
+{
+    char endpoint[64];
+
+    (void)state;
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", port_find());
+    assert_opens((struct broker_config){.publish = endpoint}, ERR_CONFIG);
+    assert_opens((struct broker_config){.publish = "tcp://0.0.0.0:7777", .insecure_loopback = true},
+                 ERR_CONFIG);
+    assert_opens((struct broker_config){.publish = endpoint, .insecure_loopback = true}, 0);
+}
+
+static void addresses_that_cannot_be_do_not_open(void **state)
+{
+    static const char *const bad[] = {
+        "",        "host",          "127.0.0.1:",    ":7770",
+        "h:65535", "127.0.0.1:0",   "h:1x",          "nowhere.invalid:7770",
+        "h:-1",    "127.0.0.1:77:", "256.1.1.1:7770"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct broker_config c = {.tcp = bad[i], .dir = peer_folder};
+        struct broker *b = NULL;
+        c.journal_bytes = (uint64_t)64 * 1024 * 1024;
+        assert_true(broker_open(&c, &b) < 0);
+        assert_null(b);
+    }
+}
+
+static void an_unknown_rights_file_is_an_error_if_it_was_asked_for(void **state)
+{
+    (void)state;
+    assert_opens((struct broker_config){.rights = "/nowhere/rights.conf"}, ERR_CONFIG);
+    assert_opens((struct broker_config){.rights = NULL}, 0);
+}
+
+static void where_it_listens_is_left_for_key_files(void **state)
+{
+    char address[64], expected[64], why[300];
+    struct keyfile k;
+    int port = port_find();
+
+    (void)state;
+    snprintf(address, sizeof address, "127.0.0.1:%d", port);
+    snprintf(expected, sizeof expected, "tcp://127.0.0.1:%d", port + 1);
+    assert_opens((struct broker_config){.tcp = address}, 0);
+    assert_int_equal(keyring_new(peer_folder, "a", &k, why, sizeof why), 0);
+    assert_string_equal(k.read, expected);
+    assert_opens((struct broker_config){.tcp = NULL}, 0);
+    assert_int_equal(keyring_new(peer_folder, "b", &k, why, sizeof why), 0);
+    assert_string_equal(k.read, "");
+    snprintf(address, sizeof address, "*:%d", port);
+    assert_opens((struct broker_config){.tcp = address}, 0);
+    assert_int_equal(keyring_new(peer_folder, "c", &k, why, sizeof why), 0);
+    assert_null(strchr(k.read, '*'));
+    assert_true(strlen(k.read) > strlen("tcp://:1"));
+}
+
+#define test(name) cmocka_unit_test_setup_teardown(name, peer_setup, peer_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        test(an_endpoint_with_keys_passes),
+        test(an_endpoint_without_keys_fails),
+        test(another_brokers_endpoint_fails),
+        test(no_tcp_opens_without_keys_unless_loopback_and_told_so),
+        test(addresses_that_cannot_be_do_not_open),
+        test(an_unknown_rights_file_is_an_error_if_it_was_asked_for),
+        test(where_it_listens_is_left_for_key_files),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
