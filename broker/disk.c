@@ -456,21 +456,34 @@ static bool turns_read(const struct disk *d, char turns[2][TURN_BYTES])
     return true;
 }
 
-/* When the last write of a commit fails, LMDB puts the old number into that page, but leaves what
- * belongs to the new one: at the next start that could not be told from damage.  It gets back what
- * stood there; should that fail too, there is nothing more to be done. */
-static void turns_restore(const struct disk *d, char before[2][TURN_BYTES])
+static bool turns_write(const struct disk *d, char turns[2][TURN_BYTES])
 {
     char now[2][TURN_BYTES];
     int fd;
 
     mdb_env_get_fd(d->env, &fd);
-    for (unsigned i = 0; i < 2 && turns_read(d, now); i++)
-        if (memcmp(now[i], before[i], TURN_BYTES) != 0 &&
-            pwrite(fd, before[i], TURN_BYTES, (off_t)i * d->page_bytes) != TURN_BYTES)
-            log_error("journal: page %u cannot be restored: %m", i);
-    if (fdatasync(fd) < 0)
-        log_error("journal: what was restored cannot be synced: %m");
+    if (!turns_read(d, now))
+        return false;
+    for (unsigned i = 0; i < 2; i++)
+        if (memcmp(now[i], turns[i], TURN_BYTES) != 0 &&
+            pwrite(fd, turns[i], TURN_BYTES, (off_t)i * d->page_bytes) != TURN_BYTES)
+            return false;
+    return fdatasync(fd) == 0;
+}
+
+#define TURN_TRIES 20 /* a disk that fails once need not fail always */
+
+/* When the last write of a commit fails, LMDB puts the old number into that page, but leaves what
+ * belongs to the new one: at the next start that could not be told from damage.  It gets back what
+ * stood there; should that fail too, and go on failing, there is nothing more to be done. */
+static void turns_restore(const struct disk *d, char before[2][TURN_BYTES])
+{
+    unsigned tries = 0;
+
+    while (tries < TURN_TRIES && !turns_write(d, before))
+        tries++;
+    if (tries == TURN_TRIES)
+        log_error("journal: the pages that name the last commit cannot be restored: %m");
 }
 
 int disk_commit(struct disk *d)
