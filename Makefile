@@ -73,6 +73,22 @@ $(BUILD)/bin/bench_%: $(BUILD)/obj/tests/bench_%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
+# The simulation: its own clocks, links and log lines come before the archives, which then give none.
+SIMULATION := $(wildcard tests/simulate/*.c) $(filter-out %_lines.c,$(wildcard tests/model*.c)) \
+              $(addprefix tests/,desk.c dump.c power.c random.c world.c)
+$(BUILD)/bin/simulate: $(call objects,$(SIMULATION)) $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
+SEEDS ?= 1000
+SEED  ?= 1
+simulate: $(BUILD)/bin/simulate
+	@$(BUILD)/bin/simulate --seeds $(SEEDS) --seed $(SEED) $(if $(JOBS),--jobs $(JOBS))
+
+# Faults planted one at a time in a copy of the tree, each to be caught by the simulation.
+planted:
+	@scripts/planted
+
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
@@ -94,7 +110,7 @@ $(BUILD)/replay/%: $(BUILD)/obj/tests/%.o $(BUILD)/obj/tests/replay.o $(ARCHIVES
 	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 $(BUILD)/tests/test_corpus: | $(REPLAYS)
 
-test: all $(TESTS) $(BENCHES) $(BUILD)/lib/fault.so
+test: all $(TESTS) $(BENCHES) $(BUILD)/bin/simulate $(BUILD)/lib/fault.so
 	@scripts/run-tests $(BUILD) $(TESTS)
 
 bench: all $(BENCHES)
@@ -141,7 +157,9 @@ help:
 	@echo 'bench    throughput of a private stack, as one JSON line'
 	@echo 'fuzz     every parser for FUZZ_S seconds (clang)'
 	@echo 'coverage lines and branches that the tests run through (clang, llvm)'
+	@echo 'simulate SEEDS=N [SEED=S] [JOBS=n]: all programs in one thread, everything failing'
+	@echo 'planted  twenty faults, each of which the simulation must catch'
 	@echo 'install  into $(PREFIX); also: clean format lint'
 
-.PHONY: all always test check bench fuzz fuzzers coverage install clean format lint help
+.PHONY: all always simulate planted test check bench fuzz fuzzers coverage install clean format lint help
 .SECONDARY:

@@ -18,6 +18,7 @@ struct seeds {
 
 struct writer {
     struct seeds now;
+    bool crowded;       /* few subjects, days and hours: almost everything meets */
     struct buffer keys; /* the map's pairs so far */
     uint32_t count;
 };
@@ -60,7 +61,7 @@ static void numbered_key(struct writer *w, struct random *r, const char *name, c
 
 static void subject_key(struct writer *w, const char *name, const char *prefix, unsigned most)
 {
-    numbered_key(w, &w->now.subject, name, prefix, most);
+    numbered_key(w, &w->now.subject, name, prefix, w->crowded && most > 3 ? 3 : most);
 }
 
 static bool chance(struct writer *w, unsigned percent)
@@ -91,11 +92,11 @@ static void day_key(struct writer *w, struct random *r, const char *name)
                                         "0001-01-01", "9999-12-31", "1969-12-31", "1970-01-01"};
     char text[DATE_TEXT + 1] = {0};
 
-    if (random_percent(r, 5)) {
+    if (random_percent(r, w->crowded ? 1 : 5)) {
         text_key(w, name, PICK(r, edges));
         return;
     }
-    date_format((date_days)(19144 + random_below(r, 900)), text);
+    date_format((date_days)(19144 + random_below(r, w->crowded ? 100 : 900)), text);
     text_key(w, name, text);
 }
 
@@ -108,7 +109,7 @@ static void date_key(struct writer *w, const char *name)
 static void time_key(struct writer *w)
 {
     struct random *r = &w->now.version;
-    int64_t day = 19144 + 7 * (int64_t)random_below(r, 120);
+    int64_t day = 19144 + 7 * (int64_t)random_below(r, w->crowded ? 10 : 120);
     int64_t hour = 23 * (int64_t)random_below(r, 2);
     char date[DATE_TEXT + 1] = {0}, text[40];
 
@@ -136,14 +137,14 @@ static void committee_key(struct writer *w)
 {
     static const char *const names[] = {"ISO/TC 207", "ISO/COUNCIL", "54110", "Комитет: 1"};
 
-    text_key(w, "committee", PICK(&w->now.subject, names));
+    text_key(w, "committee", names[random_below(&w->now.subject, w->crowded ? 2 : 4)]);
 }
 
 static void member_key(struct writer *w)
 {
     static const char *const names[] = {"KE", "RW", "BR", "FR", "DE", "US", "CSHH", "日本"};
 
-    text_key(w, "member", PICK(&w->now.subject, names));
+    text_key(w, "member", names[random_below(&w->now.subject, w->crowded ? 4 : 8)]);
 }
 
 static void tokens_key(struct writer *w, const char *name, const char *const *tokens,
@@ -360,27 +361,37 @@ static void event_add(struct writer *w, struct buffer *ret)
 
 #define REMEMBERED 64 /* events that a later one may tie with */
 
-/* One in thirty says something else of the same subject under the same rev, time and id. */
-void world_events(uint64_t seed, size_t count, struct buffer *ret)
+/* One in `tie_in` says something else of the same subject under the same rev, time and id. */
+static void events_add(struct writer *w, uint64_t seed, size_t count, size_t remembered,
+                       unsigned tie_in, struct buffer *ret)
 {
     struct random r = random_new(seed);
     struct seeds past[REMEMBERED];
-    struct writer w = {.count = 0};
 
     for (size_t i = 0; i < count; i++) {
         struct seeds new = {{random_next(&r)}, {random_next(&r)}, {random_next(&r)}};
-        bool tie = i >= REMEMBERED && random_below(&r, 30) == 0;
+        bool tie = i >= remembered && random_below(&r, tie_in) == 0;
 
         if (tie) {
             struct random content = new.content;
 
-            new = past[random_below(&r, REMEMBERED)];
+            new = past[random_below(&r, remembered)];
             new.content = content;
         }
-        w.now = past[i % REMEMBERED] = new;
-        event_add(&w, ret);
+        w->now = past[i % remembered] = new;
+        event_add(w, ret);
     }
-    buffer_free(&w.keys);
+    buffer_free(&w->keys);
+}
+
+void world_events(uint64_t seed, size_t count, struct buffer *ret)
+{
+    events_add(&(struct writer){.count = 0}, seed, count, REMEMBERED, 30, ret);
+}
+
+void world_crowded(uint64_t seed, size_t count, struct buffer *ret)
+{
+    events_add(&(struct writer){.crowded = true}, seed, count, 8, 10, ret);
 }
 
 size_t world_split(struct slice events, struct slice **ret)

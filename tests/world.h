@@ -11,6 +11,10 @@
  * equal times, full ties that only the bytes decide, unknown keys and nulls. */
 void world_events(uint64_t seed, size_t count, struct buffer *ret);
 
+/* The same in a world so small that almost every event meets others: two committees, four members,
+ * a hundred days, a tie in every ten events; none is of later than 2022-08-03. */
+void world_crowded(uint64_t seed, size_t count, struct buffer *ret);
+
 /* Appends `events` to `ret` in random order, and `repeat_percent` of them once more somewhere. */
 void world_shuffle(uint64_t seed, struct slice events, unsigned repeat_percent, struct buffer *ret);
 
