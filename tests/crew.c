@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "proto/clock.h"
+#include "tests/journal_wire.h"
+#include "tests/model.h"
 #include "tests/redis_dump.h"
 
 #define ANSWER_MS 120000
@@ -102,7 +104,7 @@ void crew_heal(struct crew *c, enum crew_member who)
     struct fault_plan *p = c->plans[who];
 
     p->kill_at = p->kill_after = p->fail_at = 0;
-    p->sync_errno = p->write_errno = p->write_short = 0;
+    p->sync_errno = p->dsync_errno = p->write_errno = p->write_short = 0;
 }
 
 /* ---- starting ---- */
@@ -282,6 +284,18 @@ void crew_sync_begin(struct crew *c)
     crew_start_program(c, CREW_OTHER, NULL, (const char *const[]){"turnout", "sync", NULL});
 }
 
+void crew_sync(struct crew *c)
+{
+    int status;
+
+    crew_sync_begin(c);
+    status = crew_await_end(c, CREW_OTHER);
+    if (status != 0) {
+        fprintf(stderr, "crew: turnout sync ended with %d in %s\n", status, c->dir);
+        abort();
+    }
+}
+
 struct dump *crew_dump(struct crew *c)
 {
     struct dump *d = dump_new();
@@ -289,4 +303,21 @@ struct dump *crew_dump(struct crew *c)
     if (redis_dump(crew_redis(c), d) < 0)
         give_up("cannot read", c->redis);
     return d;
+}
+
+bool crew_agrees(struct crew *c, struct slice events)
+{
+    struct model *model = model_new();
+    struct dump *found = crew_dump(c);
+    struct buffer journal = {0};
+    size_t wrong;
+
+    journal_wire_read(c->endpoint_read, &journal);
+    wrong = events_missing(events, buffer_slice(&journal));
+    model_add_all(model, events);
+    wrong += model_compare(model, found, stderr) + model_compare_derived(model, found, stderr);
+    buffer_free(&journal);
+    dump_free(found);
+    model_free(model);
+    return wrong == 0;
 }

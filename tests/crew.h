@@ -66,8 +66,15 @@ struct redis *crew_redis(struct crew *c);
  * acknowledged before. */
 void crew_sync_begin(struct crew *c);
 
+/* Waits for that end. */
+void crew_sync(struct crew *c);
+
 /* All that stands in Redis now.  Free it. */
 struct dump *crew_dump(struct crew *c);
+
+/* Once they are synced: each of these events is in the journal byte for byte, and Redis agrees with
+ * the model's count of them.  What differs is told on standard error. */
+bool crew_agrees(struct crew *c, struct slice events);
 
 void pause_ms(int ms);
 

@@ -55,7 +55,9 @@ static void arm(struct havoc *h, enum crew_member who)
     } else if (kind == 2) {
         p->fail_at = p->allocations + 1 + below(h, MANY_ALLOCATIONS);
     } else {
-        if (kind == 3)
+        if (kind == 3 && random_percent(&h->random, 50))
+            p->dsync_errno = EIO;
+        else if (kind == 3)
             p->sync_errno = EIO;
         else if (kind == 4)
             p->write_errno = random_percent(&h->random, 70) ? ENOSPC : EIO;

@@ -107,11 +107,11 @@ static int write_error(int fd)
 {
     int code;
 
-    if (!plan || !(plan->write_errno || plan->sync_errno) || !is_file(fd))
+    if (!plan || !(plan->write_errno || plan->dsync_errno) || !is_file(fd))
         return 0;
     code = (int)plan->write_errno;
     if (!code && syncs_itself(fd))
-        code = (int)plan->sync_errno;
+        code = (int)plan->dsync_errno;
     if (code)
         plan->hits++;
     return code;

@@ -18,7 +18,8 @@ struct fault_plan {
     _Atomic int64_t kill_after;  /* 0: before the call is made, 1: once it has returned */
     _Atomic int64_t allocations; /* made so far */
     _Atomic int64_t fail_at;     /* the allocation of this number fails; 0: none */
-    _Atomic int64_t sync_errno;  /* while not 0: syncs of files fail, and so do writes that sync */
+    _Atomic int64_t sync_errno;  /* while not 0: syncs of files fail */
+    _Atomic int64_t dsync_errno; /* while not 0: writes to files fail that sync by themselves */
     _Atomic int64_t write_errno; /* while not 0: writes to files and their growth fail */
     _Atomic int64_t write_short; /* while not 0: half of every write to a file is written */
     _Atomic int64_t hits;        /* faults that happened, kills included */

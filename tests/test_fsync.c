@@ -1,0 +1,122 @@
+/* A disk that fails: whatever of a commit does not reach it, the broker acknowledges nothing more
+ * and ends with 74; an ordinary start has all that was acknowledged before, and goes on. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "proto/turnout.h"
+#include "tests/crew.h"
+#include "tests/random.h"
+#include "tests/world.h"
+
+#define EVENTS 400 /* half of them before the disk fails */
+#define FAILED 74
+#define POLLS  20000
+
+static struct turnout_producer *producer_new(struct crew *c)
+{
+    struct turnout_options options = {.endpoint = c->endpoint_publish, .name = "test"};
+    struct turnout_producer *p;
+
+    assert_int_equal(turnout_producer_new(&options, &p), 0);
+    return p;
+}
+
+static void send_all(struct turnout_producer *p, const struct slice *events, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(turnout_send(p, events[i].at, events[i].size, NULL), 0);
+}
+
+/* Until the broker has ended, and some time longer, nothing is acknowledged or refused. */
+static int await_end_without_answer(struct crew *c, struct turnout_producer *p)
+{
+    struct turnout_counts before = turnout_counts(p);
+    int status = -1, left = POLLS;
+
+    while (!crew_has_ended(c, CREW_BROKER, &status)) {
+        turnout_poll(p, 5);
+        assert_true(left-- > 0);
+    }
+    for (int i = 0; i < 10; i++)
+        turnout_poll(p, 5);
+    assert_int_equal(turnout_counts(p).accepted, before.accepted);
+    assert_int_equal(turnout_counts(p).refused, 0);
+    return status;
+}
+
+/* `fault` is the field of the broker's plan that is to be EIO. */
+static void disk_fails(const char *name, size_t fault)
+{
+    uint64_t seed = random_seed(name);
+    struct crew *c = crew_new();
+    struct turnout_producer *p;
+    struct buffer events = {0};
+    struct slice *each;
+    size_t count;
+
+    world_events(seed, EVENTS, &events);
+    count = world_split(buffer_slice(&events), &each);
+    crew_start_all(c, 1);
+    p = producer_new(c);
+    send_all(p, each, count / 2);
+    assert_int_equal(turnout_flush(p, 60000), 0);
+    *(_Atomic int64_t *)((char *)c->plans[CREW_BROKER] + fault) = EIO;
+    send_all(p, each + count / 2, count - count / 2);
+    assert_int_equal(await_end_without_answer(c, p), FAILED);
+    assert_true(c->plans[CREW_BROKER]->hits > 0);
+    crew_heal(c, CREW_BROKER);
+    crew_start(c, CREW_BROKER);
+    assert_int_equal(turnout_flush(p, 60000), 0);
+    assert_int_equal(turnout_counts(p).accepted, count);
+    turnout_producer_free(p);
+    crew_sync(c);
+    assert_true(crew_agrees(c, buffer_slice(&events)));
+    crew_free(c, false);
+    buffer_free(&events);
+    free(each);
+}
+
+#define FAULT(field) offsetof(struct fault_plan, field)
+
+static void a_sync_that_fails_ends_the_broker_and_loses_nothing(void **state)
+{
+    (void)state;
+    disk_fails("sync", FAULT(sync_errno));
+}
+
+/* The one that makes a commit count. */
+static void a_last_write_that_fails_ends_the_broker_and_loses_nothing(void **state)
+{
+    (void)state;
+    disk_fails("last write", FAULT(dsync_errno));
+}
+
+static void a_write_that_fails_ends_the_broker_and_loses_nothing(void **state)
+{
+    (void)state;
+    disk_fails("write", FAULT(write_errno));
+}
+
+static void a_short_write_ends_the_broker_and_loses_nothing(void **state)
+{
+    (void)state;
+    disk_fails("short write", FAULT(write_short));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_sync_that_fails_ends_the_broker_and_loses_nothing),
+        cmocka_unit_test(a_last_write_that_fails_ends_the_broker_and_loses_nothing),
+        cmocka_unit_test(a_write_that_fails_ends_the_broker_and_loses_nothing),
+        cmocka_unit_test(a_short_write_ends_the_broker_and_loses_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
