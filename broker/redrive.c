@@ -12,8 +12,8 @@
 
 #include <stdlib.h>
 
-#define ARENA_KEEP   ((size_t)1024 * 1024)
-#define HEADER_BYTES ((size_t)WIRE_MAX_HEADER - 1024) /* for lists */
+#define ARENA_KEEP ((size_t)1024 * 1024)
+#define LIST_BYTES ((size_t)64 * 1024) /* of a header's list; more go into the next message */
 /* A quarter of what a client may leave unread: who asks page by page has always read enough. */
 #define PAGE_BYTES (SESSION_FLIGHT_CLIENT / 4)
 #define ITEM_BYTES 64 /* of a list's item besides its texts: numbers and lengths */
@@ -95,7 +95,7 @@ static uint32_t list_fill(struct redrive *r, const struct wire_rejects *asked, s
             break;
         header += reject_bytes(&one);
         payload += one.event.size;
-        if (header > HEADER_BYTES || payload > PAGE_BYTES)
+        if (header > LIST_BYTES || payload > PAGE_BYTES)
             break;
         r->rejects[n++] =
             (struct wire_reject){number,    one.received_ms, one.source, one.code,
@@ -232,7 +232,7 @@ static void answer(struct redrive *r, struct session *to, uint32_t count)
         for (size_t bytes = 0; i < count; i++) {
             const struct wire_settlement *one = &r->verdicts[i].wire;
             bytes += ITEM_BYTES + one->code.size + one->field.size + one->reason.size;
-            if (bytes > HEADER_BYTES)
+            if (bytes > LIST_BYTES)
                 break;
             r->settled[m.settled.count++] = *one;
         }

@@ -294,6 +294,7 @@ static void what_is_dropped_is_not_shown_again(void **state)
     assert_int_equal(s->count, 3);
     assert_true(s->list[0].code.size == 0 && s->list[1].code.size == 0);
     assert_true(slice_is(s->list[2].code, "missing"));
+    peer_close(p);
     peer_close(client);
     broker_restart(0);
     client = peer_hello("client");

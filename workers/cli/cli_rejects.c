@@ -206,7 +206,8 @@ static void tell_settled(struct rejects_verb *v, const struct wire_settled *s)
         text_add_clean(&v->out, one->reason);
         buffer_add_text(&v->out, "\n");
     }
-    fwrite(v->out.at, 1, v->out.size, stderr);
+    if (v->out.size)
+        fwrite(v->out.at, 1, v->out.size, stderr);
     buffer_clear(&v->out);
 }
 
