@@ -110,7 +110,8 @@ $(BUILD)/replay/%: $(BUILD)/obj/tests/%.o $(BUILD)/obj/tests/replay.o $(ARCHIVES
 	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 $(BUILD)/tests/test_corpus: | $(REPLAYS)
 
-test: all $(TESTS) $(BENCHES) $(BUILD)/bin/simulate $(BUILD)/lib/fault.so
+benches: $(BENCHES) $(BUILD)/bin/simulate
+test: all $(TESTS) benches $(BUILD)/lib/fault.so
 	@scripts/run-tests $(BUILD) $(TESTS)
 
 bench: all $(BENCHES)
@@ -161,5 +162,5 @@ help:
 	@echo 'planted  twenty faults, each of which the simulation must catch'
 	@echo 'install  into $(PREFIX); also: clean format lint'
 
-.PHONY: all always simulate planted test check bench fuzz fuzzers coverage install clean format lint help
+.PHONY: all always simulate planted test benches check bench fuzz fuzzers coverage install clean format lint help
 .SECONDARY:
