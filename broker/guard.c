@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,9 +27,8 @@
 #define TRIM_MS  250
 
 struct connection {
-    uint64_t inode; /* 0: no connection has this descriptor */
+    uint64_t number; /* 0: no connection has this descriptor */
     int64_t since_ms;
-    bool greeted, seen, cut;
 };
 
 struct guard {
@@ -39,8 +37,8 @@ struct guard {
     pthread_mutex_t lock; /* of all that follows */
     pthread_cond_t wake;
     bool stop;
-    struct connection *list; /* by descriptor */
-    int room;
+    struct connection list[GUARD_DESCRIPTORS]; /* by descriptor */
+    bool open[GUARD_DESCRIPTORS];              /* at the last look */
     DIR *files; /* both stay open: there may be no descriptor left when they are needed most */
     int statm;
     struct guard_counts counts;
@@ -53,92 +51,99 @@ struct guard {
 
 /* ---- accepting ---- */
 
-/* libzmq 4.3.4 ends the process when it accepts on a local socket and there is no descriptor left
- * (ipc_listener.cpp), and what it has accepted is looked at only GUARD_MS later.  So accept4 is
- * ours in this program: descriptors are given out from the smallest on, and from a number on
- * connections are closed at once. */
-static _Atomic int accept_most = INT_MAX;
+/* accept4 is ours in this program, as what libzmq accepts is looked at only GUARD_MS later, and
+ * libzmq 4.3.4 ends the process when it accepts on a local socket and there is no descriptor left
+ * (ipc_listener.cpp).  Descriptors are given out from the smallest on.  From `accept_room` on the
+ * oldest connection without a session makes room for the newcomer; from `accept_most` on the
+ * newcomer is closed at once.  Each gets a number, by which a descriptor used again is known. */
+static _Atomic int accept_room = INT_MAX, accept_most = INT_MAX;
+static _Atomic uint64_t accepted_last, accepted[GUARD_DESCRIPTORS];
+static _Atomic bool greeted[GUARD_DESCRIPTORS], cut[GUARD_DESCRIPTORS];
+
+static int oldest_silent(void)
+{
+    uint64_t least = UINT64_MAX;
+    int found = -1;
+
+    for (int fd = 0; fd < GUARD_DESCRIPTORS; fd++)
+        if (accepted[fd] && accepted[fd] < least && !greeted[fd] && !cut[fd]) {
+            least = accepted[fd];
+            found = fd;
+        }
+    return found;
+}
+
+static void room_make(void)
+{
+    int fd;
+
+    while ((fd = oldest_silent()) >= 0) {
+        cut[fd] = true;
+        if (shutdown(fd, SHUT_RDWR) == 0)
+            return;
+        accepted[fd] = 0; /* it was closed long ago */
+    }
+}
 
 int accept4(int fd, struct sockaddr *restrict address, socklen_t *restrict size, int flags)
 {
-    int accepted = (int)syscall(SYS_accept4, fd, address, size, flags);
+    int made = (int)syscall(SYS_accept4, fd, address, size, flags);
 
-    if (accepted < accept_most)
-        return accepted;
-    close(accepted);
-    errno = ECONNABORTED;
-    return -1;
+    if (made < 0)
+        return made;
+    if (made >= accept_room)
+        room_make();
+    if (made >= accept_most) {
+        close(made);
+        errno = ECONNABORTED;
+        return -1;
+    }
+    if (made < GUARD_DESCRIPTORS) {
+        greeted[made] = cut[made] = false;
+        accepted[made] = ++accepted_last;
+    }
+    return made;
+}
+
+static uint64_t number_of(int fd)
+{
+    return fd >= 0 && fd < GUARD_DESCRIPTORS ? accepted[fd] : 0;
 }
 
 /* ---- connections ---- */
 
-static uint64_t socket_inode(int fd)
+static struct connection *place_of(struct guard *g, int fd, uint64_t number)
 {
-    struct stat s;
+    struct connection *c = &g->list[fd];
 
-    return fstat(fd, &s) == 0 && S_ISSOCK(s.st_mode) ? s.st_ino : 0;
-}
-
-static struct connection *place(struct guard *g, int fd)
-{
-    if (fd >= g->room) {
-        int room = fd + 1024;
-        g->list = memory_grow(g->list, (size_t)room * sizeof *g->list);
-        memset(g->list + g->room, 0, (size_t)(room - g->room) * sizeof *g->list);
-        g->room = room;
-    }
-    return &g->list[fd];
-}
-
-static struct connection *place_of(struct guard *g, int fd, uint64_t inode)
-{
-    struct connection *c = place(g, fd);
-
-    if (c->inode != inode)
-        *c = (struct connection){.inode = inode, .since_ms = clock_mono_ms()};
+    if (c->number != number)
+        *c = (struct connection){.number = number, .since_ms = clock_mono_ms()};
     return c;
 }
 
-static bool is_listener(int fd)
+/* One reading of a folder, however many there are: system calls can be dear. */
+static void descriptors_look(struct guard *g)
 {
-    int listens = 0;
-    socklen_t size = sizeof listens;
+    struct dirent *entry;
 
-    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || listens;
-}
-
-static void descriptor_look(struct guard *g, int fd)
-{
-    uint64_t inode = fd > STDERR_FILENO ? socket_inode(fd) : 0;
-    struct connection *c = place(g, fd);
-
-    if (inode == 0 || (c->inode != inode && is_listener(fd)))
-        return;
-    place_of(g, fd, inode)->seen = true;
-}
-
-static void counts_renew(struct guard *g)
-{
-    g->counts.connections = g->counts.greeted = 0;
-    for (int fd = 0; fd < g->room; fd++) {
-        struct connection *c = &g->list[fd];
-        if (!c->seen)
-            c->inode = 0;
-        c->seen = false;
-        g->counts.connections += c->inode != 0;
-        g->counts.greeted += c->inode && c->greeted;
+    memset(g->open, 0, sizeof g->open);
+    rewinddir(g->files);
+    while ((entry = readdir(g->files))) {
+        int fd = entry->d_name[0] == '.' ? -1 : atoi(entry->d_name);
+        if (fd >= 0 && fd < GUARD_DESCRIPTORS)
+            g->open[fd] = true;
     }
 }
 
 static void connections_look(struct guard *g)
 {
-    struct dirent *entry;
-
-    rewinddir(g->files);
-    while ((entry = readdir(g->files)))
-        if (entry->d_name[0] != '.')
-            descriptor_look(g, atoi(entry->d_name));
-    counts_renew(g);
+    descriptors_look(g);
+    g->counts.connections = g->counts.greeted = 0;
+    for (int fd = 0; fd < GUARD_DESCRIPTORS; fd++) {
+        struct connection *c = place_of(g, fd, g->open[fd] ? number_of(fd) : 0);
+        g->counts.connections += c->number != 0;
+        g->counts.greeted += c->number && greeted[fd];
+    }
 }
 
 /* ---- cutting ---- */
@@ -147,9 +152,9 @@ static void connection_cut(struct guard *g, int fd)
 {
     struct connection *c = &g->list[fd];
 
-    if (socket_inode(fd) == c->inode)
+    if (number_of(fd) == c->number)
         shutdown(fd, SHUT_RDWR);
-    c->cut = true;
+    cut[fd] = true;
 }
 
 static void silent_cut(struct guard *g, int64_t now_ms)
@@ -158,9 +163,9 @@ static void silent_cut(struct guard *g, int64_t now_ms)
 
     if (g->counts.connections - g->counts.greeted <= g->config.connections / 8)
         return;
-    for (int fd = 0; fd < g->room; fd++) {
+    for (int fd = 0; fd < GUARD_DESCRIPTORS; fd++) {
         struct connection *c = &g->list[fd];
-        if (!c->inode || c->cut || c->greeted || now_ms - c->since_ms < GREET_MS)
+        if (!c->number || cut[fd] || greeted[fd] || now_ms - c->since_ms < GREET_MS)
             continue;
         connection_cut(g, fd);
         late++;
@@ -185,8 +190,8 @@ static void surplus_cut(struct guard *g)
     unsigned surplus = g->counts.connections - g->config.connections, n = 0;
     struct aged *silent = memory_need((size_t)g->counts.connections * sizeof *silent);
 
-    for (int fd = 0; fd < g->room; fd++)
-        if (g->list[fd].inode && !g->list[fd].greeted)
+    for (int fd = 0; fd < GUARD_DESCRIPTORS; fd++)
+        if (g->list[fd].number && !greeted[fd])
             silent[n++] = (struct aged){g->list[fd].since_ms, fd};
     qsort(silent, n, sizeof *silent, aged_compare);
     if (surplus > n)
@@ -205,8 +210,8 @@ static unsigned many_cut(struct guard *g, bool all)
 {
     unsigned n = 0;
 
-    for (int fd = 0; fd < g->room; fd++)
-        if (g->list[fd].inode && (all || !g->list[fd].greeted)) {
+    for (int fd = 0; fd < GUARD_DESCRIPTORS; fd++)
+        if (g->list[fd].number && (all || !greeted[fd])) {
             connection_cut(g, fd);
             n++;
         }
@@ -315,7 +320,6 @@ static void guard_free(struct guard *g)
         closedir(g->files);
     pthread_cond_destroy(&g->wake);
     pthread_mutex_destroy(&g->lock);
-    free(g->list);
     free(g);
 }
 
@@ -336,6 +340,7 @@ int guard_start(const struct guard_config *config, struct guard **ret)
         guard_free(g);
         return ERR_IO;
     }
+    accept_room = (int)config->connections + GUARD_OWN_FILES;
     accept_most = (int)config->connections + GUARD_FILES - GUARD_OWN_FILES;
     *ret = g;
     return 0;
@@ -350,7 +355,7 @@ void guard_stop(struct guard *g)
     pthread_cond_signal(&g->wake);
     pthread_mutex_unlock(&g->lock);
     pthread_join(g->thread, NULL);
-    accept_most = INT_MAX;
+    accept_room = accept_most = INT_MAX;
     guard_free(g);
 }
 
@@ -358,26 +363,27 @@ void guard_stop(struct guard *g)
 
 uint64_t guard_greet(struct guard *g, int fd)
 {
-    uint64_t inode = g && fd >= 0 ? socket_inode(fd) : 0;
+    uint64_t number = g ? number_of(fd) : 0;
 
-    if (inode == 0)
+    if (number == 0)
         return 0;
     pthread_mutex_lock(&g->lock);
-    place_of(g, fd, inode)->greeted = true;
+    place_of(g, fd, number);
+    greeted[fd] = true;
     pthread_mutex_unlock(&g->lock);
-    return inode;
+    return number;
 }
 
 void guard_leave(struct guard *g, int fd, uint64_t connection)
 {
     struct connection *c;
 
-    if (!g || fd < 0 || connection == 0)
+    if (!g || connection == 0)
         return;
     pthread_mutex_lock(&g->lock);
-    c = place(g, fd);
-    if (c->inode == connection && c->greeted) {
-        c->greeted = false;
+    c = &g->list[fd];
+    if (c->number == connection && greeted[fd]) {
+        greeted[fd] = false;
         c->since_ms = clock_mono_ms(); /* it may say HELLO again, or close */
     }
     pthread_mutex_unlock(&g->lock);

@@ -32,6 +32,7 @@
 #define GUARD_CONNECTIONS       4096
 #define GUARD_FILES             512 /* beside the connections: for what comes within GUARD_MS, */
 #define GUARD_OWN_FILES         64  /* and of these for the broker itself */
+#define GUARD_DESCRIPTORS       (GUARD_CONNECTIONS + GUARD_FILES)
 #define GUARD_CONNECTIONS_LEAST 64
 
 struct guard_config {

@@ -200,15 +200,16 @@ static uint32_t publish_take(struct ingest *in, struct session *from, const stru
     for (; i < m->count && has_turn(in, from); i++) {
         struct slice raw = slice_make(payload.at, m->sizes[i]);
         payload = slice_make(payload.at + raw.size, payload.size - raw.size);
-        if (event_judge(in, from, raw, now_ms, &event, &why) == 0)
+        bool good = event_judge(in, from, raw, now_ms, &event, &why) == 0;
+        if (good)
             draft_add(in, event_partition(&event, partitions), source, raw);
         else
             event_refuse(in, ack, m->first + i, raw, &why);
         ack->bytes += raw.size;
         in->bytes += raw.size;
-        in->events++;
+        in->events += good ? 1 : REFUSED_COST;
         from->round_bytes += raw.size;
-        from->round_events++;
+        from->round_events += good ? 1 : REFUSED_COST;
     }
     event_decoder_reset(in->decoder);
     ack->count += i;

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -272,9 +273,11 @@ static pid_t attacker_start(const struct post *p, attack_fn attack, uint64_t see
     struct attack a = {p->publish, p->read, random_new(seed)};
     pid_t pid = fork();
 
-    if (pid == 0)
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when the test fails */
         for (;;)
             attack(&a);
+    }
     return pid;
 }
 

@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -159,6 +160,7 @@ static pid_t flood_start(const struct place *p, void (*what)(const struct place 
     pid_t pid = fork();
 
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when the test fails */
         /* Attackers have machines of their own: what is measured is the broker, not who gets this
          * one's processors. */
         setpriority(PRIO_PROCESS, 0, 19);

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -112,9 +113,11 @@ static void siege_run(struct siege *s, attack_fn attack)
 
     *s->rounds = 0;
     attacker = fork();
-    if (attacker == 0)
+    if (attacker == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when the test fails */
         for (;; ++*s->rounds)
             attack(&a);
+    }
     siege_await_rounds(s, ROUNDS);
     siege_serve_good_producer(s);
     siege_await_rounds(s, 2 * ROUNDS);
