@@ -218,9 +218,7 @@ static void a_right_that_is_widened_counts_at_once_also_for_what_was_refused(voi
     memcpy(at, "ISO/TC 1*", 9);
     rights_overwrite(buffer_slice(&text));
     expect_soon(key_path("narrow"), VOTE_OF("n-2", "ISO/TC 12"), 0, "");
-    r = RUN("turnout", "rejects", "redrive", "--all", "--source", "narrow");
-    assert_int_equal(r.status, 0);
-    run_free(&r);
+    expect(RUN("turnout", "rejects", "redrive", "--all", "--source", "narrow"), 0, "");
     stack_sync(keyed);
     r = RUN("turnout", "history", "vote|ISO/TC 11|DIS 1|KE");
     assert_non_null(strstr(r.out.at, "narrow"));
