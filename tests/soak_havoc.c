@@ -197,10 +197,18 @@ static void strike_full(struct havoc *h)
 
 static void strike_flush(struct havoc *h)
 {
+    h->flush_wished = true;
+}
+
+/* As soon as Redis takes it: it may be starting, or refuse because its disk fails. */
+static void flush(struct havoc *h)
+{
     struct redis *r = h->wake_ms[CREW_REDIS] ? NULL : redis_open(h->crew->redis);
 
-    if (r && redis_do(r, "FLUSHALL")->kind == '+')
+    if (r && redis_do(r, "FLUSHALL")->kind == '+') {
         h->counts.flushes++;
+        h->flush_wished = false;
+    }
     redis_close(r);
 }
 
@@ -282,6 +290,8 @@ void havoc_tick(struct havoc *h)
         if (h->heal_ms[who] && now_ms >= h->heal_ms[who])
             heal(h, who);
     }
+    if (h->flush_wished)
+        flush(h);
     if (h->calm || now_ms < h->next_ms)
         return;
     strike(h);
@@ -291,6 +301,7 @@ void havoc_tick(struct havoc *h)
 void havoc_end(struct havoc *h)
 {
     h->calm = true;
+    h->flush_wished = false;
     for (int i = 0; i < CREW_OTHER; i++) {
         heal(h, (enum crew_member)i);
         wake(h, (enum crew_member)i);

@@ -27,6 +27,7 @@ struct havoc {
     bool limited;                       /* the broker's files cannot grow */
     bool wished[CREW_MEMBERS];          /* it is to run; of publishers: until they are done */
     bool calm;                          /* no more damage is done */
+    bool flush_wished;                  /* Redis is to be emptied */
     int64_t next_ms;
     struct havoc_counts counts;
 };

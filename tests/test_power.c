@@ -65,7 +65,7 @@ static void file_put(const char *path, struct slice bytes)
     FILE *f = fopen(path, "w");
 
     assert_non_null(f);
-    assert_int_equal(fwrite(bytes.at, 1, bytes.size, f), bytes.size);
+    assert_true(bytes.size == 0 || fwrite(bytes.at, 1, bytes.size, f) == bytes.size);
     assert_int_equal(fclose(f), 0);
 }
 
