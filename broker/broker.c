@@ -60,9 +60,9 @@ static const char *advice(int err)
     }
 }
 
-static int folder_make(const char *path)
+static int folder_make(const char *path, mode_t mode)
 {
-    if (mkdir(path, 0755) == 0 || errno == EEXIST)
+    if (mkdir(path, mode) == 0 || errno == EEXIST)
         return 0;
     log_error("cannot create the folder %s: %m", path);
     return ERR_IO;
@@ -72,11 +72,11 @@ static int open_journal(struct broker *b, const struct broker_config *config)
 {
     char folder[PATH_BYTES];
     struct journal_config c = {folder, config->journal_bytes, config->partitions};
-    int err = folder_make(config->dir);
+    int err = folder_make(config->dir, 0750); /* who may open its sockets may do everything */
 
     snprintf(folder, sizeof folder, "%s/journal", config->dir);
     if (err == 0)
-        err = folder_make(folder);
+        err = folder_make(folder, 0700);
     if (err < 0)
         return err;
     if (c.partitions == 0)

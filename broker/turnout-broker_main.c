@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -223,6 +224,8 @@ int main(int argc, char **argv)
     int stop_fd, err;
 
     standard_files_open();
+    umask(umask(0) | S_IRWXO); /* its sockets and files are nobody's but the user's, and by the unit
+                                  the group's */
     s.broker.dir = dir && *dir ? dir : "./run";
     s.broker.journal_bytes = JOURNAL_DEFAULT_BYTES;
     s.broker.memory_bytes = GUARD_MEMORY;
