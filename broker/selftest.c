@@ -1,6 +1,7 @@
 /* The self-test; see selftest.h.  It runs before the loop does, so it answers at the gate itself:
- * by the rule that a key nobody knows is turned away.  That the gate is asked at all, and its
- * answer obeyed, is what is tested. */
+ * by the rules that a key nobody knows is turned away, and that of those without one the gate has
+ * nothing to say: they are at the sockets of the folder.  One that is told "unknown" there never
+ * tries again.  That the gate is asked at all, and its answer obeyed, is what is tested. */
 #include "broker/selftest.h"
 
 #include "proto/clock.h"
@@ -11,6 +12,13 @@
 #define ANSWER_MS 10000
 #define TICK_MS   20
 
+static enum gate_verdict verdict_on(const struct gate_request *r, const char *stranger)
+{
+    if (!r->keyed)
+        return GATE_OPEN;
+    return strcmp(r->key, stranger) == 0 ? GATE_UNKNOWN : GATE_LATER;
+}
+
 static void gate_serve(struct link *gate, const char *stranger)
 {
     struct gate_request request;
@@ -18,7 +26,7 @@ static void gate_serve(struct link *gate, const char *stranger)
 
     while ((err = gate_next(gate, &request)) != ERR_AGAIN)
         if (err == 0)
-            gate_answer(gate, strcmp(request.key, stranger) == 0 ? GATE_UNKNOWN : GATE_LATER, "");
+            gate_answer(gate, verdict_on(&request, stranger), "");
 }
 
 /* What the client comes to, while nothing it says arrives at the server. */
