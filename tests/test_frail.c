@@ -365,6 +365,28 @@ static void a_hold_that_never_comes_in_between_is_given_up(void **state)
     assert_int_equal(hold_release(&taken, held_at_ms), 0);
 }
 
+static void two_looks_are_the_same_only_in_all(void **state)
+{
+    const struct applied one = {.known = true, .log = DESK_LOG, .offset = 7, .epoch = 3};
+    struct applied two = one;
+
+    (void)state;
+    two.time_ms = 5; /* when it was is of no matter */
+    assert_true(applied_same(&one, &two));
+    two.log[0] ^= 1;
+    assert_false(applied_same(&one, &two));
+    two = one, two.epoch++;
+    assert_false(applied_same(&one, &two));
+    two = one, two.offset++;
+    assert_false(applied_same(&one, &two));
+    two = one, two.known = false;
+    assert_false(applied_same(&one, &two));
+    assert_false(applied_foreign(&two, slice_of("x"), 0));
+    assert_true(applied_foreign(&one, slice_of("x"), 7));
+    assert_true(applied_foreign(&one, slice_of(DESK_LOG), 6));
+    assert_false(applied_foreign(&one, slice_of(DESK_LOG), 7));
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -388,6 +410,7 @@ int main(void)
         cmocka_unit_test(counting_comes_to_the_same_whatever_call_fails),
         cmocka_unit_test(deriving_comes_to_the_same_whatever_call_fails),
         cmocka_unit_test(readers_say_so),
+        cmocka_unit_test(two_looks_are_the_same_only_in_all),
         cmocka_unit_test(a_hold_says_so_and_ends_by_its_time),
         cmocka_unit_test(a_hold_that_never_comes_in_between_is_given_up),
     };

@@ -30,10 +30,23 @@ static struct {
     unsigned number;        /* of the table, once it is open */
 } gone;
 static unsigned read_table;
+static const char *no_table; /* a table that is not there */
+static bool shows_old;       /* the journal's description says the older format */
 
 static bool is_gone(unsigned table, uint64_t key)
 {
     return gone.table && table == gone.number && key == gone.key;
+}
+
+static struct slice description_of_old(struct slice bytes)
+{
+    static char old[META_BYTES];
+    struct meta m;
+
+    assert_int_equal(meta_decode(bytes, &m), 0);
+    m.format = META_FORMAT_OLD;
+    meta_encode(&m, old);
+    return slice_make(old, sizeof old);
 }
 
 static bool due(void)
@@ -55,6 +68,8 @@ SEAM(int, disk_table, struct disk *d, const char *name, bool create, unsigned *r
 {
     int err = due() ? (stuck = fail_code) : __real_disk_table(d, name, create, ret_table);
 
+    if (no_table && strcmp(name, no_table) == 0)
+        return ERR_AGAIN;
     if (err == 0 && gone.table && strcmp(name, gone.table) == 0)
         gone.number = *ret_table;
     return err;
@@ -124,6 +139,8 @@ SEAM(int, disk_at_or_after, struct disk *d, unsigned table, uint64_t key, struct
     int err = due() ? fail_code : __real_disk_at_or_after(d, table, key, ret);
 
     read_table = table;
+    if (err == 0 && shows_old && ret->value.size == META_BYTES)
+        ret->value = description_of_old(ret->value);
     if (err < 0 || !is_gone(table, ret->key))
         return err;
     if (!gone.shown_as)
@@ -292,7 +309,9 @@ static void remove_value(const char *table, uint64_t key, uint64_t shown_as)
 
 static int undo(void **state)
 {
-    gone.table = NULL;
+    gone.table = no_table = NULL;
+    shows_old = false;
+    fail_at = 0;
     return shelf_teardown(state);
 }
 
@@ -380,6 +399,40 @@ static void a_first_record_that_is_missing_is_not_an_empty_journal(void **state)
     assert_reads(3, 0, "def");
 }
 
+static void a_journal_without_one_of_its_tables_is_not_opened(void **state)
+{
+    (void)state;
+    fill();
+    no_table = "p003";
+    assert_not_opened();
+    no_table = "meta";
+    assert_not_opened();
+}
+
+static void a_journal_of_the_older_format_becomes_one_of_this_in_one_commit_or_not(void **state)
+{
+    struct journal *j;
+
+    (void)state;
+    fill();
+    shows_old = true;
+    j = shelf_open();
+    shows_old = false;
+    for (unsigned at = 2; at <= 3; at++) { /* the description, then the ends */
+        calls = 0;
+        fail_at = at;
+        fail_code = ERR_IO;
+        shelf_append(j, 0, "ghi");
+        assert_int_equal(journal_commit(j), ERR_IO);
+        shelf_expect(j, 0, "abcdef");
+    }
+    fail_at = 0;
+    shelf_append(j, 0, "ghi");
+    assert_int_equal(journal_commit(j), 0);
+    journal_close(j);
+    assert_reads(0, 0, "abcdefghi");
+}
+
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, shelf_setup, undo)
 
 int main(void)
@@ -390,6 +443,8 @@ int main(void)
         WITH_FOLDER(a_journal_without_its_ends_is_not_opened),
         WITH_FOLDER(a_journal_with_something_else_for_its_ends_is_not_opened),
         WITH_FOLDER(a_journal_without_its_last_record_is_not_opened),
+        WITH_FOLDER(a_journal_without_one_of_its_tables_is_not_opened),
+        WITH_FOLDER(a_journal_of_the_older_format_becomes_one_of_this_in_one_commit_or_not),
         WITH_FOLDER(a_record_missing_in_the_middle_ends_the_reading),
         WITH_FOLDER(a_first_record_that_is_missing_is_not_an_empty_journal),
     };
