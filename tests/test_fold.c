@@ -4,6 +4,7 @@
 #include "tests/model.h"
 
 #include "proto/error.h"
+#include "proto/json.h"
 #include "proto/pack.h"
 
 #include <setjmp.h>
@@ -240,6 +241,51 @@ static void bytes_that_are_no_event_stop_the_batch_and_change_nothing(void **sta
     desk_free(d);
 }
 
+static void add_json(struct desk *d, const char *json)
+{
+    struct buffer packed = {0};
+    struct refusal why;
+
+    assert_int_equal(json_to_event(slice_of(json), &packed, &why), 0);
+    desk_journal(d, buffer_slice(&packed));
+    buffer_free(&packed);
+}
+
+#define ATTENDED(participant, date, level)                                                         \
+    "{\"type\":\"attendance\",\"id\":\"" participant                                               \
+    "\",\"time\":1772366400000,\"committee\":\"C\",\"meeting\":\"M\",\"member\":\"KE\","           \
+    "\"participant\":\"" participant "\",\"date\":\"" date                                         \
+    "\",\"status\":\"attended\",\"level\":\"" level "\"}"
+
+/* Without a notice: at the smallest date, then level, whoever was told first. */
+static void a_meeting_without_a_notice_counts_at_its_first_day_and_level(void **state)
+{
+    static const char *const told[][3] = {
+        {ATTENDED("a", "2026-05-04", "technical"), ATTENDED("b", "2026-05-04", "governance"),
+         ATTENDED("c", "2026-06-01", "technical")},
+        {ATTENDED("c", "2026-06-01", "technical"), ATTENDED("b", "2026-05-04", "governance"),
+         ATTENDED("a", "2026-05-04", "technical")}};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct desk *d = desk_new(store_memory_new());
+        struct random r = random_new(i);
+        struct dump *found;
+        for (size_t k = 0; k < 3; k++)
+            add_json(d, told[i][k]);
+        desk_finish(d, &r);
+        found = desk_dump(d);
+        assert_int_equal(
+            dump_number(found, "turnout:member:KE:2026", "governance.meetings.attended"), 1);
+        assert_int_equal(
+            dump_number(found, "turnout:member:KE:2026", "technical.meetings.attended"), 0);
+        assert_int_equal(
+            dump_number(found, "turnout:member:KE:2026-05", "governance.meetings.attended"), 1);
+        dump_free(found);
+        desk_free(d);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +296,7 @@ int main(void)
         cmocka_unit_test(a_counter_that_comes_to_zero_leaves_no_field),
         cmocka_unit_test(a_worker_that_lags_behind_conflicts_and_does_no_harm),
         cmocka_unit_test(bytes_that_are_no_event_stop_the_batch_and_change_nothing),
+        cmocka_unit_test(a_meeting_without_a_notice_counts_at_its_first_day_and_level),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
