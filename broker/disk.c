@@ -27,6 +27,12 @@
 #define TURN_BYTES  512 /* a sector: all that LMDB writes of a meta page, and more */
 #define FAULTS_TOLD 10  /* in the log */
 
+/* No value is longer than a record.  The file is kept longer than its pages in use by more than
+ * that, so that reading a value whose size has been damaged since the file was looked through (its
+ * page was dropped from memory, and read again from a failing disk) does not leave the file, which
+ * would be the process's end: the checksum finds it. */
+#define VALUE_MOST (DISK_RESERVE / 2)
+
 /* Where a lack of memory may be one of address space, because of the limit that was asked for. */
 #define DISK_OPENING "opening"
 
@@ -39,6 +45,7 @@ struct disk {
     bool changed;       /* something is staged in it */
     bool empty;         /* nothing was ever committed */
     bool marked;        /* see disk_mark */
+    const char *map;    /* the file in memory */
     unsigned page_bytes;
     uint64_t limit, staged, allocated; /* bytes */
 };
@@ -64,8 +71,16 @@ static int disk_error(const char *what, int code)
     log_error("journal: %s: %s", what, mdb_strerror(code));
     if (code == ENOMEM && strcmp(what, DISK_OPENING) != 0)
         abort(); /* as everywhere: taken for damage it would end a reader's stream */
-    return code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID ? ERR_CORRUPT
-                                                                                     : ERR_IO;
+    switch (code) {
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+    case MDB_CURSOR_FULL:
+    case MDB_PAGE_FULL:
+        return ERR_CORRUPT;
+    default:
+        return ERR_IO;
+    }
 }
 
 /* LMDB's own lock lets several processes write in turn; the ends and the staged offsets are kept
@@ -175,17 +190,40 @@ static int disk_scrub(struct disk *d, const char *folder)
 }
 
 /* A file whose name is not on disk is not on disk, whatever was synced into it. */
-static int folder_sync(const char *folder, const char *name)
+static int folder_sync(const char *path)
 {
-    char path[4096];
     int fd, code;
 
-    snprintf(path, sizeof path, "%s/%s", folder, name);
     fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     code = fd < 0 || fsync(fd) < 0 ? errno : 0;
     if (fd >= 0)
         close(fd);
     return disk_error(path, code);
+}
+
+/* The folder itself may be new, and the one that it is in; what that is in may be somebody else's,
+ * who does not let us look: then it has been there before. */
+static int folders_sync(const char *folder)
+{
+    static const char *const names[] = {".", "..", "../.."};
+    char path[4096];
+    int err = 0;
+
+    for (size_t i = 0; i < sizeof names / sizeof *names && err == 0; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        if (i < 2 || access(path, R_OK) == 0)
+            err = folder_sync(path);
+    }
+    return err;
+}
+
+/* Called before LMDB ends the process, for what it found in a page. */
+static void disk_assert(MDB_env *env, const char *what)
+{
+    (void)env;
+    log_error("journal: the file has been damaged while it was in use (LMDB: %s); look at it with "
+              "turnout journal check",
+              what);
 }
 
 static int disk_open_env(struct disk *d, const char *folder, unsigned tables)
@@ -196,6 +234,8 @@ static int disk_open_env(struct disk *d, const char *folder, unsigned tables)
         code = mdb_env_set_maxdbs(d->env, tables);
     if (code == 0)
         code = mdb_env_set_mapsize(d->env, d->limit);
+    if (code == 0)
+        code = mdb_env_set_assert(d->env, disk_assert);
     if (code == 0)
         code = mdb_env_open(d->env, folder, 0, 0600);
     if (code == 0)
@@ -218,36 +258,6 @@ static int disk_measure(struct disk *d)
     d->page_bytes = stat.ms_psize;
     d->empty = stat.ms_entries == 0;
     d->allocated = (uint64_t)file.st_size;
-    return 0;
-}
-
-int disk_open(const char *folder, uint64_t limit_bytes, unsigned tables, struct disk **ret)
-{
-    struct disk *d = memory_need(sizeof *d);
-    int err;
-
-    *d = (struct disk){.lock = -1, .limit = limit_bytes};
-    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error code here, not death */
-    err = disk_lock(d, folder);
-    if (err == 0)
-        err = disk_look_for_mark(d);
-    if (err == 0)
-        err = disk_scrub(d, folder);
-    if (err == 0)
-        err = disk_open_env(d, folder, tables);
-    if (err == 0)
-        err = folder_sync(folder, ".");
-    if (err == 0)
-        err = folder_sync(folder, ".."); /* the folder itself may be new */
-    if (err == 0)
-        err = disk_measure(d);
-    if (err == 0 && !d->empty)
-        err = disk_mark(d);
-    if (err < 0) {
-        disk_close(d);
-        return err;
-    }
-    *ret = d;
     return 0;
 }
 
@@ -330,6 +340,38 @@ static int disk_reserve(struct disk *d, size_t size)
         return ERR_FULL;
     d->staged += cost;
     return disk_grow(d, want);
+}
+
+/* ---- opening ---- */
+
+int disk_open(const char *folder, uint64_t limit_bytes, unsigned tables, struct disk **ret)
+{
+    struct disk *d = memory_need(sizeof *d);
+    int err;
+
+    *d = (struct disk){.lock = -1, .limit = limit_bytes};
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error code here, not death */
+    err = disk_lock(d, folder);
+    if (err == 0)
+        err = disk_look_for_mark(d);
+    if (err == 0)
+        err = disk_scrub(d, folder);
+    if (err == 0)
+        err = disk_open_env(d, folder, tables);
+    if (err == 0)
+        err = folders_sync(folder);
+    if (err == 0)
+        err = disk_measure(d);
+    if (err == 0 && !d->empty)
+        err = disk_mark(d);
+    if (err == 0)
+        disk_grow(d, disk_used_bytes(d) + DISK_RESERVE); /* see VALUE_MOST; if there is room */
+    if (err < 0) {
+        disk_close(d);
+        return err;
+    }
+    *ret = d;
+    return 0;
 }
 
 /* ---- writing ---- */
@@ -533,7 +575,7 @@ static int disk_get(struct disk *d, MDB_cursor_op op, MDB_val *k, struct disk_it
 
     if (err < 0)
         return err;
-    if (k->mv_size != KEY_BYTES)
+    if (k->mv_size != KEY_BYTES || v.mv_size > VALUE_MOST)
         return ERR_CORRUPT;
     ret->key = number_get_key(k->mv_data);
     ret->value = slice_make(v.mv_data, v.mv_size);

@@ -243,54 +243,17 @@ static void a_creation_that_was_interrupted_is_begun_again(void **state)
 
 /* ---- beside a broker ---- */
 
-static char stack_folder[256];
-
-static int stack_setup(void **state)
-{
-    const char *tmp = getenv("TMPDIR");
-
-    (void)state;
-    snprintf(stack_folder, sizeof stack_folder, "%s/scrub.XXXXXX", tmp ? tmp : "/tmp");
-    if (!mkdtemp(stack_folder))
-        return -1;
-    snprintf(shelf_folder, sizeof shelf_folder, "%s/journal", stack_folder);
-    return mkdir(shelf_folder, 0700);
-}
-
-static int stack_teardown(void **state)
-{
-    snprintf(shelf_folder, sizeof shelf_folder, "%s", stack_folder);
-    return shelf_teardown(state);
-}
-
-/* Runs a program of the build; its exit status, and what it said on standard output. */
-static int run(const char *arguments, struct buffer *said)
-{
-    const char *build = getenv("TURNOUT_BUILD");
-    char command[2048];
-    size_t n;
-    FILE *out;
-
-    snprintf(command, sizeof command, "%s/bin/%s 2>&1", build ? build : "build", arguments);
-    out = popen(command, "r");
-    assert_non_null(out);
-    buffer_clear(said);
-    while ((n = fread(buffer_room(said, 4096), 1, 4096, out)) > 0)
-        said->size += n;
-    buffer_room(said, 1)[0] = '\0';
-    return WEXITSTATUS(pclose(out));
-}
-
 /* A process that commits one event after the other, numbered, until it is killed. */
-static pid_t writer_start(void)
+static pid_t writer;
+
+static void writer_start(void)
 {
     int ready[2];
     char byte;
-    pid_t pid;
 
     assert_int_equal(pipe(ready), 0);
-    pid = fork();
-    if (pid == 0) {
+    writer = fork();
+    if (writer == 0) {
         struct journal *j;
         char event[64];
         struct record r = {slice_of("local"), 1, 1, {event, 0}};
@@ -307,16 +270,61 @@ static pid_t writer_start(void)
     close(ready[1]);
     assert_int_equal(read(ready[0], &byte, 1), 1);
     close(ready[0]);
-    return pid;
 }
 
-static void writer_end(pid_t pid)
+static int writer_end(void)
 {
-    int status;
+    int status = 0;
 
-    kill(pid, SIGKILL);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFSIGNALED(status)); /* it had not given up */
+    if (writer > 0) {
+        kill(writer, SIGKILL);
+        waitpid(writer, &status, 0);
+    }
+    writer = 0;
+    return status;
+}
+
+static char stack_folder[256];
+
+static int stack_setup(void **state)
+{
+    const char *tmp = getenv("TMPDIR");
+
+    (void)state;
+    snprintf(stack_folder, sizeof stack_folder, "%s/scrub.XXXXXX", tmp ? tmp : "/tmp");
+    if (!mkdtemp(stack_folder))
+        return -1;
+    snprintf(shelf_folder, sizeof shelf_folder, "%s/journal", stack_folder);
+    return mkdir(shelf_folder, 0700);
+}
+
+static int stack_teardown(void **state)
+{
+    writer_end();
+    snprintf(shelf_folder, sizeof shelf_folder, "%s", stack_folder);
+    return shelf_teardown(state);
+}
+
+/* Runs a program of the build; its exit status, and what it said on standard output. */
+static int run(const char *arguments, struct buffer *said)
+{
+    const char *build = getenv("TURNOUT_BUILD");
+    char command[2048];
+    int status;
+    size_t n;
+    FILE *out;
+
+    snprintf(command, sizeof command, "%s/bin/%s 2>&1", build ? build : "build", arguments);
+    out = popen(command, "r");
+    assert_non_null(out);
+    buffer_clear(said);
+    while ((n = fread(buffer_room(said, 4096), 1, 4096, out)) > 0)
+        said->size += n;
+    buffer_room(said, 1)[0] = '\0';
+    status = WEXITSTATUS(pclose(out));
+    if (status != 0)
+        print_message("%s: status %d: %s\n", arguments, status, said->at);
+    return status;
 }
 
 static void a_journal_can_be_checked_while_it_is_written(void **state)
@@ -324,9 +332,9 @@ static void a_journal_can_be_checked_while_it_is_written(void **state)
     struct buffer said = {0};
     unsigned long long records, events, faults, last = 0;
     char arguments[1024];
-    pid_t writer = writer_start();
 
     (void)state;
+    writer_start();
     snprintf(arguments, sizeof arguments, "turnout journal check --dir %s", stack_folder);
     for (int i = 0; i < 25; i++) {
         assert_int_equal(run(arguments, &said), 0);
@@ -336,7 +344,7 @@ static void a_journal_can_be_checked_while_it_is_written(void **state)
         assert_true(faults == 0 && records == events && events >= last);
         last = events;
     }
-    writer_end(writer);
+    assert_true(WIFSIGNALED(writer_end())); /* it had not given up */
     assert_true(last > 10);
     snprintf(arguments, sizeof arguments, "turnout journal check --json --dir %s", stack_folder);
     assert_int_equal(run(arguments, &said), 0);
@@ -372,14 +380,14 @@ static void a_backup_made_while_it_is_written_is_a_journal(void **state)
     struct journal *j;
     char arguments[1024], backup[300], command[2048];
     uint64_t events, before;
-    pid_t writer = writer_start();
 
     (void)state;
+    writer_start();
     snprintf(backup, sizeof backup, "%s/backup", stack_folder);
     snprintf(arguments, sizeof arguments, "turnout backup --dir %s %s", stack_folder, backup);
     for (int i = 0; i < 5; i++) /* one over the other */
         assert_int_equal(run(arguments, &said), 0);
-    writer_end(writer);
+    assert_true(WIFSIGNALED(writer_end())); /* it had not given up */
     sound(backup, &events);
     assert_int_equal(shelf_try(SHELF_BYTES, 2, &j), 0);
     assert_true(numbered_events(j) >= events);
