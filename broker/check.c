@@ -60,36 +60,38 @@ static int held_file(const char *path, struct held *h)
     return err < 0 ? status_of(path, err) : EX_OK;
 }
 
-/* Holds the newest state and looks at it; another commit may come in between, so once more. */
+/* Holds the newest state and looks at it; other commits may come in between, so once more. */
 static int held_still(struct held *h)
 {
     uint64_t commit;
-    int err = 0;
+    int err = ERR_AGAIN;
 
-    for (int i = 0; i < TRIES && err == 0; i++) {
-        scrub_close(h->scrub);
-        h->scrub = NULL;
+    scrub_close(h->scrub);
+    h->scrub = NULL;
+    for (int i = 0; i < TRIES && err == ERR_AGAIN; i++) {
+        snapshot_release(h->snapshot);
         err = snapshot_hold(h->snapshot, &commit);
         if (err == 0)
-            err = scrub_open(h->fd, &h->scrub);
-        if (err < 0 || scrub_found(h->scrub)->faults > 0 || scrub_commit(h->scrub) == commit)
-            return err;
-        snapshot_release(h->snapshot);
+            err = scrub_open_held(h->fd, commit, &h->scrub);
     }
-    return err < 0 ? err : ERR_TIMEOUT;
+    return err == ERR_AGAIN ? ERR_TIMEOUT : err;
 }
 
 static int held_open(const char *dir, struct held *h)
 {
     char folder[PATH_BYTES], path[PATH_BYTES + 16];
-    int status, err;
+    int err;
 
     snprintf(folder, sizeof folder, "%s/journal", dir);
     snprintf(path, sizeof path, "%s/data.mdb", folder);
-    status = held_file(path, h);
-    if (status != EX_OK || scrub_found(h->scrub)->faults > 0)
-        return status; /* no broker can run on it */
-    err = snapshot_open(folder, &h->snapshot);
+    *h = (struct held){.fd = open(path, O_RDONLY | O_CLOEXEC)};
+    if (h->fd < 0)
+        return complain(path, strerror(errno), EX_IOERR);
+    err = scrub_open(h->fd, &h->scrub);
+    if (err == 0 && scrub_found(h->scrub)->faults > 0)
+        return EX_OK; /* to be told; no broker can run on it */
+    if (err == 0 || err == ERR_CONFLICT)
+        err = snapshot_open(folder, &h->snapshot);
     if (err == 0)
         err = held_still(h);
     return err < 0 ? status_of(path, err) : EX_OK;

@@ -6,8 +6,8 @@
  * nothing; one that fails in it makes LMDB refuse all further writing (MDB_PANIC). */
 #include "broker/disk.h"
 
+#include "broker/folder.h"
 #include "broker/number.h"
-#include "broker/scrub.h"
 #include "proto/error.h"
 #include "proto/log.h"
 
@@ -18,14 +18,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define KEY_BYTES   8
-#define TURN_BYTES  512 /* a sector: all that LMDB writes of a meta page, and more */
-#define FAULTS_TOLD 10  /* in the log */
+#define KEY_BYTES  8
+#define TURN_BYTES 512 /* a sector: all that LMDB writes of a meta page, and more */
 
 /* No value is longer than a record.  The file is kept longer than its pages in use by more than
  * that, so that reading a value whose size has been damaged since the file was looked through (its
@@ -40,12 +38,10 @@ struct disk {
     MDB_env *env;
     MDB_txn *write, *read;
     MDB_cursor *cursor; /* of `read` */
-    int lock;           /* held for as long as it is open */
-    int error;          /* the first of this write transaction */
-    bool changed;       /* something is staged in it */
-    bool empty;         /* nothing was ever committed */
-    bool marked;        /* see disk_mark */
-    const char *map;    /* the file in memory */
+    struct folder folder;
+    int error;    /* the first of this write transaction */
+    bool changed; /* something is staged in it */
+    bool empty;   /* nothing was ever committed */
     unsigned page_bytes;
     uint64_t limit, staged, allocated; /* bytes */
 };
@@ -81,140 +77,6 @@ static int disk_error(const char *what, int code)
     default:
         return ERR_IO;
     }
-}
-
-/* LMDB's own lock lets several processes write in turn; the ends and the staged offsets are kept
- * in memory, so there must be one only. */
-static int disk_lock(struct disk *d, const char *folder)
-{
-    char path[4096];
-
-    snprintf(path, sizeof path, "%s/broker.lock", folder);
-    d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (d->lock < 0)
-        return disk_error(path, errno);
-    if (flock(d->lock, LOCK_EX | LOCK_NB) < 0)
-        return errno == EWOULDBLOCK ? ERR_LOCKED : disk_error(path, errno);
-    return 0;
-}
-
-/* The lock's file also remembers that a journal has been made here: a file of events that has
- * vanished, or lost its beginning, must not be taken for one that was never begun. */
-static int disk_mark(struct disk *d)
-{
-    static const char made[] = "made\n";
-    const size_t size = sizeof made - 1;
-
-    if (d->marked)
-        return 0;
-    if (pwrite(d->lock, made, size, 0) != (ssize_t)size || fsync(d->lock) < 0)
-        return disk_error("marking", errno ? errno : EIO);
-    d->marked = true;
-    return 0;
-}
-
-static int disk_look_for_mark(struct disk *d)
-{
-    struct stat lock;
-
-    if (fstat(d->lock, &lock) < 0)
-        return disk_error("broker.lock", errno);
-    d->marked = lock.st_size > 0;
-    return 0;
-}
-
-static void faults_log(const struct scrub_found *found)
-{
-    struct slice lines = buffer_slice(&found->lines), line;
-    uint64_t told = 0;
-
-    while (told < FAULTS_TOLD && slice_cut(&lines, '\n', &line)) {
-        log_error("journal: %.*s", (int)line.size, line.at);
-        told++;
-    }
-    if (found->faults > told)
-        log_error("journal: %llu faults in all; turnout-broker --check lists them",
-                  (unsigned long long)found->faults);
-}
-
-static int scrub_fd(int fd)
-{
-    struct scrub *s;
-    int err = scrub_open(fd, &s);
-
-    if (err < 0)
-        return err;
-    err = scrub_run(s, SCRUB_PAGES);
-    faults_log(scrub_found(s));
-    if (err == 0 && scrub_found(s)->faults > 0)
-        err = ERR_CORRUPT;
-    scrub_close(s);
-    return err;
-}
-
-/* What an interrupted creation left holds nothing, but nothing is ever deleted here. */
-static int disk_set_aside(int fd, const char *path)
-{
-    char aside[4096 + 16];
-    struct stat file;
-
-    snprintf(aside, sizeof aside, "%s.unfinished", path);
-    if (fstat(fd, &file) < 0 || (file.st_size > 0 && rename(path, aside) < 0))
-        return disk_error(path, errno);
-    if (file.st_size > 0)
-        log_warn("journal: %s was begun and never finished; it is now %s", path, aside);
-    return 0;
-}
-
-/* LMDB trusts its file to the point of leaving it, or writing over pages in use; so the file is
- * looked through before LMDB sees it.  What an interrupted creation left is set aside. */
-static int disk_scrub(struct disk *d, const char *folder)
-{
-    char path[4096];
-    int fd, err;
-
-    snprintf(path, sizeof path, "%s/data.mdb", folder);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno != ENOENT)
-        return disk_error(path, errno);
-    err = fd < 0 ? ERR_AGAIN : scrub_fd(fd);
-    if (err == ERR_AGAIN && d->marked) {
-        log_error("journal: there was a journal here, and %s is missing or empty", path);
-        err = ERR_CORRUPT;
-    } else if (err == ERR_AGAIN) {
-        err = fd >= 0 ? disk_set_aside(fd, path) : 0;
-    }
-    if (fd >= 0)
-        close(fd);
-    return err;
-}
-
-/* A file whose name is not on disk is not on disk, whatever was synced into it. */
-static int folder_sync(const char *path)
-{
-    int fd, code;
-
-    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    code = fd < 0 || fsync(fd) < 0 ? errno : 0;
-    if (fd >= 0)
-        close(fd);
-    return disk_error(path, code);
-}
-
-/* The folder itself may be new, and the one that it is in; what that is in may be somebody else's,
- * who does not let us look: then it has been there before. */
-static int folders_sync(const char *folder)
-{
-    static const char *const names[] = {".", "..", "../.."};
-    char path[4096];
-    int err = 0;
-
-    for (size_t i = 0; i < sizeof names / sizeof *names && err == 0; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        if (i < 2 || access(path, R_OK) == 0)
-            err = folder_sync(path);
-    }
-    return err;
 }
 
 /* Called before LMDB ends the process, for what it found in a page. */
@@ -270,8 +132,7 @@ void disk_close(struct disk *d)
     disk_read_end(d);
     disk_abort(d);
     mdb_env_close(d->env);
-    if (d->lock >= 0)
-        close(d->lock);
+    folder_release(&d->folder);
     free(d);
     errno = kept;
 }
@@ -349,21 +210,17 @@ int disk_open(const char *folder, uint64_t limit_bytes, unsigned tables, struct 
     struct disk *d = memory_need(sizeof *d);
     int err;
 
-    *d = (struct disk){.lock = -1, .limit = limit_bytes};
+    *d = (struct disk){.folder = {.lock = -1}, .limit = limit_bytes};
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error code here, not death */
-    err = disk_lock(d, folder);
-    if (err == 0)
-        err = disk_look_for_mark(d);
-    if (err == 0)
-        err = disk_scrub(d, folder);
+    err = folder_take(&d->folder, folder);
     if (err == 0)
         err = disk_open_env(d, folder, tables);
     if (err == 0)
-        err = folders_sync(folder);
+        err = folder_sync(folder);
     if (err == 0)
         err = disk_measure(d);
     if (err == 0 && !d->empty)
-        err = disk_mark(d);
+        err = folder_mark(&d->folder);
     if (err == 0)
         disk_grow(d, disk_used_bytes(d) + DISK_RESERVE); /* see VALUE_MOST; if there is room */
     if (err < 0) {
@@ -544,7 +401,7 @@ int disk_commit(struct disk *d)
     }
     if (err == 0 && d->changed) {
         d->empty = false;
-        err = disk_mark(d);
+        err = folder_mark(&d->folder);
     }
     disk_abort(d);
     return err;

@@ -248,30 +248,58 @@ static int scrub_look(struct scrub *s)
     return err < 0 || memcmp(&before, &after, sizeof before) == 0 ? err : ERR_CONFLICT;
 }
 
-int scrub_open(int fd, struct scrub **ret)
+static struct scrub *scrub_new(int fd)
 {
     struct scrub *s = memory_need(sizeof *s);
-    int err;
 
     memset(s, 0, sizeof *s);
     image_open(&s->image, fd);
     walk_open(&s->walk, &s->found.faults, &s->found.lines);
-    for (int i = 0; i < TRIES; i++) {
-        image_forget(&s->image);
-        err = scrub_look(s);
-        if (err != ERR_CONFLICT)
-            break;
-    }
-    if (err == ERR_CONFLICT)
-        err = ERR_IO;
+    return s;
+}
+
+static int scrub_end(struct scrub *s, int err, struct scrub **ret)
+{
     if (err == 0)
         err = s->image.error ? s->image.error : s->newer.error;
-    if (err < 0) {
+    if (err < 0)
         scrub_close(s);
-        return err;
+    else
+        *ret = s;
+    return err;
+}
+
+int scrub_open(int fd, struct scrub **ret)
+{
+    struct scrub *s = scrub_new(fd);
+    int err = ERR_CONFLICT;
+
+    for (int i = 0; i < TRIES && err == ERR_CONFLICT; i++) {
+        image_forget(&s->image);
+        err = scrub_look(s);
     }
-    *ret = s;
-    return 0;
+    return scrub_end(s, err, ret);
+}
+
+int scrub_open_held(int fd, uint64_t commit, struct scrub **ret)
+{
+    struct scrub *s = scrub_new(fd);
+    struct meta_bytes b;
+    struct page_meta m;
+    int err = meta_bytes_read(s, &b);
+
+    for (unsigned i = 0; i < 2 && err == 0 && !s->walkable; i++)
+        if (b.got[i] == PAGE_META_BYTES && !page_read_meta(b.pages[i], i, &m) &&
+            m.commit == commit) {
+            s->walkable = true;
+            s->newer.page = m;
+            s->image.page_bytes = m.page_bytes;
+        }
+    if (err == 0 && !s->walkable)
+        err = ERR_AGAIN;
+    if (err == 0)
+        state_load(s, &s->newer, "");
+    return scrub_end(s, err, ret);
 }
 
 void scrub_close(struct scrub *s)

@@ -25,9 +25,14 @@ struct scrub_found {
 struct scrub;
 
 /* Looks at the meta pages and the journal's meta; borrows `fd`.  0, also when faults were found;
- * ERR_AGAIN when nothing has ever been committed to the file; ERR_VERSION, also of the journal's
+ * ERR_AGAIN when nothing has ever been committed to the file; ERR_CONFLICT when a broker committed
+ * so often that the meta pages were never seen at rest; ERR_VERSION, also of the journal's
  * format; ERR_IO, which is logged. */
 int scrub_open(int fd, struct scrub **ret);
+
+/* The same for the state that commit `commit` left, which somebody holds: whatever is written in
+ * the meantime.  ERR_AGAIN when there have been two more commits already. */
+int scrub_open_held(int fd, uint64_t commit, struct scrub **ret);
 void scrub_close(struct scrub *s); /* NULL is allowed */
 
 /* LMDB's number of the commit whose state is looked at; 0 if that cannot be told. */
