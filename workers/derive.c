@@ -144,9 +144,13 @@ static bool round_due(struct derive *d, int64_t now_ms, bool hurry)
     return hurry || !d->applied.known || since_ms >= pause_ms || since_ms < 0;
 }
 
-/* From here on the round is ours: whoever else is at work fails at his next commit. */
+/* From here on the round is ours: whoever else is at work fails at his next commit.  Of a round for
+ * another day that is then given up some seats are left by that day, so until it ends the list is
+ * of no day at all: or a worker whose clock is right would see nothing to do. */
 static int round_take(struct derive *d, int64_t now_ms)
 {
+    if (watch_is_old(d))
+        commit_hdel(&d->commit, slice_of("derived"), slice_of("day"));
     if (d->dirty && !d->left)
         commit_rename(&d->commit, slice_of("dirty"), slice_of("deriving"));
     return derive_commit(d, now_ms);
