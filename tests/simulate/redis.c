@@ -33,6 +33,7 @@ struct connection {
     struct connection *next;
     struct actor *owner;
     struct copy *to; /* NULL: not connected */
+    bool broken;     /* and the next call finds out */
     uint64_t watched[PLACES];
     int64_t until_us; /* after a fail-over: until then it talks to the old one */
 };
@@ -108,11 +109,14 @@ static struct commit commit_keep(const struct commit *c)
     return kept;
 }
 
+/* What is not watched (0) is no hindrance: Redis knows nothing of where a commit begins. */
 static bool watch_holds(struct copy *to, uint64_t *watched, const struct commit *c)
 {
-    for (size_t i = 0; i < c->move_count; i++)
-        if (*stamp_of(to->stamps, c->moves[i].place) != *stamp_of(watched, c->moves[i].place))
+    for (size_t i = 0; i < c->move_count; i++) {
+        uint64_t seen = *stamp_of(watched, c->moves[i].place);
+        if (seen && seen != *stamp_of(to->stamps, c->moves[i].place))
             return false;
+    }
     return true;
 }
 
@@ -128,7 +132,7 @@ static int copy_commit(struct copy *to, uint64_t *watched, const struct commit *
         judge_commit(c);
     error = store_commit(to->memory, c);
     if (error < 0)
-        return error;
+        sim_fail("a commit does not begin where Redis stands, and watches nothing");
     for (size_t i = 0; i < c->move_count; i++)
         *stamp_of(to->stamps, c->moves[i].place) = ++stamp;
     k = arena_need(&sim.arena, sizeof *k);
@@ -181,7 +185,7 @@ void redis_roll_back(void)
     primary = copy_older(primary, older_count());
     sim_say("redis is back with its first %u commits", primary->count);
     for (struct connection *c = connections; c; c = c->next)
-        c->to = NULL;
+        c->broken = true;
 }
 
 void redis_fail_over(void)
@@ -220,8 +224,7 @@ void redis_drop_late(void)
     lates = NULL;
     down_us = 0;
     for (struct connection *c = connections; c; c = c->next)
-        if (c->to != primary)
-            c->to = NULL;
+        c->broken |= c->to != primary;
 }
 
 /* ---- a connection ---- */
@@ -229,6 +232,8 @@ static int lose(struct connection *c, int64_t pause_us)
 {
     actor_pause(pause_us);
     c->to = NULL;
+    c->broken = false;
+    memset(c->watched, 0, sizeof c->watched);
     return ERR_LOST;
 }
 
@@ -244,7 +249,7 @@ static int reach(struct connection *c)
         down_us = sim.now_us + (int64_t)chance_below(8000 * MS);
     if (sim.now_us < down_us)
         return lose(c, chance_below(2) ? MS : TIMEOUT_US);
-    if (c->to && c->to != primary && sim.now_us >= c->until_us)
+    if (c->broken || (c->to && c->to != primary && sim.now_us >= c->until_us))
         return lose(c, MS);
     if (fault_now(FAULT_REDIS_BUSY))
         return ERR_AGAIN;
@@ -262,6 +267,7 @@ static int sim_begin(struct store *base, const struct store_look *look)
 
     if (error < 0)
         return error;
+    memset(c->watched, 0, sizeof c->watched);
     for (size_t i = 0; i < look->watched; i++)
         *stamp_of(c->watched, look->places[i]) = *stamp_of(c->to->stamps, look->places[i]);
     return store_begin(c->to->memory, look);
@@ -271,13 +277,10 @@ static int sim_fetch(struct store *base, const struct store_fetch *fetches, size
                      void *context)
 {
     struct connection *c = (struct connection *)base;
-    struct copy *was = c->to;
     int error = reach(c);
 
     if (error < 0)
         return error;
-    if (was && c->to != was)
-        memset(c->watched, 0, sizeof c->watched);
     return store_fetch(c->to->memory, fetches, count, context);
 }
 
@@ -297,12 +300,10 @@ static int sim_commit(struct store *base, const struct commit *commit)
 {
     struct connection *c = (struct connection *)base;
     struct copy *was = c->to;
-    int error = reach(c);
+    int error = was ? reach(c) : ERR_LOST; /* begin's watch went with the connection */
 
     if (error < 0)
         return error;
-    if (c->to != was)
-        return ERR_CONFLICT; /* a new connection watches nothing of what was looked at */
     if (fault_now(FAULT_COMMIT_NEVER))
         return lose(c, TIMEOUT_US);
     if (!sim.calm && sim.rate[FAULT_COMMIT_LATE] &&
@@ -332,7 +333,11 @@ static int sim_keys(struct store *base, store_key_fn each, void *arg)
 
 static void sim_drop(struct store *base)
 {
-    ((struct connection *)base)->to = NULL;
+    struct connection *c = (struct connection *)base;
+
+    c->to = NULL;
+    c->broken = false;
+    memset(c->watched, 0, sizeof c->watched);
 }
 
 static void sim_free(struct store *base)

@@ -149,7 +149,7 @@ static int publisher_send(struct publisher *p, struct turnout_producer *t, size_
     p->sent[p->sent_count++] = i; /* it may be acknowledged before turnout_send returns */
     do
         r = turnout_send(t, p->events[i].at, p->events[i].size, NULL);
-    while (r == TURNOUT_TIMEOUT && !p->actor->dead);
+    while (r == TURNOUT_TIMEOUT && !p->actor->dead && !p->actor->retired);
     return r;
 }
 
@@ -168,7 +168,7 @@ static int publisher_pass(struct publisher *p, struct turnout_producer *t)
     }
     do
         r = r == TURNOUT_OK || r == TURNOUT_TIMEOUT ? turnout_flush(t, 500) : r;
-    while (r == TURNOUT_TIMEOUT && !p->actor->dead);
+    while (r == TURNOUT_TIMEOUT && !p->actor->dead && !p->actor->retired);
     return r;
 }
 
@@ -191,7 +191,7 @@ static void publisher_live(struct publisher *p)
     turnout_set_timeout(t, 500);
     while (!p->actor->dead && !publisher_done(p)) {
         r = publisher_pass(p, t);
-        if (r != TURNOUT_OK && !p->actor->dead)
+        if (r != TURNOUT_OK && !p->actor->dead && !p->actor->retired)
             sim_fail("%s gives up: %d %s", actor_name(p->actor), r, turnout_error(t));
         actor_pause(PAUSE_US);
     }
