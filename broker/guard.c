@@ -73,13 +73,24 @@ static int oldest_silent(void)
     return found;
 }
 
+/* The descriptor may be another's by now: of a connection, which comes again, or of a file, which
+ * cannot be shut down.  A listening socket could, and libzmq would end the process. */
+static bool descriptor_cut(int fd)
+{
+    int listens = 0;
+    socklen_t size = sizeof listens;
+
+    cut[fd] = true;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && !listens &&
+           shutdown(fd, SHUT_RDWR) == 0;
+}
+
 static void room_make(void)
 {
     int fd;
 
     while ((fd = oldest_silent()) >= 0) {
-        cut[fd] = true;
-        if (shutdown(fd, SHUT_RDWR) == 0)
+        if (descriptor_cut(fd))
             return;
         accepted[fd] = 0; /* it was closed long ago */
     }
@@ -98,7 +109,7 @@ int accept4(int fd, struct sockaddr *restrict address, socklen_t *restrict size,
         errno = ECONNABORTED;
         return -1;
     }
-    if (made < GUARD_DESCRIPTORS) {
+    if (made < GUARD_DESCRIPTORS && accept_room < INT_MAX) {
         greeted[made] = cut[made] = false;
         accepted[made] = ++accepted_last;
     }
@@ -153,8 +164,7 @@ static void connection_cut(struct guard *g, int fd)
     struct connection *c = &g->list[fd];
 
     if (number_of(fd) == c->number)
-        shutdown(fd, SHUT_RDWR);
-    cut[fd] = true;
+        descriptor_cut(fd);
 }
 
 static void silent_cut(struct guard *g, int64_t now_ms)
@@ -314,6 +324,7 @@ static int thread_start(struct guard *g)
 
 static void guard_free(struct guard *g)
 {
+    accept_room = accept_most = INT_MAX;
     if (g->statm >= 0)
         close(g->statm);
     if (g->files)
@@ -336,12 +347,14 @@ int guard_start(const struct guard_config *config, struct guard **ret)
     pthread_condattr_destroy(&monotonic);
     g->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     g->files = opendir("/proc/self/fd");
+    for (int fd = 0; fd < GUARD_DESCRIPTORS; fd++)
+        accepted[fd] = 0; /* of an earlier guard of this process */
+    accept_most = (int)config->connections + GUARD_FILES - GUARD_OWN_FILES;
+    accept_room = (int)config->connections + GUARD_OWN_FILES;
     if (g->statm < 0 || !g->files || thread_start(g) < 0) {
         guard_free(g);
         return ERR_IO;
     }
-    accept_room = (int)config->connections + GUARD_OWN_FILES;
-    accept_most = (int)config->connections + GUARD_FILES - GUARD_OWN_FILES;
     *ret = g;
     return 0;
 }
@@ -355,7 +368,6 @@ void guard_stop(struct guard *g)
     pthread_cond_signal(&g->wake);
     pthread_mutex_unlock(&g->lock);
     pthread_join(g->thread, NULL);
-    accept_room = accept_most = INT_MAX;
     guard_free(g);
 }
 
