@@ -166,7 +166,8 @@ static bool version_lost(const struct facts *f, size_t at)
 
 void facts_settle(struct facts *f)
 {
-    qsort(f->versions, f->count, sizeof *f->versions, version_compare);
+    if (f->count)
+        qsort(f->versions, f->count, sizeof *f->versions, version_compare);
     event_decoder_reset(f->decoder);
     f->held = memory_grow(f->held, (f->count + 1) * sizeof *f->held);
     f->subjects = memory_grow(f->subjects, (f->count + 1) * sizeof *f->subjects);
