@@ -50,6 +50,7 @@ int reader_new(const char *endpoint, const char *role, const char *name, struct 
                          .role = role,
                          .name = name,
                          .heartbeat_ms = WIRE_HEARTBEAT_MS,
+                         .heard_ms = clock_mono_ms(),
                          .asked_ms = INT64_MIN / 2};
     error = reader_connect(endpoint, &r->link);
     if (error < 0) {
@@ -151,18 +152,20 @@ bool reader_away(const struct reader *r)
     return r->away;
 }
 
+/* Silence ends a connection whether or not there was a session: libzmq does not try again by itself
+ * when a handshake was refused. */
 static void keep_alive(struct reader *r)
 {
-    int64_t now_ms = clock_mono_ms();
+    int64_t now_ms = clock_mono_ms(), silent_ms = now_ms - r->heard_ms;
 
     if (r->away)
         return;
-    if (!r->session) {
+    if (silent_ms >= 3 * r->heartbeat_ms) {
+        begin_again(r, now_ms);
+    } else if (!r->session) {
         if (now_ms - r->asked_ms >= HELLO_AGAIN_MS)
             say_hello(r, now_ms);
-    } else if (now_ms - r->heard_ms >= 3 * r->heartbeat_ms) {
-        begin_again(r, now_ms);
-    } else if (now_ms - r->heard_ms >= r->heartbeat_ms && now_ms - r->asked_ms >= r->heartbeat_ms) {
+    } else if (silent_ms >= r->heartbeat_ms && now_ms - r->asked_ms >= r->heartbeat_ms) {
         r->asked_ms = now_ms;
         reader_send(r, &(struct wire_message){.kind = WIRE_PING});
     }
