@@ -95,6 +95,7 @@ struct simulation {
     int64_t now_us;
     uint64_t steps, digest;
     uint64_t calls;        /* of seams, in this step */
+    unsigned length;       /* of this seed, per cent of the longest */
     unsigned rate[FAULTS]; /* per mille, of this seed */
     struct actor actors[ACTORS];
     struct actor *now; /* who runs; NULL: nobody */
