@@ -160,7 +160,8 @@ help:
 	@echo 'coverage lines and branches that the tests run through (clang, llvm)'
 	@echo 'simulate SEEDS=N [SEED=S] [JOBS=n]: all programs in one thread, everything failing'
 	@echo 'planted  twenty faults, each of which the simulation must catch'
+	@echo 'soak     what scripts/soak runs: a real stack, killed and starved for M minutes'
 	@echo 'install  into $(PREFIX); also: clean format lint'
 
-.PHONY: all always simulate planted test benches check bench fuzz fuzzers coverage install clean format lint help
+.PHONY: all always simulate planted soak test benches check bench fuzz fuzzers coverage install clean format lint help
 .SECONDARY:
