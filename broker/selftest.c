@@ -81,9 +81,12 @@ int selftest_run(struct link *gate, struct link *server, const char *endpoint,
     struct keyfile stranger = {.name = "stranger"};
     int err = link_keypair(&stranger);
 
+    if (err < 0) {
+        log_error("self-test: no key can be made: not started");
+        return err;
+    }
     strcpy(stranger.broker, broker->public);
-    if (err == 0)
-        err = test_one(gate, server, endpoint, &stranger);
+    err = test_one(gate, server, endpoint, &stranger);
     if (err == 0)
         err = test_one(gate, server, endpoint, NULL);
     return err;

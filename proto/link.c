@@ -160,12 +160,11 @@ static void socket_close(struct link *l, unsigned i, int linger_ms)
 static int socket_add(struct link *l, const char *endpoint, const struct keyfile *key)
 {
     bool tcp = strncmp(endpoint, "tcp://", 6) == 0;
-    void *shared = context_take();
     unsigned i = l->count;
     int r = 0;
 
     assert(i < LINK_SOCKETS);
-    l->sockets[i] = shared ? zmq_socket(shared, l->bound ? ZMQ_ROUTER : ZMQ_DEALER) : NULL;
+    l->sockets[i] = zmq_socket(context_take(), l->bound ? ZMQ_ROUTER : ZMQ_DEALER);
     context_release(); /* the link itself holds it */
     if (!l->sockets[i])
         return ERR_IO;
@@ -174,7 +173,7 @@ static int socket_add(struct link *l, const char *endpoint, const struct keyfile
     if (key)
         r = tcp ? socket_lock(l->sockets[i], key, l->bound) : ERR_CONFIG;
     if (r == 0 && tcp && (key || !l->bound))
-        monitor_open(l, i);
+        r = monitor_open(l, i);
     if (r == 0 && (l->bound ? zmq_bind : zmq_connect)(l->sockets[i], endpoint) < 0)
         r = link_error(errno);
     if (r < 0)

@@ -40,8 +40,8 @@ int socket_lock(void *socket, const struct keyfile *key, bool bound);
 /* Before its socket is closed: another gate can be opened at once. */
 void gate_close(struct link *gate);
 
-/* Watches what handshakes of this socket come to. */
-void monitor_open(struct link *l, unsigned i);
+/* Watches what handshakes of this socket come to.  ERR_IO: there is no room for one more socket. */
+int monitor_open(struct link *l, unsigned i);
 void monitor_close(struct link *l, unsigned i);
 void monitor_drain(struct link *l, unsigned i);
 

@@ -216,7 +216,7 @@ void gate_answer(struct link *l, enum gate_verdict verdict, const char *user)
 
 /* The queue has no limit, as libzmq's own thread would stand still at a full one; what is watched
  * comes once for a connection at most. */
-void monitor_open(struct link *l, unsigned i)
+int monitor_open(struct link *l, unsigned i)
 {
     static unsigned number;
     char name[MONITOR_BYTES];
@@ -227,15 +227,14 @@ void monitor_open(struct link *l, unsigned i)
     snprintf(name, sizeof name, "inproc://monitor.%u",
              __atomic_add_fetch(&number, 1, __ATOMIC_RELAXED));
     if (zmq_socket_monitor(l->sockets[i], name, events) < 0)
-        return;
-    void *shared = context_take();
-    l->monitors[i] = zmq_socket(shared, ZMQ_PAIR);
+        return ERR_IO;
+    l->monitors[i] = zmq_socket(context_take(), ZMQ_PAIR);
     context_release(); /* the link itself holds it */
-    assert(l->monitors[i]);
+    if (!l->monitors[i])
+        return ERR_IO;
     option_set(l->monitors[i], ZMQ_RCVHWM, 0);
     option_set(l->monitors[i], ZMQ_LINGER, 0);
-    if (zmq_connect(l->monitors[i], name) < 0)
-        monitor_close(l, i);
+    return zmq_connect(l->monitors[i], name) < 0 ? ERR_IO : 0;
 }
 
 void monitor_close(struct link *l, unsigned i)
