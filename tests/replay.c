@@ -9,6 +9,7 @@
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+__attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv); /* not all have one */
 
 #define FILE_MOST ((size_t)64 * 1024)
 
@@ -47,6 +48,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s FOLDER\n", argv[0]);
         return 64;
     }
+    if (LLVMFuzzerInitialize)
+        LLVMFuzzerInitialize(&argc, &argv);
     while ((entry = readdir(folder)))
         if (entry->d_name[0] != '.') {
             if (run_file(argv[1], entry->d_name) < 0)
