@@ -355,17 +355,15 @@ static bool turns_read(const struct disk *d, char turns[2][TURN_BYTES])
     return true;
 }
 
+/* Both, and anew for each try, even if they read as they should: after a sync that failed that says
+ * nothing of what is on disk. */
 static bool turns_write(const struct disk *d, char turns[2][TURN_BYTES])
 {
-    char now[2][TURN_BYTES];
     int fd;
 
     mdb_env_get_fd(d->env, &fd);
-    if (!turns_read(d, now))
-        return false;
     for (unsigned i = 0; i < 2; i++)
-        if (memcmp(now[i], turns[i], TURN_BYTES) != 0 &&
-            pwrite(fd, turns[i], TURN_BYTES, (off_t)i * d->page_bytes) != TURN_BYTES)
+        if (pwrite(fd, turns[i], TURN_BYTES, (off_t)i * d->page_bytes) != TURN_BYTES)
             return false;
     return fdatasync(fd) == 0;
 }
