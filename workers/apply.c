@@ -27,7 +27,8 @@ struct apply {
     unsigned partitions;
     struct event *events;
     size_t event_count, event_room;
-    unsigned *places; /* the partitions of the batches, then all others, and where they stand */
+    struct applied *left; /* where our commits left each partition; not known: none has */
+    unsigned *places;     /* the partitions of the batches, then all others, and where they stand */
     struct applied *applied;
 };
 
@@ -52,6 +53,7 @@ void apply_free(struct apply *a)
     event_decoder_free(a->decoder);
     ledger_free(a->ledger);
     free(a->events);
+    free(a->left);
     free(a->places);
     free(a->applied);
     free(a);
@@ -61,13 +63,22 @@ void apply_journal(struct apply *a, const char *log, unsigned partitions)
 {
     memcpy(a->log, log, LOG_ID);
     a->partitions = partitions;
+    a->left = memory_grow(a->left, partitions * sizeof *a->left);
+    memset(a->left, 0, partitions * sizeof *a->left);
     a->places = memory_grow(a->places, partitions * sizeof *a->places);
     a->applied = memory_grow(a->applied, partitions * sizeof *a->applied);
 }
 
-void apply_forget(struct apply *a)
+static void ledger_forget(struct apply *a)
 {
     ledger_drop(a->ledger);
+    if (a->left)
+        memset(a->left, 0, a->partitions * sizeof *a->left);
+}
+
+void apply_forget(struct apply *a)
+{
+    ledger_forget(a);
     commit_clear(&a->commit);
 }
 
@@ -107,6 +118,16 @@ static void order_places(struct apply *a, const struct apply_batch *batches, siz
     }
 }
 
+/* Of all partitions whose commits the ledger remembers: names in sets are shared by all, so a store
+ * that lost those of one of them must not be taken for the one that is remembered, though the
+ * batch's own partition stands where it did. */
+static bool is_as_left(const struct apply *a, unsigned i)
+{
+    const struct applied *left = &a->left[a->places[i]];
+
+    return !left->known || applied_same(&a->applied[i], left);
+}
+
 /* The batches begin where the store stands, and no partition of it stands for another journal:
  * the counters of members, which are sums over all, would be of both. */
 static int check_places(const struct apply *a, const struct apply_batch *batches, size_t count)
@@ -114,6 +135,9 @@ static int check_places(const struct apply *a, const struct apply_batch *batches
     for (unsigned i = 0; i < a->partitions; i++)
         if (a->applied[i].known && strcmp(a->applied[i].log, a->log) != 0)
             return ERR_FOREIGN;
+    for (unsigned i = 0; i < a->partitions; i++)
+        if (!is_as_left(a, i))
+            return ERR_CONFLICT;
     for (size_t i = 0; i < count; i++)
         if (!applied_same(&a->applied[i], &batches[i].from))
             return ERR_CONFLICT;
@@ -237,11 +261,13 @@ int apply_batches(struct apply *a, const struct apply_batch *batches, size_t cou
 {
     int error = apply_steps(a, batches, count, now_ms);
 
+    for (size_t i = 0; i < a->commit.move_count && error == 0; i++)
+        a->left[a->commit.moves[i].place] = a->commit.moves[i].to;
     commit_clear(&a->commit);
     a->event_count = 0;
     event_decoder_reset(a->decoder);
     if (error < 0)
-        ledger_drop(a->ledger);
+        ledger_forget(a);
     else
         ledger_settle(a->ledger, LEDGER_KEEP_BYTES);
     return error;
