@@ -33,14 +33,22 @@ bool calls_end(void)
     return at > 0 && made >= at;
 }
 
-static bool due(const char *name)
+int calls_due(const char *name)
 {
     unsigned at = fails_at;
 
     if (at == 0 || (wanted && strncmp(name, wanted, strlen(wanted)) != 0) || ++made != at)
-        return false;
-    errno = failure;
-    return true;
+        return 0;
+    return failure;
+}
+
+static bool due(const char *name)
+{
+    int code = calls_due(name);
+
+    if (code)
+        errno = code;
+    return code != 0;
 }
 
 #define SEAM(result, name, failed, parameters, arguments)                                          \
@@ -69,10 +77,20 @@ int __wrap_open(const char *path, int flags, ...)
     return due("open") ? -1 : __real_open(path, flags, mode);
 }
 
+/* What read becomes where the compiler knows the room. */
+ssize_t __real___read_chk(int fd, void *to, size_t size, size_t room);
+ssize_t __wrap___read_chk(int fd, void *to, size_t size, size_t room);
+
+ssize_t __wrap___read_chk(int fd, void *to, size_t size, size_t room)
+{
+    return due("read") ? -1 : __real___read_chk(fd, to, size, room);
+}
+
 SEAM(ssize_t, read, -1, (int fd, void *to, size_t size), (fd, to, size))
 SEAM(ssize_t, write, -1, (int fd, const void *from, size_t size), (fd, from, size))
 SEAM(ssize_t, pread, -1, (int fd, void *to, size_t size, off_t at), (fd, to, size, at))
 SEAM(ssize_t, pwrite, -1, (int fd, const void *from, size_t size, off_t at), (fd, from, size, at))
+SEAM(ssize_t, send, -1, (int fd, const void *from, size_t size, int flags), (fd, from, size, flags))
 SEAM(int, fsync, -1, (int fd), (fd))
 SEAM(int, fdatasync, -1, (int fd), (fd))
 SEAM(int, fallocate, -1, (int fd, int mode, off_t at, off_t size), (fd, mode, at, size))
@@ -132,3 +150,8 @@ SEAM(int, mdb_stat, failure, (void *txn, unsigned table, void *to), (txn, table,
 SEAM(int, mdb_cursor_open, failure, (void *txn, unsigned table, void *to), (txn, table, to))
 SEAM(int, mdb_cursor_get, failure, (void *cursor, void *key, void *value, int how),
      (cursor, key, value, how))
+
+/* ---- ours: the session with a broker ---- */
+
+SEAM(int, reader_receive, failure, (void *r, int fd, int timeout_ms, void *to, void *payload),
+     (r, fd, timeout_ms, to, payload))

@@ -61,7 +61,7 @@ static bool number_cut(struct slice *rest, char kind, size_t *ret)
     int64_t n;
 
     if (!slice_cut(rest, '\n', &line) || line.size < 3 || line.at[0] != kind ||
-        !slice_to_int(slice_make(line.at + 1, line.size - 2), &n))
+        !slice_to_int(slice_make(line.at + 1, line.size - 2), &n) || n < 0)
         return false;
     *ret = (size_t)n;
     return true;
