@@ -89,16 +89,37 @@ static int file_place(const char *beside, const char *path, bool replace)
     return 0;
 }
 
+/* What is not root's own alone was not made just now, and is not ours to give. */
+static bool is_ours(const struct stat *s)
+{
+    return s->st_uid == 0 && (S_ISDIR(s->st_mode) || (S_ISREG(s->st_mode) && s->st_nlink == 1));
+}
+
 int file_give(int fd, const char *folder)
 {
-    struct stat s;
+    struct stat s, is;
 
     if (geteuid() != 0)
         return 0;
-    return stat(folder, &s) < 0 || fchown(fd, s.st_uid, s.st_gid) < 0 ? ERR_IO : 0;
+    if (fstat(fd, &is) < 0 || stat(folder, &s) < 0)
+        return ERR_IO;
+    if (!is_ours(&is)) {
+        errno = EPERM;
+        return ERR_IO;
+    }
+    return fchown(fd, s.st_uid, s.st_gid) < 0 ? ERR_IO : 0;
 }
 
-int file_write(const char *path, struct slice text, mode_t mode, bool replace)
+/* To the folder's owner, or as the one before it was: that as far as we may. */
+static int owner_set(int fd, const char *folder, const struct stat *as)
+{
+    if (!as)
+        return file_give(fd, folder);
+    return fchown(fd, as->st_uid, as->st_gid) < 0 && errno != EPERM ? ERR_IO : 0;
+}
+
+static int file_put(const char *path, struct slice text, mode_t mode, bool replace,
+                    const struct stat *as)
 {
     char *beside = NULL, folder[4096];
     int fd, r, saved;
@@ -108,7 +129,7 @@ int file_write(const char *path, struct slice text, mode_t mode, bool replace)
         abort();
     fd = mkostemp(beside, O_CLOEXEC);
     r = fd < 0 ? ERR_IO : write_all(fd, text);
-    if (r == 0 && (file_give(fd, folder) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0))
+    if (r == 0 && (owner_set(fd, folder, as) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0))
         r = ERR_IO;
     if (r == 0)
         r = file_place(beside, path, replace);
@@ -120,4 +141,14 @@ int file_write(const char *path, struct slice text, mode_t mode, bool replace)
     free(beside);
     errno = saved;
     return r < 0 ? r : folder_sync(folder);
+}
+
+int file_write(const char *path, struct slice text, mode_t mode, bool replace)
+{
+    return file_put(path, text, mode, replace, NULL);
+}
+
+int file_change(const char *path, struct slice text, const struct stat *as)
+{
+    return file_put(path, text, as->st_mode & 0777, true, as);
 }

@@ -41,7 +41,7 @@ static int folder_make(const char *dir, char *ret_error, size_t error_size)
     int fd = -1, err = 0;
 
     if (mkdir(folder, S_IRWXU) == 0) {
-        fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         err = fd < 0 || file_give(fd, dir) < 0 ? fail(folder, ret_error, error_size) : 0;
     } else if (errno != EEXIST) {
         err = fail(folder, ret_error, error_size);

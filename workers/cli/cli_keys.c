@@ -5,28 +5,26 @@
  * before anything is changed), the disk. */
 #include "proto/clock.h"
 #include "proto/error.h"
-#include "proto/file.h"
 #include "proto/keyring.h"
 #include "proto/link.h"
 #include "workers/cli/cli.h"
 #include "workers/cli/cli_out.h"
+#include "workers/cli/owner.h"
 #include "workers/cli/rights_edit.h"
+#include "workers/cli/rights_file.h"
 #include "workers/table_text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#define RIGHTS_MODE 0644 /* public keys only */
-#define HEED_MS     400  /* within this the broker has seen a change, as a rule */
-#define LOOK_MS     50
-#define ANSWER_MS   1000
-#define FOLLOW_MS   10000
+#define HEED_MS   400 /* within this the broker has seen a change, as a rule */
+#define LOOK_MS   50
+#define ANSWER_MS 1000
+#define FOLLOW_MS 10000
 
 enum {
     KEY_MAY = 0x200,
@@ -43,10 +41,7 @@ struct keys_verb {
     const char *action, *name;
     struct rights_wish wish;
     bool json;
-    char *path; /* of the rights file */
-    int lock;
-    struct buffer text;    /* of the rights file */
-    struct rights *rights; /* what it says */
+    struct rights_file file;
 };
 
 static const struct argp_option option_table[] = {
@@ -155,37 +150,28 @@ static int fail(const char *format, ...)
 
 /* ---- the rights file ---- */
 
-/* A file that is not there yet has no keys. */
-static int rights_read(struct keys_verb *v)
+static int rights_write(struct keys_verb *v, const struct buffer *text)
 {
-    char why[256];
+    char why[512];
 
-    if (file_read(v->path, RIGHTS_MAX_BYTES, &v->text, NULL) < 0 && errno != ENOENT)
-        return fail("%s: %s", v->path, strerror(errno));
-    if (rights_parse(buffer_slice(&v->text), &v->rights, why, sizeof why) < 0)
-        return fail("%s: %s", v->path, why);
+    if (rights_file_write(&v->file, buffer_slice(text), why, sizeof why) < 0)
+        return fail("%s", why);
     return EX_OK;
 }
 
-/* What is not well never gets into the file. */
-static int rights_write(struct keys_verb *v, const struct buffer *text)
+/* The rights of whom the keys belong to; see owner.h. */
+static int keys_begin(const struct keys_verb *v)
 {
-    struct rights *check = NULL;
-    char why[256];
-
-    if (rights_parse(buffer_slice(text), &check, why, sizeof why) < 0)
-        return fail("%s", why);
-    rights_free(check);
-    if (file_write(v->path, buffer_slice(text), RIGHTS_MODE, true) < 0)
-        return fail("%s: %s", v->path, strerror(errno));
+    if (owner_return() < 0 || owner_become(v->dir) < 0)
+        return fail("%s: %s", v->dir, strerror(errno));
     return EX_OK;
 }
 
 static const struct right *right_named(const struct keys_verb *v)
 {
-    for (size_t i = 0; i < rights_count(v->rights); i++)
-        if (strcmp(rights_at(v->rights, i)->name, v->name) == 0)
-            return rights_at(v->rights, i);
+    for (size_t i = 0; i < rights_count(v->file.rights); i++)
+        if (strcmp(rights_at(v->file.rights, i)->name, v->name) == 0)
+            return rights_at(v->file.rights, i);
     return NULL;
 }
 
@@ -229,8 +215,11 @@ static void broker_await(const struct keyfile *k, enum link_state wanted)
 static int key_make(struct keys_verb *v, struct keyfile *ret)
 {
     char why[256];
-    int err = keyring_new(v->dir, v->name, ret, why, sizeof why);
+    int err;
 
+    if (keys_begin(v) != EX_OK)
+        return EX_CONFIG;
+    err = keyring_new(v->dir, v->name, ret, why, sizeof why);
     if (err == ERR_CONFLICT)
         fail("%s: a key of this name is there already", v->name);
     else if (err < 0)
@@ -246,11 +235,11 @@ static int key_grant(struct keys_verb *v, const struct keyfile *k)
     struct buffer text = {0};
     int status;
 
-    rights_add(buffer_slice(&v->text), v->name, k->public, &v->wish, &text);
+    rights_add(buffer_slice(&v->file.text), v->name, k->public, &v->wish, &text);
     status = rights_write(v, &text);
-    if (status != EX_OK)
+    if (status != EX_OK && keys_begin(v) == EX_OK)
         unlink(path);
-    else
+    if (status == EX_OK)
         printf("%s\n", path);
     if (status == EX_OK)
         broker_await(k, LINK_UP);
@@ -309,7 +298,7 @@ static int keys_revoke(struct keys_verb *v)
         fail("%s: was revoked before", v->name);
         return EX_OK;
     }
-    rights_revoke(buffer_slice(&v->text), v->name, date_of_ms(clock_wall_ms()), &text);
+    rights_revoke(buffer_slice(&v->file.text), v->name, date_of_ms(clock_wall_ms()), &text);
     status = rights_write(v, &text);
     if (status == EX_OK)
         revoke_await(v);
@@ -389,8 +378,8 @@ static void list_text(const struct keys_verb *v, struct buffer *out)
 
     for (int i = 0; i < 7; i++)
         text_table_add(t, slice_of(heads[i]), TEXT_BOLD);
-    for (size_t i = 0; i < rights_count(v->rights); i++)
-        row_add(t, rights_at(v->rights, i));
+    for (size_t i = 0; i < rights_count(v->file.rights); i++)
+        row_add(t, rights_at(v->file.rights, i));
     text_table_print(t, text_colour_wanted(stdout), out);
     text_table_free(t);
 }
@@ -435,8 +424,8 @@ static void list_json(const struct keys_verb *v, struct buffer *out)
     json_t *all = json_array(), *whole;
     char *text;
 
-    for (size_t i = 0; i < rights_count(v->rights); i++)
-        json_array_append_new(all, right_json(rights_at(v->rights, i)));
+    for (size_t i = 0; i < rights_count(v->file.rights); i++)
+        json_array_append_new(all, right_json(rights_at(v->file.rights, i)));
     whole = json_pack("{s:o}", "keys", all);
     text = json_dumps(whole, JSON_COMPACT | JSON_PRESERVE_ORDER);
     buffer_add_text(out, text);
@@ -470,29 +459,13 @@ static char *path_make(const char *dir, const char *name)
     return path;
 }
 
-/* One change of the rights at a time; what only reads needs no turn, as files change in one step.
- */
-static int rights_lock(struct keys_verb *v)
-{
-    char *path = path_make(v->dir, ".rights.lock");
-    int status = EX_OK;
-
-    v->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (v->lock < 0 || file_give(v->lock, v->dir) < 0 || flock(v->lock, LOCK_EX) < 0)
-        status = fail("%s: %s", path, strerror(errno));
-    free(path);
-    return status;
-}
-
-static int run(struct keys_verb *v)
+static int run(struct keys_verb *v, const char *path)
 {
     bool is_list = strcmp(v->action, "list") == 0;
-    int status = is_list ? EX_OK : rights_lock(v);
+    char why[512];
 
-    if (status == EX_OK)
-        status = rights_read(v);
-    if (status != EX_OK)
-        return status;
+    if (rights_file_open(&v->file, path, !is_list, why, sizeof why) < 0)
+        return fail("%s", why);
     if (is_list)
         return keys_list(v);
     return strcmp(v->action, "new") == 0 ? keys_new(v) : keys_revoke(v);
@@ -516,16 +489,16 @@ int cli_keys(int argc, char **argv)
         NULL,
         NULL};
     const char *dir = getenv("TURNOUT_DIR");
-    struct keys_verb v = {.dir = dir && *dir ? dir : "run", .lock = -1};
+    struct keys_verb v = {.dir = dir && *dir ? dir : "run", .file.lock = -1};
+    char *path;
     int status;
 
     argp_parse(&argp, argc, argv, 0, NULL, &v);
-    v.path = v.rights_path ? strdup(v.rights_path) : path_make(v.dir, "rights.conf");
-    status = run(&v);
-    if (v.lock >= 0)
-        close(v.lock);
-    rights_free(v.rights);
-    buffer_free(&v.text);
-    free(v.path);
+    path = v.rights_path ? strdup(v.rights_path) : path_make(v.dir, "rights.conf");
+    status = run(&v, path);
+    rights_file_close(&v.file);
+    if (owner_return() < 0)
+        status = fail("%s", strerror(errno));
+    free(path);
     return status;
 }
