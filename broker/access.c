@@ -24,9 +24,11 @@ struct access {
     char *path;
     struct rights *rights;
     struct rate *rates; /* by the number of the right */
-    struct stat taken;  /* the file as it was read last; st_ino 0: it was not there */
-    struct stat seen;   /* as it was looked at last */
-    int64_t seen_ms;    /* since when it has looked so */
+    int64_t *due_ms;    /* likewise: when all its handshakes up to now would have been due */
+    uint64_t admitted;
+    struct stat taken; /* the file as it was read last; st_ino 0: it was not there */
+    struct stat seen;  /* as it was looked at last */
+    int64_t seen_ms;   /* since when it has looked so */
     /* not told yet */
     uint64_t refused, failed;
     char address[ADDRESS_BYTES]; /* of the last refused */
@@ -60,18 +62,22 @@ static void rights_take(struct access *a, struct rights *rights, int64_t now_ms)
 {
     size_t count = rights_count(rights);
     struct rate *rates = memory_need((count + 1) * sizeof *rates);
+    int64_t *due_ms = memory_need((count + 1) * sizeof *due_ms);
 
     for (size_t i = 0; i < count; i++) {
         const struct right *r = rights_at(rights, i);
         const struct right *old = a->rights ? rights_of_key(a->rights, r->entry.key) : NULL;
         rates[i] = rate_make(r->rate, now_ms);
+        due_ms[i] = old ? a->due_ms[old->number] : now_ms;
         if (old && old->rate)
             rate_continue(&rates[i], &a->rates[old->number]);
     }
     rights_free(a->rights);
     free(a->rates);
+    free(a->due_ms);
     a->rights = rights;
     a->rates = rates;
+    a->due_ms = due_ms;
 }
 
 /* Whoever may write the file gives rights. */
@@ -135,6 +141,7 @@ void access_free(struct access *a)
         return;
     rights_free(a->rights);
     free(a->rates);
+    free(a->due_ms);
     free(a->path);
     free(a);
 }
@@ -193,6 +200,28 @@ struct rate *access_rate(struct access *a, const struct right *r)
     return r->rate ? &a->rates[r->number] : NULL;
 }
 
+/* Whether the key may shake hands once more now. */
+static bool pace_take(struct access *a, const struct right *r)
+{
+    int64_t now_ms = clock_mono_ms(), *due_ms = &a->due_ms[r->number];
+
+    if (*due_ms - now_ms > ACCESS_BURST * ACCESS_PACE_MS)
+        return false;
+    *due_ms = (*due_ms > now_ms ? *due_ms : now_ms) + ACCESS_PACE_MS;
+    a->admitted++;
+    return true;
+}
+
+uint64_t access_admitted(const struct access *a)
+{
+    return a->admitted;
+}
+
+void access_distrust(struct access *a, const struct right *r)
+{
+    a->due_ms[r->number] = clock_mono_ms() + ACCESS_BURST * ACCESS_PACE_MS + ACCESS_DISTRUST_MS;
+}
+
 enum gate_verdict access_admit(struct access *a, const struct gate_request *request,
                                unsigned sessions)
 {
@@ -200,7 +229,7 @@ enum gate_verdict access_admit(struct access *a, const struct gate_request *requ
         return GATE_OPEN;
     const struct right *r = rights_of_key(a->rights, slice_of(request->key));
     if (r && !r->revoked)
-        return sessions < ACCESS_SESSIONS ? GATE_OPEN : GATE_LATER;
+        return sessions < ACCESS_SESSIONS && pace_take(a, r) ? GATE_OPEN : GATE_LATER;
     if (!r && access_pending(a))
         return GATE_LATER; /* it may be in the file that is about to be taken */
     a->refused++;

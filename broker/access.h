@@ -10,6 +10,12 @@
 /* Of one key, at all endpoints.  More would let one key use up the sessions of all others. */
 #define ACCESS_SESSIONS 16
 
+/* Handshakes of one key: so many at once, and one every so often.  More would be somebody trying
+ * out names of connections (names.h); a key that was caught at it waits. */
+#define ACCESS_BURST       64
+#define ACCESS_PACE_MS     200
+#define ACCESS_DISTRUST_MS 60000
+
 struct access;
 
 /* Reads the rights file; one that is not there means no keys unless it is `wanted`.  Logs what is
@@ -34,6 +40,12 @@ struct rate *access_rate(struct access *a, const struct right *r); /* NULL: no l
 /* Judges a connection whose key has so many sessions already. */
 enum gate_verdict access_admit(struct access *a, const struct gate_request *request,
                                unsigned sessions);
+
+/* How many connections with keys were let in up to now. */
+uint64_t access_admitted(const struct access *a);
+
+/* This key has done what no program of ours does: it is let in again ACCESS_DISTRUST_MS later. */
+void access_distrust(struct access *a, const struct right *r);
 
 /* Logs who was turned away and how many handshakes failed (so many more), at most once a second. */
 void access_tell(struct access *a, uint64_t failed, int64_t now_ms);

@@ -59,6 +59,7 @@ struct guard {
 static _Atomic int accept_room = INT_MAX, accept_most = INT_MAX;
 static _Atomic uint64_t accepted_last, accepted[GUARD_DESCRIPTORS];
 static _Atomic bool greeted[GUARD_DESCRIPTORS], cut[GUARD_DESCRIPTORS];
+static _Atomic bool known[GUARD_DESCRIPTORS], local[GUARD_DESCRIPTORS]; /* known: once greeted */
 
 static int oldest_silent(void)
 {
@@ -96,6 +97,14 @@ static void room_make(void)
     }
 }
 
+static bool is_local(int fd)
+{
+    int domain = AF_UNSPEC;
+    socklen_t size = sizeof domain;
+
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
+
 int accept4(int fd, struct sockaddr *restrict address, socklen_t *restrict size, int flags)
 {
     int made = (int)syscall(SYS_accept4, fd, address, size, flags);
@@ -110,7 +119,8 @@ int accept4(int fd, struct sockaddr *restrict address, socklen_t *restrict size,
         return -1;
     }
     if (made < GUARD_DESCRIPTORS && accept_room < INT_MAX) {
-        greeted[made] = cut[made] = false;
+        greeted[made] = cut[made] = known[made] = false;
+        local[made] = is_local(made);
         accepted[made] = ++accepted_last;
     }
     return made;
@@ -169,13 +179,13 @@ static void connection_cut(struct guard *g, int fd)
 
 static void silent_cut(struct guard *g, int64_t now_ms)
 {
+    bool few = g->counts.connections - g->counts.greeted <= g->config.connections / 8;
     unsigned late = 0;
 
-    if (g->counts.connections - g->counts.greeted <= g->config.connections / 8)
-        return;
     for (int fd = 0; fd < GUARD_DESCRIPTORS; fd++) {
         struct connection *c = &g->list[fd];
-        if (!c->number || cut[fd] || greeted[fd] || now_ms - c->since_ms < GREET_MS)
+        if (!c->number || cut[fd] || greeted[fd] || now_ms - c->since_ms < GREET_MS ||
+            (few && local[fd]))
             continue;
         connection_cut(g, fd);
         late++;
@@ -381,9 +391,14 @@ uint64_t guard_greet(struct guard *g, int fd)
         return 0;
     pthread_mutex_lock(&g->lock);
     place_of(g, fd, number);
-    greeted[fd] = true;
+    greeted[fd] = known[fd] = true;
     pthread_mutex_unlock(&g->lock);
     return number;
+}
+
+bool guard_knows(const struct guard *g, int fd)
+{
+    return g && number_of(fd) && known[fd];
 }
 
 void guard_leave(struct guard *g, int fd, uint64_t connection)

@@ -7,7 +7,9 @@
  *     that who says HELLO at once gets in, however many say nothing.  There are always some: the
  *     sessions are fewer (guard_sessions).
  *   - When more than an eighth of that number have no session, those are cut that are so since
- *     GREET_MS.  Fewer may stay: a producer with nothing to say has no session either.
+ *     GREET_MS.  Fewer may stay at local sockets: a producer with nothing to say has no session
+ *     either.  Those from elsewhere are cut in any case: who does not speak cannot be asked how he
+ *     came by his name (names.h).
  *   - Above the limit of memory first all connections without a session are cut, and then, if that
  *     does not help, all.  This is what bounds messages of endless frames, and everything that
  *     nobody has thought of.  It is harmless by design: peers connect again, producers send again
@@ -58,6 +60,9 @@ void guard_stop(struct guard *g); /* NULL is allowed */
  * both do nothing. */
 uint64_t guard_greet(struct guard *g, int fd);
 void guard_leave(struct guard *g, int fd, uint64_t connection);
+
+/* Whether it has, or had. */
+bool guard_knows(const struct guard *g, int fd);
 
 struct guard_counts {
     unsigned connections, greeted; /* at the last look */

@@ -328,20 +328,26 @@ static bool role_allowed(const struct right *right, enum session_role role)
     return right->may & needed[role];
 }
 
-/* Names that ZeroMQ gives cannot be guessed; one that a peer chooses could be chosen by others too,
- * who would then get what is meant for this one. */
-static bool is_own_name(struct slice peer)
+/* Whether the peer chose its name (names.h).  A connection that had a session keeps its name. */
+static bool is_own_name(struct sessions *s, struct slice peer, const struct right *right)
 {
-    return peer.size > 1 && peer.at[1] != '\0';
+    if (session_find(s, peer) || guard_knows(s->guard, link_connection(s->link)) ||
+        names_take(&s->names, s->link, peer, access_admitted(s->access)))
+        return false;
+    access_distrust(s->access, right);
+    log_rated(&s->chosen, LOG_WARN, "a peer with the key of %s chose the name of its connection",
+              right->name);
+    return true;
 }
 
 /* Why a peer with a key may not have this role; NULL if it may. */
-static const char *role_fault(const struct right *right, enum session_role role, struct slice peer)
+static const char *role_fault(struct sessions *s, const struct right *right, enum session_role role,
+                              struct slice peer)
 {
+    if (right != RIGHT_LOCAL && is_own_name(s, peer, right))
+        return "at this endpoint the routing id is left to ZeroMQ";
     if (!role_allowed(right, role))
         return "this key has not the right for this role";
-    if (right != RIGHT_LOCAL && is_own_name(peer))
-        return "at this endpoint the routing id is left to ZeroMQ";
     return NULL;
 }
 
@@ -368,7 +374,7 @@ static void hello_take(struct sessions *s, struct slice peer, const struct wire_
         peer_error(s, peer, "revoked-key", true, KEY_GONE);
         return;
     }
-    fault = role_fault(right, role, peer);
+    fault = role_fault(s, right, role, peer);
     if (fault) {
         peer_error(s, peer, "denied", true, fault);
         return;

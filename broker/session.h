@@ -9,6 +9,7 @@
 #include "broker/access.h"
 #include "broker/backlog.h"
 #include "broker/guard.h"
+#include "broker/names.h"
 #include "proto/link.h"
 #include "proto/log.h"
 #include "proto/rights.h"
@@ -76,8 +77,9 @@ struct session {
 
 struct sessions {
     struct link *link;
-    struct access *access;        /* NULL: there are no keys */
-    struct guard *guard;          /* NULL: there is none */
+    struct access *access; /* NULL: there are no keys */
+    struct guard *guard;   /* NULL: there is none */
+    struct names names;
     bool allowed[SESSION_ROLES];  /* here */
     unsigned most[SESSION_ROLES]; /* sessions; SESSIONS_MOST unless set */
     unsigned live[SESSION_ROLES];
@@ -88,7 +90,7 @@ struct sessions {
     uint64_t hellos, foreign;
     bool changed; /* somebody came or went; for feed to set back */
     bool unsent;  /* some session has acknowledgements that wait for room */
-    struct log_rate joined, left;
+    struct log_rate joined, left, chosen;
     struct buffer header;
     struct arena arena;    /* of the message received last */
     struct link_message m; /* likewise */

@@ -172,6 +172,8 @@ static int socket_add(struct link *l, const char *endpoint, const struct keyfile
     l->keyed[i] = key != NULL;
     if (key)
         r = tcp ? socket_lock(l->sockets[i], key, l->bound) : ERR_CONFIG;
+    if (r == 0 && key && l->bound)
+        r = socket_first_number(l->sockets[i], &l->first[i]);
     if (r == 0 && tcp && (key || !l->bound))
         r = monitor_open(l, i);
     if (r == 0 && (l->bound ? zmq_bind : zmq_connect)(l->sockets[i], endpoint) < 0)

@@ -57,6 +57,10 @@ int link_receive(struct link *l, struct link_message *ret);
  * said.  It is ZeroMQ's, and may be closed at any moment. */
 int link_connection(struct link *l);
 
+/* How many peers ZeroMQ named at that peer's socket, one with keys, between the first and this one;
+ * false when the name is none that ZeroMQ gives. */
+bool link_peer_number(const struct link *l, struct slice peer, uint32_t *ret);
+
 /* Waits until one of the links has a message or `fd` (-1: none) can be read, at most timeout_ms
  * (-1: for ever).  Returns a bit per link, in order, and bit `count` for the fd; 0 on time-out or
  * interruption. */

@@ -13,7 +13,8 @@ enum frame { FRAME_PEER, FRAME_PREAMBLE, FRAME_HEADER, FRAME_PAYLOAD, FRAMES };
 struct link {
     void *sockets[LINK_SOCKETS], *monitors[LINK_SOCKETS]; /* monitors: NULL where there is none */
     bool keyed[LINK_SOCKETS];
-    unsigned count, next; /* next: whose turn it is to be read */
+    uint32_t first[LINK_SOCKETS]; /* bound, with keys: the number that ZeroMQ gave first */
+    unsigned count, next;         /* next: whose turn it is to be read */
     bool bound;
     bool gate;                     /* ZAP's, not ours */
     zmq_msg_t frames[LINK_FRAMES]; /* of the message handed out last */
@@ -36,6 +37,9 @@ void option_set(void *socket, int option, int value);
 /* Before the socket is bound or connected.  ERR_CONFIG: this libzmq has no CURVE, or no gate is
  * open. */
 int socket_lock(void *socket, const struct keyfile *key, bool bound);
+
+/* Of a ROUTER that is not bound yet: the number it gives first, which is used up by it.  ERR_IO. */
+int socket_first_number(void *socket, uint32_t *ret);
 
 /* Before its socket is closed: another gate can be opened at once. */
 void gate_close(struct link *gate);

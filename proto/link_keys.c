@@ -18,6 +18,7 @@
 #define CLOSED_MOST   3 /* once may be a restart, twice a coincidence */
 #define ENFORCE       93 /* ZMQ_ZAP_ENFORCE_DOMAIN, which zmq.h names only with the draft interface */
 #define MONITOR_BYTES 64
+#define FIRST_MS      1000 /* within the process: at once */
 
 #define ZAP_REVOKED 500 /* the code that a client gets to see; that of unknown keys is 400 */
 
@@ -100,6 +101,54 @@ int socket_lock(void *socket, const struct keyfile *key, bool bound)
         option_set_key(socket, ZMQ_CURVE_SERVERKEY, key->broker);
     }
     return 0;
+}
+
+/* ---- names ---- */
+
+/* A zero and the number, in network order. */
+#define NAME_BYTES 5
+
+static uint32_t name_number(const char *name)
+{
+    const unsigned char *at = (const unsigned char *)name + 1;
+
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+/* A peer of our own, inside the process, is the first. */
+int socket_first_number(void *socket, uint32_t *ret)
+{
+    static unsigned number;
+    char at[MONITOR_BYTES], name[NAME_BYTES + 1];
+    void *peer = zmq_socket(context_take(), ZMQ_DEALER);
+    int n = -1;
+
+    context_release(); /* the socket's link holds it */
+    if (!peer)
+        return ERR_IO;
+    snprintf(at, sizeof at, "inproc://first.%u", __atomic_add_fetch(&number, 1, __ATOMIC_RELAXED));
+    option_set(peer, ZMQ_LINGER, 0);
+    option_set(socket, ZMQ_RCVTIMEO, FIRST_MS);
+    if (zmq_bind(socket, at) == 0 && zmq_connect(peer, at) == 0 && zmq_send(peer, "", 0, 0) == 0)
+        n = zmq_recv(socket, name, sizeof name, 0);
+    if (n == NAME_BYTES && zmq_recv(socket, at, 0, 0) < 0)
+        n = -1;
+    option_set(socket, ZMQ_RCVTIMEO, -1);
+    zmq_close(peer);
+    zmq_unbind(socket, at);
+    *ret = n == NAME_BYTES ? name_number(name) : 0;
+    return n == NAME_BYTES ? 0 : ERR_IO;
+}
+
+bool link_peer_number(const struct link *l, struct slice peer, uint32_t *ret)
+{
+    unsigned socket = peer.size ? (unsigned char)peer.at[0] : LINK_SOCKETS;
+
+    if (socket >= LINK_SOCKETS || socket >= l->count || !l->keyed[socket] ||
+        peer.size != 1 + NAME_BYTES || peer.at[1])
+        return false;
+    *ret = name_number(peer.at + 1) - l->first[socket];
+    return true;
 }
 
 /* ---- the gate ---- */
