@@ -13,9 +13,9 @@
 #include <string.h>
 
 #define TELL_MS 1000
-/* A file may be looked at while an editor writes it: it is taken when it has been left alone so
- * long.  One that has just been emptied is as a rule about to be filled, and no keys at all end
- * everything. */
+/* A file may be looked at while an editor writes it, in its place or as a new one: it is taken when
+ * it has been left alone so long.  One that has just been emptied is as a rule about to be filled,
+ * and no keys at all end everything. */
 #define SETTLE_MS       50
 #define SETTLE_EMPTY_MS 2000
 #define ADDRESS_BYTES   64
@@ -152,11 +152,8 @@ static void missing_note(struct access *a)
     log_error("the rights file %s is no longer there; the rights stay as they were", a->path);
 }
 
-/* A file that took another's place (`turnout keys` renames) is whole from its first moment. */
 static bool is_settled(const struct access *a, int64_t now_ms)
 {
-    if (a->seen.st_size && a->seen.st_ino != a->taken.st_ino)
-        return true;
     return now_ms - a->seen_ms >= (a->seen.st_size ? SETTLE_MS : SETTLE_EMPTY_MS);
 }
 

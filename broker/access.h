@@ -1,5 +1,5 @@
 /* Access: who may come in, by the rights file, and what they may do.  The file is looked at in
- * every round, and a changed one is taken at once. */
+ * every round, and a changed one is taken when it has been left alone for 50 ms. */
 #ifndef BROKER_ACCESS_H
 #define BROKER_ACCESS_H
 

@@ -291,6 +291,7 @@ static void rights_that_cannot_be_read_leave_the_old_ones(void **state)
     assert_true(calls_end());
     assert_int_equal(access_open(in_folder("rights.conf"), true, 0, &a), 0);
     rights_put("[b]\nkey = " HEX2 "\nmay = work\n", 0644);
+    assert_false(access_look(a, 950));
     calls_fail("open", 1, EACCES);
     assert_false(access_look(a, 1000));
     assert_true(calls_end());
@@ -298,7 +299,8 @@ static void rights_that_cannot_be_read_leave_the_old_ones(void **state)
     assert_null(right_of(a, HEX2));
     assert_false(access_look(a, 2000)); /* not tried again until it changes */
     rights_put("[b]\nkey = " HEX2 "\nmay = work\n", 0666);
-    assert_true(access_look(a, 3000));
+    assert_false(access_look(a, 3000));
+    assert_true(access_look(a, 3050));
     assert_null(right_of(a, HEX));
     access_free(a);
 }
@@ -333,6 +335,35 @@ static void a_file_in_the_middle_of_being_written_is_waited_for(void **state)
     access_free(a);
 }
 
+/* An editor may take the file away and write a new one: its first lines are not all of it. */
+static void a_new_file_in_its_place_is_waited_for_until_it_is_whole(void **state)
+{
+    struct access *a = NULL;
+    FILE *f;
+
+    (void)state;
+    rights_put("[a]\nkey = " HEX "\nmay = work\n[b]\nkey = " HEX2 "\nmay = work\n", 0644);
+    assert_int_equal(access_open(in_folder("rights.conf"), true, 0, &a), 0);
+    assert_int_equal(rename(in_folder("rights.conf"), in_folder("rights.conf~")), 0);
+    assert_false(access_look(a, 1000));
+    f = fopen(in_folder("rights.conf"), "w");
+    fprintf(f, "[a]\nkey = " HEX "\nmay = work\n");
+    fflush(f);
+    assert_false(access_look(a, 1010));
+    assert_true(access_pending(a));
+    fprintf(f, "[b]\nkey = " HEX2 "\nmay = work\nrate");
+    fflush(f);
+    assert_false(access_look(a, 1059));
+    fseek(f, -4, SEEK_CUR);
+    assert_int_equal(ftruncate(fileno(f), ftell(f)), 0);
+    fclose(f);
+    assert_false(access_look(a, 1100));
+    assert_non_null(right_of(a, HEX2));
+    assert_true(access_look(a, 1150));
+    assert_non_null(right_of(a, HEX2));
+    access_free(a);
+}
+
 static void a_file_that_goes_is_said_once_and_changes_nothing(void **state)
 {
     struct access *a = NULL;
@@ -363,9 +394,10 @@ static void a_rate_goes_on_over_a_change_of_the_file(void **state)
     assert_true(rate_take(rate, 0) && rate_take(rate, 0));
     rights_put("[b]\nkey = " HEX2 "\nmay = work\n[a]\nkey = " HEX "\nmay = publish\nrate = 2\n",
                0644);
-    assert_true(access_look(a, 10));
+    assert_false(access_look(a, 0));
+    assert_true(access_look(a, 50));
     assert_null(access_rate(a, right_of(a, HEX2)));
-    assert_false(rate_take(access_rate(a, right_of(a, HEX)), 10));
+    assert_false(rate_take(access_rate(a, right_of(a, HEX)), 50));
     access_free(a);
 }
 
@@ -500,6 +532,7 @@ int main(void)
         test(an_endpoint_too_long_for_a_key_file_is_left_out),
         test(rights_that_cannot_be_read_leave_the_old_ones),
         test(a_file_in_the_middle_of_being_written_is_waited_for),
+        test(a_new_file_in_its_place_is_waited_for_until_it_is_whole),
         test(a_file_that_goes_is_said_once_and_changes_nothing),
         test(a_rate_goes_on_over_a_change_of_the_file),
         test(those_turned_away_are_counted_and_told_in_turn),
