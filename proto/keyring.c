@@ -136,8 +136,7 @@ static void endpoint_take(struct slice value, char out[KEYFILE_ENDPOINT + 1])
         snprintf(out, KEYFILE_ENDPOINT + 1, "%.*s", (int)value.size, value.at);
 }
 
-/* Leaves them out where they are not known. */
-static void endpoints_read(const char *dir, struct keyfile *k)
+void keyring_endpoints_read(const char *dir, struct keyfile *k)
 {
     char *path = endpoints_path(dir);
     struct buffer text = {0};
@@ -167,7 +166,7 @@ int keyring_new(const char *dir, const char *name, struct keyfile *ret, char *re
         err = pair_make(name, &k, ret_error, error_size);
     if (err == 0) {
         strcpy(k.broker, broker.public);
-        endpoints_read(dir, &k);
+        keyring_endpoints_read(dir, &k);
         err = pair_write(path, &k, ret_error, error_size);
         keyfile_forget(&broker);
     }

@@ -22,4 +22,7 @@ char *keyring_path(const char *dir, const char *name);
 /* Where the broker listens for those with keys, DIR/endpoints; NULL: nowhere.  ERR_IO. */
 int keyring_endpoints_write(const char *dir, const char *publish, const char *read);
 
+/* Sets them in the key where they are known, and leaves it as it is where not. */
+void keyring_endpoints_read(const char *dir, struct keyfile *k);
+
 #endif

@@ -152,6 +152,72 @@ static void a_key_file_that_others_can_read_is_warned_of(void **state)
     expect(publish_as(key_path("careless"), VOTE("l-1")), 0, "chmod 600");
 }
 
+/* By a rights file that the broker does not have, or without the key's file to look with. */
+static void a_revocation_that_the_broker_does_not_follow_is_no_success(void **state)
+{
+    struct buffer text;
+    char option[256];
+
+    (void)state;
+    KEYS("new", "lasting");
+    text = rights_text();
+    snprintf(option, sizeof option, "--rights=%s", stack_path(keyed, "other.conf"));
+    assert_int_equal(file_write(stack_path(keyed, "other.conf"), buffer_slice(&text), 0644, false),
+                     0);
+    expect(RUN("turnout", "keys", "revoke", "lasting", option), 75, "the broker does not follow");
+    expect(publish_as(key_path("lasting"), VOTE("y-1")), 0, "");
+    expect(RUN("turnout", "keys", "revoke", "lasting"), 0, "");
+    expect(publish_as(key_path("lasting"), VOTE("y-2")), 78, "revoked-key");
+    KEYS("new", "given");
+    assert_int_equal(unlink(key_path("given")), 0);
+    expect(RUN("turnout", "keys", "revoke", "given"), 75, "not seen whether the broker follows");
+    buffer_free(&text);
+}
+
+/* What an interrupted `new` leaves: a file without rights, which another `new` would not touch. */
+static void a_key_file_without_rights_is_told_and_taken_away(void **state)
+{
+    struct buffer text = {0};
+    char option[256];
+
+    (void)state;
+    KEYS("new", "whole");
+    key_write("half", &(struct keyfile){.name = "half",
+                                        .public = "00112233445566778899aabbccddeeff"
+                                                  "00112233445566778899aabbccddeeff",
+                                        .secret = "10112233445566778899aabbccddeeff"
+                                                  "00112233445566778899aabbccddeeff"});
+    expect(RUN("turnout", "keys", "list"), 0, "half: a key file without rights");
+    expect(RUN("turnout", "keys", "new", "half"), 1, "keys revoke half");
+    expect(RUN("turnout", "keys", "revoke", "half"), 0, "its file is removed");
+    assert_int_equal(access(key_path("half"), F_OK), -1);
+    KEYS("new", "half");
+    snprintf(option, sizeof option, "--rights=%s", stack_path(keyed, "empty.conf"));
+    assert_int_equal(file_write(stack_path(keyed, "empty.conf"), buffer_slice(&text), 0644, false),
+                     0);
+    expect(RUN("turnout", "keys", "revoke", "whole", option), 1, "from another rights file");
+    assert_int_equal(access(key_path("whole"), F_OK), 0);
+}
+
+/* A link stays one, and what it leads to keeps its modes. */
+static void a_rights_file_behind_a_link_stays_behind_it(void **state)
+{
+    struct stat s;
+
+    (void)state;
+    assert_int_equal(rename(stack_path(keyed, "rights.conf"), stack_path(keyed, "true.conf")), 0);
+    assert_int_equal(symlink("true.conf", stack_path(keyed, "rights.conf")), 0);
+    assert_int_equal(chmod(stack_path(keyed, "true.conf"), 0600), 0);
+    KEYS("new", "linked");
+    expect(publish_as(key_path("linked"), VOTE("z-1")), 0, "");
+    assert_int_equal(lstat(stack_path(keyed, "rights.conf"), &s), 0);
+    assert_true(S_ISLNK(s.st_mode));
+    assert_int_equal(stat(stack_path(keyed, "rights.conf"), &s), 0);
+    assert_int_equal(s.st_mode & 07777, 0600);
+    assert_int_equal(unlink(stack_path(keyed, "rights.conf")), 0);
+    assert_int_equal(rename(stack_path(keyed, "true.conf"), stack_path(keyed, "rights.conf")), 0);
+}
+
 static void a_key_without_a_place_to_use_it_is_an_error(void **state)
 {
     struct keyfile k;
@@ -206,6 +272,9 @@ int main(void)
         cmocka_unit_test(revocation_in_mid_stream_ends_it_at_once),
         cmocka_unit_test(a_key_has_so_many_sessions_and_no_more),
         cmocka_unit_test(a_key_file_that_others_can_read_is_warned_of),
+        cmocka_unit_test(a_revocation_that_the_broker_does_not_follow_is_no_success),
+        cmocka_unit_test(a_key_file_without_rights_is_told_and_taken_away),
+        cmocka_unit_test(a_rights_file_behind_a_link_stays_behind_it),
         cmocka_unit_test(a_key_without_a_place_to_use_it_is_an_error),
         cmocka_unit_test(the_log_has_addresses_and_no_keys),
     };

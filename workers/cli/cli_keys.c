@@ -6,25 +6,21 @@
 #include "proto/clock.h"
 #include "proto/error.h"
 #include "proto/keyring.h"
-#include "proto/link.h"
 #include "workers/cli/cli.h"
 #include "workers/cli/cli_out.h"
+#include "workers/cli/follow.h"
 #include "workers/cli/owner.h"
 #include "workers/cli/rights_edit.h"
 #include "workers/cli/rights_file.h"
 #include "workers/table_text.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <unistd.h>
-
-#define HEED_MS   400 /* within this the broker has seen a change, as a rule */
-#define LOOK_MS   50
-#define ANSWER_MS 1000
-#define FOLLOW_MS 10000
 
 enum {
     KEY_MAY = 0x200,
@@ -148,6 +144,15 @@ static int fail(const char *format, ...)
     return EX_CONFIG;
 }
 
+static char *path_make(const char *dir, const char *name)
+{
+    char *path = NULL;
+
+    if (asprintf(&path, "%s/%s", dir, name) < 0)
+        abort();
+    return path;
+}
+
 /* ---- the rights file ---- */
 
 static int rights_write(struct keys_verb *v, const struct buffer *text)
@@ -167,47 +172,33 @@ static int keys_begin(const struct keys_verb *v)
     return EX_OK;
 }
 
-static const struct right *right_named(const struct keys_verb *v)
+static const struct right *right_named(const struct keys_verb *v, struct slice name)
 {
     for (size_t i = 0; i < rights_count(v->file.rights); i++)
-        if (strcmp(rights_at(v->file.rights, i)->name, v->name) == 0)
+        if (slice_is(name, rights_at(v->file.rights, i)->name))
             return rights_at(v->file.rights, i);
     return NULL;
 }
 
 /* ---- the broker ---- */
 
-/* What a connection under this key comes to; LINK_TRYING when nobody answers. */
-static enum link_state state_ask(const struct keyfile *k)
+/* Who is told that a key is made or revoked shall find it so.  A broker that does not run is no
+ * matter: it reads the file when it starts. */
+static int broker_await(const struct keys_verb *v, const struct keyfile *k, enum link_state wanted)
 {
-    int64_t end_ms = clock_mono_ms() + ANSWER_MS;
-    enum link_state state = LINK_TRYING;
-    struct link *l;
-
-    if (!k->read[0] || link_connect_keyed(k->read, k, &l) < 0)
-        return state;
-    while ((state = link_state(l)) == LINK_TRYING && clock_mono_ms() < end_ms)
-        link_wait(&l, 1, -1, LOOK_MS);
-    link_close(l, 0);
-    return state;
-}
-
-/* A broker that runs looks at the rights file a few times a second: who is told that a key is made
- * or revoked shall find it so.  A broker that does not run is no matter. */
-static void broker_await(const struct keyfile *k, enum link_state wanted)
-{
-    int64_t end_ms = clock_mono_ms() + FOLLOW_MS;
-    enum link_state state;
-
-    if (wanted == LINK_UP)
-        link_wait(NULL, 0, -1, HEED_MS); /* or it would log the first try as a stranger's */
-    do {
-        state = state_ask(k);
-        if (state == wanted || state == LINK_TRYING)
-            return;
-        link_wait(NULL, 0, -1, LOOK_MS);
-    } while (clock_mono_ms() < end_ms);
-    fail("%s: written, but the broker at %s does not follow; its log says why", k->name, k->read);
+    switch (broker_follow(v->dir, k, wanted)) {
+    case FOLLOW_UNSEEN:
+        fail("%s: written; not seen whether the broker follows%s", v->name,
+             k ? ": it runs, but cannot be reached" : ", as the key's file is not here");
+        return EX_TEMPFAIL;
+    case FOLLOW_NOT:
+        fail("%s: written, but the broker does not follow; its log says why, and which rights file "
+             "it has",
+             v->name);
+        return EX_TEMPFAIL;
+    default:
+        return EX_OK;
+    }
 }
 
 /* ---- new ---- */
@@ -221,14 +212,16 @@ static int key_make(struct keys_verb *v, struct keyfile *ret)
         return EX_CONFIG;
     err = keyring_new(v->dir, v->name, ret, why, sizeof why);
     if (err == ERR_CONFLICT)
-        fail("%s: a key of this name is there already", v->name);
+        fail("%s: a key of this name is there already, without rights: `turnout keys revoke %s` "
+             "takes it away",
+             v->name, v->name);
     else if (err < 0)
         fail("%s", why);
     return err == 0 ? EX_OK : err == ERR_CONFLICT ? EXIT_FAILURE : EX_CONFIG;
 }
 
 /* First the key's file, then its rights: should something come between, there is a file too many,
- * which nobody knows. */
+ * which no broker knows; `list` tells of it, and `revoke` takes it away. */
 static int key_grant(struct keys_verb *v, const struct keyfile *k)
 {
     char *path = keyring_path(v->dir, v->name);
@@ -241,11 +234,10 @@ static int key_grant(struct keys_verb *v, const struct keyfile *k)
         unlink(path);
     if (status == EX_OK)
         printf("%s\n", path);
-    if (status == EX_OK)
-        broker_await(k, LINK_UP);
     if (status == EX_OK && !k->publish[0])
-        fprintf(stderr, "turnout keys: the broker has no endpoint for keys yet, so the file names "
-                        "none\n");
+        fail("the broker has no endpoint for keys yet, so the file names none");
+    if (status == EX_OK)
+        status = broker_await(v, k, LINK_UP);
     buffer_free(&text);
     free(path);
     return status;
@@ -256,7 +248,7 @@ static int keys_new(struct keys_verb *v)
     struct keyfile k = {.name = ""};
     int status;
 
-    if (right_named(v)) {
+    if (right_named(v, slice_of(v->name))) {
         fail("%s: a key of this name is there already", v->name);
         return EXIT_FAILURE;
     }
@@ -271,37 +263,79 @@ static int keys_new(struct keys_verb *v)
 
 /* ---- revoke ---- */
 
-/* Where its holder has taken the key's file away, nobody can look. */
-static void revoke_await(const struct keys_verb *v)
+/* The key's own file, where it is still here. */
+static bool file_of_key(const struct keys_verb *v, const char *public, struct keyfile *ret)
 {
     char *path = keyring_path(v->dir, v->name), why[256];
-    struct keyfile k;
+    bool found = keyfile_read(path, ret, NULL, why, sizeof why) == 0;
 
-    if (keyfile_read(path, &k, NULL, why, sizeof why) == 0) {
-        broker_await(&k, LINK_REVOKED_KEY);
-        keyfile_forget(&k);
-    }
     free(path);
+    if (found && public && strcmp(ret->public, public) != 0) {
+        keyfile_forget(ret);
+        found = false;
+    }
+    return found;
+}
+
+static int revoke_await(const struct keys_verb *v, const struct right *right)
+{
+    struct keyfile k;
+    bool found;
+    int status = keys_begin(v);
+
+    if (status != EX_OK)
+        return status;
+    found = file_of_key(v, right->key, &k);
+    status = broker_await(v, found ? &k : NULL, LINK_REVOKED_KEY);
+    if (found)
+        keyfile_forget(&k);
+    return status;
+}
+
+/* A file without rights, as a `new` that was interrupted leaves it.  One that a broker knows by
+ * another rights file is not that. */
+static int orphan_remove(const struct keys_verb *v)
+{
+    char *path = keyring_path(v->dir, v->name);
+    struct keyfile k = {.name = ""};
+    int status = keys_begin(v);
+
+    if (status != EX_OK) {
+        free(path);
+        return status;
+    }
+    status = EXIT_FAILURE;
+    if (!file_of_key(v, NULL, &k)) {
+        fail("%s: there is no such key", v->name);
+    } else if (broker_admits(&k)) {
+        fail("%s: the broker has this key from another rights file than %s", v->name, v->file.path);
+    } else if (unlink(path) < 0) {
+        status = fail("%s: %s", path, strerror(errno));
+    } else {
+        fail("%s: had no rights; its file is removed", v->name);
+        status = EX_OK;
+    }
+    keyfile_forget(&k);
+    free(path);
+    return status;
 }
 
 static int keys_revoke(struct keys_verb *v)
 {
-    const struct right *right = right_named(v);
+    const struct right *right = right_named(v, slice_of(v->name));
     struct buffer text = {0};
-    int status;
+    int status = EX_OK;
 
-    if (!right) {
-        fail("%s: there is no such key", v->name);
-        return EXIT_FAILURE;
-    }
+    if (!right)
+        return orphan_remove(v);
     if (right->revoked) {
         fail("%s: was revoked before", v->name);
-        return EX_OK;
+    } else {
+        rights_revoke(buffer_slice(&v->file.text), v->name, date_of_ms(clock_wall_ms()), &text);
+        status = rights_write(v, &text);
     }
-    rights_revoke(buffer_slice(&v->file.text), v->name, date_of_ms(clock_wall_ms()), &text);
-    status = rights_write(v, &text);
     if (status == EX_OK)
-        revoke_await(v);
+        status = revoke_await(v, right);
     buffer_free(&text);
     return status;
 }
@@ -434,11 +468,32 @@ static void list_json(const struct keys_verb *v, struct buffer *out)
     json_decref(whole);
 }
 
+/* Key files that nobody has rights for.  Who may not look into the folder is not told. */
+static void orphans_tell(const struct keys_verb *v)
+{
+    char *path = path_make(v->dir, "keys");
+    DIR *folder = keys_begin(v) == EX_OK ? opendir(path) : NULL;
+
+    for (struct dirent *e; folder && (e = readdir(folder));) {
+        struct slice name = slice_of(e->d_name);
+        if (name.size <= 4 || strcmp(e->d_name + name.size - 4, ".key") != 0)
+            continue;
+        name.size -= 4;
+        if (name_is_plain(name) && !slice_is(name, KEYRING_BROKER) && !right_named(v, name))
+            fail("%.*s: a key file without rights here: `turnout keys revoke %.*s` takes it away",
+                 (int)name.size, name.at, (int)name.size, name.at);
+    }
+    if (folder)
+        closedir(folder);
+    free(path);
+}
+
 static int keys_list(struct keys_verb *v)
 {
     struct buffer out = {0};
     int status;
 
+    orphans_tell(v);
     if (v->json)
         list_json(v, &out);
     else
@@ -449,15 +504,6 @@ static int keys_list(struct keys_verb *v)
 }
 
 /* ---- all ---- */
-
-static char *path_make(const char *dir, const char *name)
-{
-    char *path = NULL;
-
-    if (asprintf(&path, "%s/%s", dir, name) < 0)
-        abort();
-    return path;
-}
 
 static int run(struct keys_verb *v, const char *path)
 {
@@ -483,8 +529,9 @@ int cli_keys(int argc, char **argv)
         "list shows what each key may; revoke takes all of it away for good.  A running broker "
         "follows at once."
         "\vTo be run on the broker's host, by the user that the broker runs as, or root.  Exit "
-        "status: 0 done, 1 no such key, or a name that is taken, 64 usage, 78 a right or file that "
-        "cannot be.",
+        "status: 0 done, 1 no such key, or a name that is taken, 64 usage, 75 written, but the "
+        "broker that runs does not follow, or it cannot be seen whether it does, 78 a right or "
+        "file that cannot be.",
         NULL,
         NULL,
         NULL};
