@@ -1,6 +1,6 @@
-/* Every verb of the command line while each of its calls to Redis and to the broker fails in its
- * turn: it says so by its exit status, or gets over it and prints what it always prints; and what
- * is counted stays as it was.  One stack for all, the verbs run in this process. */
+/* Every verb of the command line while calls of it to Redis and to the broker fail, one at a time:
+ * it says so by its exit status, or gets over it and prints what it always prints; and what is
+ * counted stays as it was.  One stack for all, the verbs run in this process. */
 #include "proto/error.h"
 #include "tests/calls.h"
 #include "tests/stack.h"
@@ -152,7 +152,7 @@ static void stands(verb_fn verb, enum care care, const char *const *words)
 
     assert_true(whole.status == 0 || whole.status == 1);
     for (size_t i = 0; i < sizeof failures / sizeof *failures; i++)
-        for (unsigned at = 1; at <= CALLS_MOST; at++) {
+        for (unsigned at = 1; at <= CALLS_MOST; at += 1 + at / 8) {
             calls_fail(failures[i].calls, at, failures[i].code);
             struct said s = run(verb, words);
             bool failed = calls_end();
@@ -191,8 +191,7 @@ static void what_explains_is_whole_or_refused(void **state)
     STANDS(cli_why, SAME, "--json", "--as-of", "now", "member:KE:2026", "technical.votes");
     STANDS(cli_why, SAME, "group:all:2026", "technical.votes");
     STANDS(cli_history, SAME, "vote|ISO/TC 207|DIS 1|KE");
-    STANDS(cli_diff, CHANGES, "--from", "2020-01-01");
-    STANDS(cli_diff, CHANGES, "--json", "--all", "--from", "2020-01-01");
+    STANDS(cli_diff, CHANGES, "--all", "--from", "2020-01-01");
 }
 
 static void how_things_are_is_told_or_refused(void **state)

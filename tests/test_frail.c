@@ -387,6 +387,23 @@ static void two_looks_are_the_same_only_in_all(void **state)
     assert_false(applied_foreign(&one, slice_of(DESK_LOG), 7));
 }
 
+/* By which everybody tells whether a place has moved. */
+static void a_place_is_the_same_only_in_all_that_it_says(void **state)
+{
+    const struct applied a = {.known = true, .log = DESK_LOG, .offset = 5, .epoch = 2};
+    struct applied b[5] = {a, a, a, a, a};
+
+    (void)state;
+    b[0].known = false;
+    b[1].offset++;
+    b[2].epoch++;
+    b[3].log[LOG_ID - 1] = 'x'; /* of another journal */
+    for (int i = 0; i < 4; i++)
+        assert_false(applied_same(&a, &b[i]));
+    b[4].time_ms = b[4].held_ms = 7; /* when it was there is no matter */
+    assert_true(applied_same(&a, &b[4]));
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -413,6 +430,7 @@ int main(void)
         cmocka_unit_test(two_looks_are_the_same_only_in_all),
         cmocka_unit_test(a_hold_says_so_and_ends_by_its_time),
         cmocka_unit_test(a_hold_that_never_comes_in_between_is_given_up),
+        cmocka_unit_test(a_place_is_the_same_only_in_all_that_it_says),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
