@@ -175,12 +175,24 @@ static void member_start(struct crew *c, enum crew_member who, const char *input
     c->pids[who] = pid;
 }
 
+static void redis_mend(const char *folder)
+{
+    char command[256];
+
+    snprintf(command, sizeof command, "scripts/redis-mend '%s' 2>/dev/null", folder);
+    if (system(command) != 0) {
+        fprintf(stderr, "crew: %s failed\n", command);
+        abort();
+    }
+}
+
 static void redis_start(struct crew *c)
 {
     char folder[160];
 
     snprintf(folder, sizeof folder, "%s/redis", c->dir);
     unlink(c->redis);
+    redis_mend(folder);
     member_start(c, CREW_REDIS, NULL,
                  (const char *const[]){"redis-server", "--port", "0", "--unixsocket", c->redis,
                                        "--dir", folder, "--save", "", "--appendonly", "yes",
