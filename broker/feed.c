@@ -238,7 +238,8 @@ int feed_drain(struct feed *f, int64_t now_ms, bool *ret_more)
     struct wire_message m;
 
     f->now_ms = now_ms;
-    for (int cost = 0; cost < DRAIN_MESSAGES; cost++) {
+    sessions_begin(f->readers);
+    for (int cost = 0; cost < DRAIN_MESSAGES && !sessions_enough(f->readers); cost++) {
         if (sessions_receive(f->readers, now_ms, &from, &m) < 0)
             return 0;
         if (!from)

@@ -7,6 +7,7 @@
  * journal for want of room (the round is refused), the disk (fatal). */
 #include "broker/ingest.h"
 
+#include "broker/burden.h"
 #include "proto/clock.h"
 #include "proto/error.h"
 #include "proto/event.h"
@@ -49,7 +50,7 @@ struct ingest {
     struct draft drafts[WIRE_MAX_PARTS];
     struct ack *acks, **acks_end;
     uint64_t round;
-    size_t bytes, events, received;   /* of this round: looked at, and received */
+    size_t bytes, events;             /* of this round: looked at */
     size_t share_bytes, share_events; /* of each session */
     size_t backlog;                   /* bytes of all sessions' */
     int64_t received_ms;
@@ -242,16 +243,18 @@ static void window_refuse(struct ingest *in, struct session *from, const char *w
     session_error(in->producers, from, "window", true, "%s", why);
 }
 
-/* Somebody has to go: the one that has most. */
+static size_t backlog_of(const struct session *who)
+{
+    return who->backlog.bytes;
+}
+
+/* Somebody has to go: of the key that has most the session that has most. */
 static void backlogs_relieve(struct ingest *in)
 {
-    struct sessions *s = in->producers;
-    struct session *most = NULL;
+    /* Anew, as sessions that ended in this round took theirs along. */
+    struct session *most = burden_find(in->producers, backlog_of, &in->backlog);
 
-    for (unsigned i = 0; i < s->count; i++)
-        if (!s->list[i]->gone && (!most || s->list[i]->backlog.bytes > most->backlog.bytes))
-            most = s->list[i];
-    if (most)
+    if (most && in->backlog > INGEST_BACKLOG)
         window_refuse(in, most, "there is no room for so much at once: send it again");
 }
 
@@ -287,7 +290,6 @@ static bool message_take(struct ingest *in, int64_t now_ms)
     if (!from)
         return true;
     payload = sessions_payload(in->producers);
-    in->received += payload.size;
     if (m.kind == WIRE_PUBLISH)
         publish_receive(in, from, &m.publish, payload, now_ms);
     else
@@ -339,9 +341,9 @@ bool ingest_drain(struct ingest *in, int64_t now_ms)
     bool more = true;
 
     in->received_ms = clock_wall_ms();
-    in->received = 0;
     in->round++;
-    while (more && messages < ROUND_MESSAGES && in->received < ROUND_RECEIVED) {
+    sessions_begin(in->producers);
+    while (more && messages < ROUND_MESSAGES && !sessions_enough(in->producers)) {
         more = message_take(in, now_ms);
         messages++;
     }

@@ -25,8 +25,7 @@
 
 /* A round receives so much.  ZeroMQ gives messages out in turn, one for each peer: of 32 peers
  * that send the largest ones everybody is heard in each round. */
-#define ROUND_MESSAGES 1024
-#define ROUND_RECEIVED ((size_t)32 * 1024 * 1024)
+#define ROUND_MESSAGES 1024 /* and at most SESSIONS_RECEIVED */
 
 /* Of all backlogs together: four of the largest windows, eight of the usual ones.  Above it the
  * session with the largest backlog is ended with ERROR `window`; its producer sends all of it

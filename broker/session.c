@@ -446,13 +446,22 @@ static bool common_take(struct sessions *s, struct session *from, const struct w
     }
 }
 
+/* A large one is looked at only if nobody will read it. */
+static bool header_is_bad(struct slice header)
+{
+    enum wire_kind kind;
+
+    return header.size > WIRE_MAX_ASKED && (wire_peek(header, &kind) < 0 || kind != WIRE_UNKNOWN);
+}
+
 static void message_take(struct sessions *s, struct slice peer, int64_t now_ms,
                          struct session **ret_from, struct wire_message *ret)
 {
     struct session *from = session_find(s, peer);
 
     arena_reset(&s->arena, ARENA_KEEP);
-    if (wire_decode(s->m.header, s->m.payload.size, &s->arena, ret) < 0) {
+    if (header_is_bad(s->m.header) ||
+        wire_decode(s->m.header, s->m.payload.size, &s->arena, ret) < 0) {
         peer_error(s, peer, "bad-message", true, "the header is not what PROTOCOL.md allows");
         if (from)
             session_end(s, from, "sent a malformed header");
@@ -483,6 +492,8 @@ int sessions_receive(struct sessions *s, int64_t now_ms, struct session **ret_fr
     *ret_from = NULL;
     if (err < 0)
         return err;
+    s->received += s->m.bytes;
+    s->headers += s->m.header.size;
     /* Copied, as an answer is a further call on the link. */
     peer = slice_make(s->peer, s->m.peer.size < SESSION_PEER ? s->m.peer.size : SESSION_PEER);
     memcpy(s->peer, s->m.peer.at, peer.size);
@@ -493,6 +504,16 @@ int sessions_receive(struct sessions *s, int64_t now_ms, struct session **ret_fr
     else
         message_take(s, peer, now_ms, ret_from, ret);
     return 0;
+}
+
+void sessions_begin(struct sessions *s)
+{
+    s->received = s->headers = 0;
+}
+
+bool sessions_enough(const struct sessions *s)
+{
+    return s->received >= SESSIONS_RECEIVED || s->headers >= SESSIONS_HEADERS;
 }
 
 struct slice sessions_payload(const struct sessions *s)

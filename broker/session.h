@@ -95,6 +95,7 @@ struct sessions {
     struct arena arena;    /* of the message received last */
     struct link_message m; /* likewise */
     char peer[SESSION_PEER];
+    size_t received, headers; /* bytes of this round */
 };
 
 /* Link, access (may be NULL) and the welcome's slices are borrowed. */
@@ -107,6 +108,13 @@ void sessions_close(struct sessions *s);
 int sessions_receive(struct sessions *s, int64_t now_ms, struct session **ret_from,
                      struct wire_message *ret);
 struct slice sessions_payload(const struct sessions *s); /* of that message */
+
+/* What taking messages has cost in a round, whoever they were from and whatever came of them:
+ * bytes, and those of headers, which take far longer. */
+#define SESSIONS_RECEIVED ((size_t)32 * 1024 * 1024)
+#define SESSIONS_HEADERS  ((size_t)1024 * 1024)
+void sessions_begin(struct sessions *s);
+bool sessions_enough(const struct sessions *s); /* for this round */
 
 /* Whether a reader has read enough of what it was sent to be sent more of a stream. */
 bool session_keeps_up(struct sessions *s, struct session *to);

@@ -328,45 +328,52 @@ static int frame_receive(void *socket, zmq_msg_t *frame)
 
 /* A hostile peer may send one frame or a thousand: those too many are read one by one and dropped.
  */
-static void drop_rest(void *socket)
+static size_t drop_rest(void *socket)
 {
     zmq_msg_t frame;
     bool more = true;
+    size_t bytes = 0;
 
     zmq_msg_init(&frame);
-    while (more && frame_receive(socket, &frame) == 0)
+    while (more && frame_receive(socket, &frame) == 0) {
         more = zmq_msg_more(&frame);
+        bytes += zmq_msg_size(&frame);
+    }
     zmq_msg_close(&frame);
+    return bytes;
 }
 
 /* Reads one message into l->frames and returns through *ret_end the frame after its last one;
  * FRAMES + 1 if there were more than a message can have. */
-static int frames_receive(struct link *l, void *socket, int *ret_end)
+static int frames_receive(struct link *l, void *socket, int *ret_end, size_t *ret_bytes)
 {
     int at = l->bound ? FRAME_PEER : FRAME_PREAMBLE;
     bool more = true;
+    size_t bytes = 0;
 
     while (more && at < FRAMES) {
         int r = frame_receive(socket, &l->frames[at]);
         if (r < 0)
             return r;
+        bytes += zmq_msg_size(&l->frames[at]);
         more = zmq_msg_more(&l->frames[at++]);
     }
     if (more)
-        drop_rest(socket);
+        bytes += drop_rest(socket);
     *ret_end = more ? FRAMES + 1 : at;
+    *ret_bytes = bytes;
     return 0;
 }
 
 /* From whichever socket has one; they take turns, so that none is kept waiting by another. */
-static int any_receive(struct link *l, unsigned *ret_socket, int *ret_end)
+static int any_receive(struct link *l, unsigned *ret_socket, int *ret_end, size_t *ret_bytes)
 {
     int r = ERR_AGAIN;
 
     for (unsigned n = 0; n < l->count && r < 0; n++) {
         *ret_socket = l->next;
         l->next = (l->next + 1) % l->count;
-        r = frames_receive(l, l->sockets[*ret_socket], ret_end);
+        r = frames_receive(l, l->sockets[*ret_socket], ret_end, ret_bytes);
     }
     return r;
 }
@@ -403,7 +410,7 @@ int link_receive(struct link *l, struct link_message *ret)
     struct link_message m = {0};
     unsigned socket = 0;
     int end = 0;
-    int r = any_receive(l, &socket, &end);
+    int r = any_receive(l, &socket, &end, &m.bytes);
 
     if (r < 0)
         return r;

@@ -22,6 +22,7 @@ struct link_message {
     bool keyed;           /* it came to an endpoint with keys */
     struct slice header;  /* frame 1 */
     struct slice payload; /* frame 2; absent when there were two frames */
+    size_t bytes;         /* of all its frames, whatever they are */
     bool foreign;         /* frame 0 was not our preamble, or the frames were too few or too many:
                              header and payload are then absent */
     bool other_version;   /* frame 0 named our protocol in another version */

@@ -394,6 +394,18 @@ void wire_encode(const struct wire_message *m, struct buffer *out)
     codecs[m->kind].encode(m, out);
 }
 
+int wire_peek(struct slice header, enum wire_kind *ret)
+{
+    struct pack_reader in = {.rest = header};
+    uint32_t count = pack_read_array(&in);
+    uint64_t kind = pack_read_uint(&in);
+
+    if (in.failed || count == 0)
+        return ERR_PROTOCOL;
+    *ret = kind < WIRE_KINDS ? (enum wire_kind)kind : WIRE_UNKNOWN;
+    return 0;
+}
+
 int wire_decode(struct slice header, size_t payload_size, struct arena *arena,
                 struct wire_message *ret)
 {
@@ -401,14 +413,15 @@ int wire_decode(struct slice header, size_t payload_size, struct arena *arena,
     struct reader r = {.arena = arena, .payload_size = payload_size};
 
     if (header.size > WIRE_MAX_HEADER || payload_size > WIRE_MAX_PAYLOAD ||
-        pack_read(header, &r.in) < 0)
+        wire_peek(header, &m.kind) < 0)
         return ERR_PROTOCOL;
-    uint32_t count = pack_read_array(&r.in);
-    uint64_t kind = pack_read_uint(&r.in);
-    if (!r.in.failed && kind > WIRE_UNKNOWN && kind < WIRE_KINDS) {
-        m.kind = (enum wire_kind)kind;
-        check(&r, count > codecs[kind].items && (codecs[kind].payload || payload_size == 0));
-        codecs[kind].decode(&r, &m);
+    if (m.kind != WIRE_UNKNOWN) {
+        if (pack_read(header, &r.in) < 0)
+            return ERR_PROTOCOL;
+        uint32_t count = pack_read_array(&r.in);
+        pack_read_uint(&r.in);
+        check(&r, count > codecs[m.kind].items && (codecs[m.kind].payload || payload_size == 0));
+        codecs[m.kind].decode(&r, &m);
     }
     if (r.in.failed)
         return ERR_PROTOCOL;

@@ -19,6 +19,7 @@ extern const struct slice wire_preamble; /* frame 0 */
 
 /* Limits of a message; arithmetic in PROTOCOL.md. */
 #define WIRE_MAX_HEADER       (256 * 1024)
+#define WIRE_MAX_ASKED        (32 * 1024) /* of a header to the broker */
 #define WIRE_MAX_PAYLOAD      (1024 * 1024)
 #define WIRE_MAX_EVENTS       4096  /* events of one PUBLISH */
 #define WIRE_MAX_PARTS        256   /* partitions */
@@ -178,10 +179,13 @@ struct wire_message {
 /* Appends the header of a message to `out`; cannot fail. */
 void wire_encode(const struct wire_message *m, struct buffer *out);
 
-/* Reads a header.  Slices borrow from `header`, arrays come out of `arena`.  `payload_size` is
- * checked against what the header says; it is 0 where there is no payload.  Returns 0 (also for
- * WIRE_UNKNOWN), or ERR_PROTOCOL.  What comes back is within the limits above, whoever sent it;
- * time and memory are linear in the bytes of `header`. */
+/* What kind of message it is; the rest of the header is not looked at.  ERR_PROTOCOL: none. */
+int wire_peek(struct slice header, enum wire_kind *ret);
+
+/* Reads a header; of a kind it does not know, only that.  Slices borrow from `header`, arrays come
+ * out of `arena`.  `payload_size` is checked against what the header says; it is 0 where there is
+ * no payload.  Returns 0 (also for WIRE_UNKNOWN), or ERR_PROTOCOL.  What comes back is within the
+ * limits above, whoever sent it; time and memory are linear in the bytes of `header`. */
 int wire_decode(struct slice header, size_t payload_size, struct arena *arena,
                 struct wire_message *ret);
 

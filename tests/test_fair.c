@@ -1,8 +1,10 @@
 /* Fair service: who floods, and who does not read, slows only himself; and nothing is lost by it.
  */
 #include "broker/backlog.h"
+#include "broker/burden.h"
 #include "broker/session.h"
 #include "proto/clock.h"
+#include "proto/error.h"
 #include "proto/pack.h"
 #include "tests/peer.h"
 #include "tests/random.h"
@@ -105,6 +107,11 @@ static void a_backlog_gives_back_what_it_was_given_in_pieces_of_any_size(void **
 
 /* ---- producers ---- */
 
+static size_t backlog_of(const struct session *who)
+{
+    return who->backlog.bytes;
+}
+
 /* How much of the flood is on disk when the one good event is: a few rounds' worth, whatever there
  * is in all. */
 static void a_modest_producer_does_not_wait_for_those_who_flood(void **state)
@@ -132,6 +139,113 @@ static void a_modest_producer_does_not_wait_for_those_who_flood(void **state)
     assert_int_equal(report(client)->accepted, FLOODERS * FLOOD_EVENTS + 1);
     peer_close(good);
     peer_close(client);
+}
+
+/* 256 KiB of numbers, of a kind that nobody knows and of one that somebody does. */
+static struct slice header_large(char kind)
+{
+    static char header[WIRE_MAX_HEADER - 16];
+    uint32_t count = sizeof header - 5;
+
+    memset(header, 1, sizeof header);
+    header[0] = '\xdd';
+    for (int i = 0; i < 4; i++)
+        header[1 + i] = (char)(count >> (24 - 8 * i));
+    header[5] = kind;
+    return slice_make(header, sizeof header);
+}
+
+/* Taken a few in each round, so that many rounds go by until all are. */
+static void large_headers_keep_nobody_waiting(void **state)
+{
+    struct peer *loud[16], *good;
+    struct slice header = header_large(100);
+
+    (void)state;
+    broker_restart(0);
+    good = peer_hello("producer");
+    for (int i = 0; i < 16; i++)
+        loud[i] = peer_hello("producer");
+    for (int i = 0; i < 16; i++)
+        for (int n = 0; n < 32; n++)
+            while (link_send(loud[i]->link, slice_make(NULL, 0), header, NULL, 0) == ERR_AGAIN)
+                round_once();
+    publish_votes(good, 1);
+    expect_all(good, 1, 1);
+    for (int i = 0; i < 16; i++) { /* passed over, as PROTOCOL.md says */
+        publish_votes(loud[i], 1);
+        expect_all(loud[i], 1, 1);
+        peer_close(loud[i]);
+    }
+    peer_close(good);
+}
+
+static void a_round_takes_few_large_headers(void **state)
+{
+    struct sessions s;
+    struct wire_welcome welcome = {.partitions = 8};
+    struct slice header = header_large(100);
+    struct link *server, *client;
+    struct wire_message m;
+    struct session *from;
+    int64_t end = clock_mono_ms() + PEER_TIMEOUT_MS;
+    char endpoint[600];
+    unsigned taken = 0;
+
+    (void)state;
+    snprintf(endpoint, sizeof endpoint, "ipc://%s/alone.sock", peer_folder);
+    assert_int_equal(link_bind(endpoint, &server), 0);
+    assert_int_equal(link_connect(endpoint, &client), 0);
+    sessions_open(&s, server, NULL, &welcome);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(link_send(client, slice_make(NULL, 0), header, NULL, 0), 0);
+    while (!sessions_enough(&s)) {
+        assert_true(clock_mono_ms() < end);
+        taken += sessions_receive(&s, clock_mono_ms(), &from, &m) == 0;
+    }
+    assert_true(taken <= SESSIONS_HEADERS / header.size + 1);
+    sessions_begin(&s);
+    assert_false(sessions_enough(&s));
+    sessions_close(&s);
+    link_close(client, 0);
+    link_close(server, 0);
+}
+
+static void a_large_header_of_a_known_kind_is_an_error(void **state)
+{
+    (void)state;
+    broker_restart(0);
+    struct peer *p = peer_hello("producer");
+    struct slice header = header_large(WIRE_PING);
+    assert_int_equal(link_send(p->link, slice_make(NULL, 0), header, NULL, 0), 0);
+    peer_expect_error(p, "bad-message", true);
+    peer_close(p);
+}
+
+static void of_the_heaviest_key_the_heaviest_session_goes(void **state)
+{
+    struct right good = {.key = "a", .number = 0}, bad = {.key = "b", .number = 1};
+    struct session who[6] = {0}, *list[6];
+    static const size_t bytes[6] = {12, 4, 5, 4, 0, 6};
+    struct sessions s = {.list = list, .count = 6};
+    size_t sum;
+
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        const struct right *right = i == 0 ? &good : &bad;
+        who[i].right = i == 5 ? RIGHT_LOCAL : right;
+        strcpy(who[i].user, i == 5 ? "" : right->key);
+        who[i].backlog.bytes = bytes[i];
+        list[i] = &who[i];
+    }
+    assert_ptr_equal(burden_find(&s, backlog_of, &sum), &who[2]);
+    assert_int_equal(sum, 31);
+    who[3].gone = true; /* what it had is not counted any more */
+    assert_ptr_equal(burden_find(&s, backlog_of, &sum), &who[0]);
+    assert_int_equal(sum, 27);
+    s.count = 0;
+    assert_null(burden_find(&s, backlog_of, &sum));
+    assert_int_equal(sum, 0);
 }
 
 static void a_producer_beyond_its_window_is_sent_away(void **state)
@@ -342,6 +456,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_backlog_gives_back_what_it_was_given_in_pieces_of_any_size),
         TEST(a_modest_producer_does_not_wait_for_those_who_flood),
+        TEST(large_headers_keep_nobody_waiting),
+        TEST(a_round_takes_few_large_headers),
+        TEST(a_large_header_of_a_known_kind_is_an_error),
+        cmocka_unit_test(of_the_heaviest_key_the_heaviest_session_goes),
         TEST(a_producer_beyond_its_window_is_sent_away),
         TEST(too_much_at_once_is_sent_again_and_nothing_is_lost),
         TEST(a_reader_that_does_not_read_is_not_sent_more),

@@ -423,6 +423,7 @@ int link_receive(struct link *l, struct link_message *ret)
         ret->peer = slice_make(&m->peer, sizeof m->peer);
     if (m->has_payload)
         ret->payload = m->payload;
+    ret->bytes = ret->header.size + ret->payload.size;
     return 0;
 }
 
