@@ -136,23 +136,38 @@ static void settle_refused(struct redrive *r, struct verdict *v, const struct re
     settle(v, refusal_name(kept->code), kept->field, kept->reason);
 }
 
-/* What the source may publish now; NULL: no key has it any more. */
-static const struct right *right_now(const struct redrive *r, struct slice source)
+/* What the source may publish now, by its first key or the next one; NULL: no key has it any more.
+ */
+static const struct right *right_now(const struct redrive *r, struct slice source,
+                                     const struct right *after)
 {
     const struct access *access = r->readers->access;
 
-    return access ? rights_of_source(access_rights(access), source) : RIGHT_LOCAL;
+    if (access)
+        return rights_of_source(access_rights(access), source, after);
+    return after ? NULL : RIGHT_LOCAL;
+}
+
+/* Two keys may have one source, while one replaces the other: either may publish it. */
+static int source_check(const struct redrive *r, struct slice source, const struct event *event,
+                        struct refusal *why)
+{
+    const struct right *right = right_now(r, source, NULL);
+    int err = right_check(right, event, why);
+
+    while (err < 0 && (right = right_now(r, source, right)))
+        err = right_check(right, event, why);
+    return err;
 }
 
 /* 0 or ERR_REFUSED: as an event that comes now from that source. */
 static int event_judge(struct redrive *r, const struct reject *one, int64_t now_ms,
                        unsigned *ret_partition, struct refusal *why)
 {
-    const struct right *right = right_now(r, one->source);
     struct event event;
     int err;
 
-    if (!right)
+    if (!right_now(r, one->source, NULL))
         return refusal_set(why, REFUSAL_TYPE_DENIED, slice_of(""),
                            "no key may publish under this source any more");
     if (one->event.size < one->size)
@@ -160,7 +175,7 @@ static int event_judge(struct redrive *r, const struct reject *one, int64_t now_
                            "an event of %u bytes; expected at most %d", one->size, EVENT_MAX_BYTES);
     err = event_decode(r->decoder, one->event, now_ms, &event, why);
     if (err == 0)
-        err = right_check(right, &event, why);
+        err = source_check(r, one->source, &event, why);
     if (err == 0)
         *ret_partition = event_partition(&event, journal_partitions(r->journal));
     return err;

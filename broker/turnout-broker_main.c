@@ -224,6 +224,7 @@ int main(int argc, char **argv)
     int stop_fd, err;
 
     standard_files_open();
+    core_forbid();
     umask(umask(0) | S_IRWXO); /* its sockets and files are nobody's but the user's, and by the unit
                                   the group's */
     s.broker.dir = dir && *dir ? dir : "./run";

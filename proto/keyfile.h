@@ -33,7 +33,8 @@ void key_from_hex(const char hex[KEY_HEX], uint8_t out[KEY_BYTES]);
 int keyfile_parse(struct slice text, struct keyfile *ret, char *ret_error, size_t error_size);
 void keyfile_format(const struct keyfile *k, struct buffer *out);
 
-/* Reads a file.  *ret_wide (may be NULL): others than its owner may read or write it. */
+/* Reads a file.  *ret_wide (may be NULL; untouched on failure): others than its owner may read or
+ * write it. */
 int keyfile_read(const char *path, struct keyfile *ret, bool *ret_wide, char *ret_error,
                  size_t error_size);
 

@@ -74,8 +74,17 @@ static int pair_write(const char *path, const struct keyfile *k, char *ret_error
 
 static int broker_read(const char *path, struct keyfile *ret, char *ret_error, size_t error_size)
 {
-    int err = keyfile_read(path, ret, NULL, ret_error, error_size);
+    bool wide = false;
+    int err = keyfile_read(path, ret, &wide, ret_error, error_size);
 
+    if (err == 0 && wide) {
+        snprintf(ret_error, error_size,
+                 "%s: others than its owner can read it, and may have: chmod 600 it, or better "
+                 "remove it for a new one",
+                 path);
+        keyfile_forget(ret);
+        return ERR_CONFIG;
+    }
     if (err < 0 || link_keys_match(ret))
         return err;
     snprintf(ret_error, error_size, "%s: the public key is not that of the secret one", path);

@@ -15,6 +15,9 @@ void log_open(const char *program, enum log_level most);
  * its number, and be read or written as if it were one.  First thing in every main. */
 void standard_files_open(void);
 
+/* No core is written, which would hold keys and passwords.  Likewise. */
+void core_forbid(void);
+
 /* "error", "warn", "info", "debug"; false for anything else. */
 bool log_level_parse(const char *name, enum log_level *ret);
 

@@ -36,6 +36,7 @@
 struct turnout_producer {
     char *endpoint;
     struct keyfile key; /* broker "": none */
+    bool key_is_open;   /* to others */
     char name[WIRE_NAME + 1];
     uint32_t batch_events;
     uint32_t own_window; /* the caller's; 0: none */
@@ -417,7 +418,7 @@ static int take_address(struct turnout_producer *p, const struct turnout_options
     const char *endpoint = o->endpoint;
     char why[256];
 
-    if (o->key_file && keyfile_read(o->key_file, &p->key, NULL, why, sizeof why) < 0)
+    if (o->key_file && keyfile_read(o->key_file, &p->key, &p->key_is_open, why, sizeof why) < 0)
         return TURNOUT_CONFIG;
     if (o->key_file && (!p->key.broker[0] || !(endpoint || p->key.publish[0])))
         return TURNOUT_CONFIG;
@@ -543,4 +544,9 @@ const char *turnout_error(const struct turnout_producer *p)
 const char *turnout_error_code(const struct turnout_producer *p)
 {
     return p->code;
+}
+
+bool turnout_key_is_open(const struct turnout_producer *p)
+{
+    return p->key_is_open;
 }

@@ -332,11 +332,12 @@ const struct right *rights_of_key(const struct rights *r, struct slice key)
     return table_find(&r->by_key, key);
 }
 
-const struct right *rights_of_source(const struct rights *r, struct slice source)
+const struct right *rights_of_source(const struct rights *r, struct slice source,
+                                     const struct right *after)
 {
     if (slice_is(source, right_local.source))
-        return RIGHT_LOCAL;
-    for (size_t i = 0; i < r->count; i++)
+        return after ? NULL : RIGHT_LOCAL;
+    for (size_t i = after ? after->number + 1 : 0; i < r->count; i++)
         if (r->list[i]->may == MAY_PUBLISH && !r->list[i]->revoked &&
             slice_is(source, r->list[i]->source))
             return r->list[i];

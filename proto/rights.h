@@ -62,9 +62,10 @@ void rights_free(struct rights *r); /* NULL is allowed */
 /* By the public key, 64 hex digits; one that is revoked too.  NULL: nobody knows it. */
 const struct right *rights_of_key(const struct rights *r, struct slice key);
 
-/* Of those that may publish under this source now the first; RIGHT_LOCAL for "local"; NULL: no key
- * has it. */
-const struct right *rights_of_source(const struct rights *r, struct slice source);
+/* Of those that may publish under this source now the first, or the next after that one;
+ * RIGHT_LOCAL for "local"; NULL: no key has it, or no more. */
+const struct right *rights_of_source(const struct rights *r, struct slice source,
+                                     const struct right *after);
 
 /* The rights in the order of the file, up to `rights_count`. */
 size_t rights_count(const struct rights *r);

@@ -226,6 +226,22 @@ static void a_right_that_is_widened_counts_at_once_also_for_what_was_refused(voi
     buffer_free(&text);
 }
 
+/* While one key replaces another both have the source, and the new one may be allowed more. */
+static void what_any_key_of_a_source_may_publish_is_redriven(void **state)
+{
+    (void)state;
+    KEYS("new", "old-key", "--source", "shared", "--committees", "ISO/TC 60");
+    expect(publish_as(key_path("old-key"), VOTE_OF("d-1", "ISO/TC 61")), 1, "committee-denied");
+    expect(RUN("turnout", "rejects", "redrive", "--all", "--source", "shared"), 1,
+           "committee-denied");
+    KEYS("new", "new-key", "--source", "shared", "--committees", "ISO/TC 61");
+    expect(RUN("turnout", "rejects", "redrive", "--all", "--source", "shared"), 0, "");
+    KEYS("revoke", "new-key");
+    expect(publish_as(key_path("old-key"), VOTE_OF("d-2", "ISO/TC 61")), 1, "committee-denied");
+    expect(RUN("turnout", "rejects", "redrive", "--all", "--source", "shared"), 1,
+           "committee-denied");
+}
+
 static void a_faulty_file_leaves_the_rights_as_they_were(void **state)
 {
     struct buffer good, bad = {0};
@@ -266,6 +282,7 @@ int main(void)
         cmocka_unit_test(a_watching_key_reads_the_journal_only_with_that_right),
         cmocka_unit_test(an_event_carries_the_source_of_its_key),
         cmocka_unit_test(a_right_that_is_widened_counts_at_once_also_for_what_was_refused),
+        cmocka_unit_test(what_any_key_of_a_source_may_publish_is_redriven),
         cmocka_unit_test(a_faulty_file_leaves_the_rights_as_they_were),
     };
 

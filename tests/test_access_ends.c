@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -146,10 +147,21 @@ static void a_key_has_so_many_sessions_and_no_more(void **state)
 
 static void a_key_file_that_others_can_read_is_warned_of(void **state)
 {
+    struct turnout_options o = {.key_file = NULL};
+    struct turnout_producer *p;
+
     (void)state;
     KEYS("new", "careless");
     assert_int_equal(chmod(key_path("careless"), 0644), 0);
     expect(publish_as(key_path("careless"), VOTE("l-1")), 0, "chmod 600");
+    o.key_file = key_path("careless");
+    assert_int_equal(turnout_producer_new(&o, &p), TURNOUT_OK);
+    assert_true(turnout_key_is_open(p));
+    turnout_producer_free(p);
+    assert_int_equal(chmod(key_path("careless"), 0600), 0);
+    assert_int_equal(turnout_producer_new(&o, &p), TURNOUT_OK);
+    assert_false(turnout_key_is_open(p));
+    turnout_producer_free(p);
 }
 
 /* By a rights file that the broker does not have, or without the key's file to look with. */
@@ -236,6 +248,20 @@ static void a_key_without_a_place_to_use_it_is_an_error(void **state)
     expect(RUN("turnout", "status", "--key", key_path(KEYRING_BROKER)), 78, "there is no broker");
 }
 
+/* It would hold keys and passwords. */
+static void no_program_writes_a_core(void **state)
+{
+    static const char *const names[] = {"broker", "worker-1"};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct rlimit limit = {1, 1};
+        assert_int_equal(prlimit(stack_pid(keyed, names[i]), RLIMIT_CORE, NULL, &limit), 0);
+        assert_int_equal(limit.rlim_cur, 0);
+        assert_int_equal(limit.rlim_max, 0);
+    }
+}
+
 /* Who cannot be let in is logged by address, and no key ever. */
 static void the_log_has_addresses_and_no_keys(void **state)
 {
@@ -276,6 +302,7 @@ int main(void)
         cmocka_unit_test(a_key_file_without_rights_is_told_and_taken_away),
         cmocka_unit_test(a_rights_file_behind_a_link_stays_behind_it),
         cmocka_unit_test(a_key_without_a_place_to_use_it_is_an_error),
+        cmocka_unit_test(no_program_writes_a_core),
         cmocka_unit_test(the_log_has_addresses_and_no_keys),
     };
 

@@ -5,6 +5,7 @@
 #include "tests/calls.h"
 #include "tests/shelf.h"
 #include "workers/login.h"
+#include "workers/redis_link.h"
 #include "workers/resp.h"
 
 #include <errno.h>
@@ -112,7 +113,7 @@ static void calls_that_fail_are_made_again_or_told(void **state)
     assert_non_null(strstr(why, "Input/output error"));
 }
 
-static void a_file_that_everybody_may_open_is_known(void **state)
+static void a_file_that_others_may_open_is_known(void **state)
 {
     char why[300];
 
@@ -121,8 +122,30 @@ static void a_file_that_everybody_may_open_is_known(void **state)
     assert_false(login_is_open(path));
     assert_int_equal(chmod(path, 0604), 0);
     assert_true(login_is_open(path));
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_true(login_is_open(path)); /* it is ours: the group is others */
+    if (geteuid() == 0) {
+        assert_int_equal(chown(path, 4711, 0), 0);
+        assert_false(login_is_open(path)); /* it is given to us by our group */
+        assert_int_equal(chmod(path, 0660), 0);
+        assert_true(login_is_open(path));
+    }
     assert_false(login_is_open(shelf_folder));
     assert_false(login_is_open("/nonexistent"));
+}
+
+/* ---- what Redis says ---- */
+
+static void nothing_that_redis_repeats_is_logged(void **state)
+{
+    char text[] = "ERR unknown command 'HSETX', with args beginning with: 'turnout:x' 'P-1'";
+    char plain[] = "ERR max number of clients reached";
+    redisReply r = {.type = REDIS_REPLY_ERROR, .str = text};
+
+    (void)state;
+    assert_int_equal(redis_link_words(&r), strlen("ERR unknown command "));
+    r.str = plain;
+    assert_int_equal(redis_link_words(&r), strlen(plain));
 }
 
 /* ---- commands ---- */
@@ -185,7 +208,8 @@ int main(void)
         test(the_password_is_the_files_first_line),
         test(no_password_and_one_too_long_are_told_without_it),
         test(calls_that_fail_are_made_again_or_told),
-        test(a_file_that_everybody_may_open_is_known),
+        test(a_file_that_others_may_open_is_known),
+        cmocka_unit_test(nothing_that_redis_repeats_is_logged),
         cmocka_unit_test(a_command_that_was_sent_is_found_again),
         cmocka_unit_test(what_is_no_command_is_not_found),
     };

@@ -270,6 +270,21 @@ static void a_brokers_key_that_is_no_pair_is_refused(void **state)
     assert_int_equal(keyring_new(folder, "feed", &k, why, sizeof why), ERR_CONFIG);
 }
 
+static void a_brokers_key_that_others_can_read_is_refused(void **state)
+{
+    struct keyfile k;
+    char why[300];
+
+    (void)state;
+    assert_int_equal(keyring_broker(folder, &k, why, sizeof why), 0);
+    assert_int_equal(chmod(in_folder("keys/broker.key"), 0640), 0);
+    assert_int_equal(keyring_broker(folder, &k, why, sizeof why), ERR_CONFIG);
+    assert_non_null(strstr(why, "chmod 600"));
+    assert_int_equal(keyring_new(folder, "feed", &k, why, sizeof why), ERR_CONFIG);
+    assert_int_equal(chmod(in_folder("keys/broker.key"), 0600), 0);
+    assert_int_equal(keyring_broker(folder, &k, why, sizeof why), 0);
+}
+
 static void where_no_folder_can_be_is_told(void **state)
 {
     struct keyfile k;
@@ -340,6 +355,7 @@ int main(void)
         test(who_makes_it_at_once_have_the_same),
         test(a_new_key_knows_the_broker_and_where_it_is),
         test(a_brokers_key_that_is_no_pair_is_refused),
+        test(a_brokers_key_that_others_can_read_is_refused),
         test(where_no_folder_can_be_is_told),
         cmocka_unit_test(a_section_is_added_at_the_end),
         cmocka_unit_test(a_revocation_stands_in_its_section_and_changes_nothing_else),

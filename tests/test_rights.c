@@ -14,6 +14,7 @@
 #define KEY_A "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define KEY_B "10112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define KEY_C "20112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define KEY_E "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
 #define KEY_D "30112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
 static struct rights *parse(const char *text)
@@ -45,7 +46,7 @@ static void an_empty_file_knows_nobody(void **state)
     (void)state;
     assert_int_equal(rights_count(r), 0);
     assert_null(rights_of_key(r, slice_of(KEY_A)));
-    assert_null(rights_of_source(r, slice_of("x")));
+    assert_null(rights_of_source(r, slice_of("x"), NULL));
     rights_free(r);
     rights_free(NULL);
 }
@@ -237,14 +238,18 @@ static void a_source_has_the_rights_it_has_now(void **state)
         parse("[old]\nkey = " KEY_A "\nmay = publish\nsource = s\nrevoked = 2026-01-01\n"
               "[new]\nkey = " KEY_B "\nmay = publish\nsource = s\n"
               "[third]\nkey = " KEY_C "\nmay = publish\nrevoked = 2026-01-01\n"
-              "[work]\nkey = " KEY_D "\nmay = work\n");
+              "[work]\nkey = " KEY_D "\nmay = work\n"
+              "[again]\nkey = " KEY_E "\nmay = publish\nsource = s\n");
 
     (void)state;
-    assert_ptr_equal(rights_of_source(r, slice_of("s")), rights_at(r, 1));
-    assert_null(rights_of_source(r, slice_of("third")));
-    assert_null(rights_of_source(r, slice_of("work")));
-    assert_null(rights_of_source(r, slice_of("old")));
-    assert_ptr_equal(rights_of_source(r, slice_of("local")), RIGHT_LOCAL);
+    assert_ptr_equal(rights_of_source(r, slice_of("s"), NULL), rights_at(r, 1));
+    assert_null(rights_of_source(r, slice_of("third"), NULL));
+    assert_null(rights_of_source(r, slice_of("work"), NULL));
+    assert_null(rights_of_source(r, slice_of("old"), NULL));
+    assert_ptr_equal(rights_of_source(r, slice_of("local"), NULL), RIGHT_LOCAL);
+    assert_null(rights_of_source(r, slice_of("local"), RIGHT_LOCAL));
+    assert_ptr_equal(rights_of_source(r, slice_of("s"), rights_at(r, 1)), rights_at(r, 4));
+    assert_null(rights_of_source(r, slice_of("s"), rights_at(r, 4)));
     rights_free(r);
 }
 

@@ -55,7 +55,11 @@ bool login_is_open(const char *password_file)
 {
     struct stat about;
 
-    return stat(password_file, &about) == 0 && S_ISREG(about.st_mode) && about.st_mode & S_IRWXO;
+    if (stat(password_file, &about) < 0 || !S_ISREG(about.st_mode))
+        return false;
+    /* Root's file may be given to us by our group; to whom would we give ours? */
+    mode_t closed = S_IRWXO | S_IWGRP | (about.st_uid == geteuid() ? S_IRWXG : 0);
+    return about.st_mode & closed;
 }
 
 static int socket_write(int fd, const char *at, size_t size)

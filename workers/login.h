@@ -16,7 +16,8 @@
  * sentence in `ret_reason`, which names user and file and never holds the password. */
 int login_send(int fd, const char *user, const char *password_file, char *ret_reason, size_t size);
 
-/* Whether everybody on this machine may open the file. */
+/* Whether others on this machine may open the file: anybody, or the group of a file that is ours.
+ */
 bool login_is_open(const char *password_file);
 
 #endif

@@ -54,6 +54,11 @@ static int redis_denied(struct redis_link *l)
     return ERR_CONFIG;
 }
 
+int redis_link_words(const redisReply *r)
+{
+    return (int)strcspn(r->str, "'\"`");
+}
+
 int redis_link_error(struct redis_link *l, const redisReply *r)
 {
     static const struct {
@@ -75,7 +80,7 @@ int redis_link_error(struct redis_link *l, const redisReply *r)
                       l->options.address);
         return ERR_CONFIG;
     }
-    log_error("redis: %s", r->str);
+    log_error("redis: %.*s", redis_link_words(r), r->str);
     return ERR_CORRUPT;
 }
 
@@ -263,7 +268,8 @@ void redis_link_open(struct redis_link *l, const struct redis_options *options)
     l->options.password_file = text_copy(options->password_file);
     l->out.prefix = slice_of(l->options.prefix);
     if (options->password_file && login_is_open(options->password_file))
-        log_warn("%s is open to everybody on this machine: chmod o= it", options->password_file);
+        log_warn("%s can be opened by others on this machine: chmod 600 it",
+                 options->password_file);
 }
 
 void redis_link_close(struct redis_link *l)

@@ -41,6 +41,10 @@ int redis_link_statuses(struct redis_link *l, size_t count, const char *word);
 /* What MULTI and the commands behind it, down to EXEC, are answered with. */
 int redis_link_queued(struct redis_link *l, size_t commands);
 
+/* How much of an error's text may be logged, in bytes: Redis repeats in quotes what it was sent,
+ * keys and fields among it, and from there on nothing may. */
+int redis_link_words(const redisReply *r);
+
 /* What an error reply means for us; logs what is not in the table of error codes. */
 int redis_link_error(struct redis_link *l, const redisReply *r);
 

@@ -176,8 +176,8 @@ static int read_exec(struct redis_store *s, size_t commands)
         error = ERR_CORRUPT;
     for (size_t i = 0; error == 0 && i < r->elements; i++)
         if (r->element[i]->type == REDIS_REPLY_ERROR) {
-            log_error("redis: half a commit: %s; the counters must be counted again",
-                      r->element[i]->str);
+            log_error("redis: half a commit: %.*s; the counters must be counted again",
+                      redis_link_words(r->element[i]), r->element[i]->str);
             error = ERR_CORRUPT;
         }
     freeReplyObject(r);

@@ -91,6 +91,7 @@ int main(int argc, char **argv)
     int error;
 
     standard_files_open();
+    core_forbid();
     argp_err_exit_status = EX_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     snprintf(name, sizeof name, "worker-%d", getpid());

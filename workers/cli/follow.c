@@ -13,6 +13,7 @@
 
 #define HEED_MS   400 /* within this the broker has seen a change, as a rule */
 #define LOOK_MS   50
+#define PAUSE_MS  400
 #define ANSWER_MS 1000
 #define FOLLOW_MS 10000
 
@@ -50,8 +51,8 @@ static bool broker_runs(const char *dir)
 
 static enum follow state_await(const struct keyfile *k, const char *dir, enum link_state wanted)
 {
-    int64_t end_ms = clock_mono_ms() + FOLLOW_MS;
-    enum link_state state;
+    int64_t end_ms = clock_mono_ms() + FOLLOW_MS, pause_ms = LOOK_MS;
+    enum link_state state, answer = LINK_TRYING;
 
     if (wanted == LINK_UP)
         link_wait(NULL, 0, -1, HEED_MS); /* or it would log the first try as a stranger's */
@@ -61,9 +62,13 @@ static enum follow state_await(const struct keyfile *k, const char *dir, enum li
             return FOLLOW_SEEN;
         if (state == LINK_TRYING && !broker_runs(dir))
             return FOLLOW_NOBODY;
-        link_wait(NULL, 0, -1, LOOK_MS);
+        if (state != LINK_TRYING)
+            answer = state;
+        link_wait(NULL, 0, -1, pause_ms);
+        if (pause_ms < PAUSE_MS) /* a key may not connect as often as it likes */
+            pause_ms *= 2;
     } while (clock_mono_ms() < end_ms);
-    return state == LINK_TRYING ? FOLLOW_UNSEEN : FOLLOW_NOT;
+    return answer == LINK_TRYING ? FOLLOW_UNSEEN : FOLLOW_NOT;
 }
 
 enum follow broker_follow(const char *dir, const struct keyfile *k, enum link_state wanted)

@@ -44,6 +44,7 @@ int main(int argc, char **argv)
     char name[64];
 
     standard_files_open();
+    core_forbid();
     log_open("turnout", LOG_ERROR);
     argp_err_exit_status = EX_USAGE;
     if (argc < 2)
