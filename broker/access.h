@@ -9,6 +9,7 @@
 
 /* Of one key, at all endpoints.  More would let one key use up the sessions of all others. */
 #define ACCESS_SESSIONS 16
+#define ACCESS_CLIENTS  4 /* and of these clients */
 
 /* Handshakes of one key: so many at once, and one every so often.  More would be somebody trying
  * out names of connections (names.h); a key that was caught at it waits. */

@@ -179,6 +179,8 @@ int broker_open(const struct broker_config *config, struct broker **ret)
     sessions_open(&b->producers, b->at.publish, b->access, &welcome);
     sessions_open(&b->readers, b->at.read, b->access, &welcome);
     b->producers.guard = b->readers.guard = b->guard;
+    b->producers.other = &b->readers;
+    b->readers.other = &b->producers;
     limit_sessions(b, config);
     b->ingest = ingest_new(b->journal, &b->producers);
     b->redrive = redrive_new(b->journal, &b->readers);
@@ -237,8 +239,7 @@ static bool broker_admit(struct broker *b)
         if (err < 0)
             continue;
         if (request.keyed)
-            sessions = sessions_of_key(&b->producers, request.key) +
-                       sessions_of_key(&b->readers, request.key);
+            sessions = sessions_of_key(&b->producers, request.key);
         gate_answer(b->at.gate, access_admit(b->access, &request, sessions), request.key);
     }
     return n == ADMIT_MOST;

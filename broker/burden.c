@@ -36,3 +36,43 @@ struct session *burden_find(const struct sessions *s, size_t (*of)(const struct 
     *ret_sum = sum;
     return found;
 }
+
+/* ---- places ---- */
+
+static struct session *idlest_find(const struct sessions *s, enum session_role role, int64_t now_ms)
+{
+    struct session *found = NULL;
+
+    for (unsigned i = 0; i < s->count && role != SESSION_WORKER; i++) {
+        struct session *who = s->list[i];
+        if (who->gone || who->role != role || who->away_events > 0 ||
+            now_ms - who->active_ms < SESSION_IDLE_MS)
+            continue;
+        if (!found || who->active_ms < found->active_ms)
+            found = who;
+    }
+    return found;
+}
+
+/* Keys cannot keep the host's own programs out, the administrator's above all: of those with a key
+ * the one that came last gives way to them, idle or not. */
+static struct session *keyed_find(const struct sessions *s, enum session_role role)
+{
+    struct session *found = NULL;
+
+    for (unsigned i = 0; i < s->count; i++) {
+        struct session *who = s->list[i];
+        if (!who->gone && who->role == role && who->user[0] &&
+            (!found || who->number > found->number))
+            found = who;
+    }
+    return found;
+}
+
+struct session *way_find(const struct sessions *s, enum session_role role, bool keyed,
+                         int64_t now_ms)
+{
+    struct session *found = idlest_find(s, role, now_ms);
+
+    return found || keyed ? found : keyed_find(s, role);
+}

@@ -11,4 +11,8 @@
 struct session *burden_find(const struct sessions *s, size_t (*of)(const struct session *),
                             size_t *ret_sum);
 
+/* Who gives way to a newcomer of this role when all places are taken; NULL: nobody. */
+struct session *way_find(const struct sessions *s, enum session_role role, bool keyed,
+                         int64_t now_ms);
+
 #endif

@@ -15,6 +15,11 @@
 #define LINGER_MS      500 /* for the last acknowledgements */
 #define PORT_MOST      65535
 
+/* Messages that may wait for a peer to read: acknowledgements are small, BATCHes are not, and who
+ * says PONG without having read has them all. */
+#define QUEUE_PUBLISH 16
+#define QUEUE_READ    4
+
 static bool is_loopback(const char *endpoint)
 {
     static const char *const hosts[] = {"tcp://127.0.0.1:", "tcp://[::1]:", "tcp://localhost:"};
@@ -28,7 +33,7 @@ static bool is_loopback(const char *endpoint)
 /* ---- without keys ---- */
 
 static int plain_open(const struct broker_config *config, const char *asked, const char *name,
-                      struct link **ret)
+                      unsigned queue, struct link **ret)
 {
     char endpoint[ENDPOINT_BYTES];
     bool ipc;
@@ -44,7 +49,7 @@ static int plain_open(const struct broker_config *config, const char *asked, con
                   endpoint);
         return ERR_CONFIG;
     }
-    err = link_bind(endpoint, ret);
+    err = link_bind_queue(endpoint, queue, ret);
     if (err < 0)
         log_error("cannot bind %s: %s", endpoint, error_text(err));
     else
@@ -152,9 +157,9 @@ int endpoints_open(const struct broker_config *config, struct endpoints *ret)
     if (err < 0)
         log_error("the gate for keys cannot be opened: %s", error_text(err));
     if (err == 0)
-        err = plain_open(config, config->publish, "publish", &e.publish);
+        err = plain_open(config, config->publish, "publish", QUEUE_PUBLISH, &e.publish);
     if (err == 0)
-        err = plain_open(config, config->read, "read", &e.read);
+        err = plain_open(config, config->read, "read", QUEUE_READ, &e.read);
     if (err == 0)
         err = config->tcp ? both_keyed_open(config, &e) : endpoints_note(config, NULL);
     if (err < 0)

@@ -284,7 +284,7 @@ static bool is_allowed(const struct session *from, enum wire_kind kind)
 {
     if (from->role != SESSION_CLIENT)
         return false;
-    return kind == WIRE_REJECTS ? right_reads(from->right) : from->right == RIGHT_LOCAL;
+    return from->right == RIGHT_LOCAL || (kind == WIRE_REJECTS && from->right->participants);
 }
 
 int redrive_take(struct redrive *r, struct session *from, const struct wire_message *m)

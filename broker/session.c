@@ -2,6 +2,7 @@
  * PONG in times of silence.  What can fail is always one peer's doing and ends that peer only. */
 #include "broker/session.h"
 
+#include "broker/burden.h"
 #include "proto/error.h"
 #include "proto/log.h"
 
@@ -215,32 +216,16 @@ static bool role_find(const struct sessions *s, struct slice word, enum session_
     return false;
 }
 
-/* Who gives way to a newcomer of this role; NULL: nobody. */
-static struct session *idlest_find(const struct sessions *s, enum session_role role, int64_t now_ms)
-{
-    struct session *found = NULL;
-
-    for (unsigned i = 0; i < s->count && role != SESSION_WORKER; i++) {
-        struct session *who = s->list[i];
-        if (who->gone || who->role != role || who->away_events > 0 ||
-            now_ms - who->active_ms < SESSION_IDLE_MS)
-            continue;
-        if (!found || who->active_ms < found->active_ms)
-            found = who;
-    }
-    return found;
-}
-
 static bool room_make(struct sessions *s, enum session_role role, int64_t now_ms)
 {
-    struct session *idlest;
+    struct session *who;
 
     if (s->live[role] < s->most[role])
         return true;
-    idlest = idlest_find(s, role, now_ms);
-    if (idlest)
-        session_error(s, idlest, "busy", true, "idle, and others have come: connect anew");
-    return idlest != NULL;
+    who = way_find(s, role, s->m.keyed, now_ms);
+    if (who)
+        session_error(s, who, "busy", true, "others have come: connect anew, later");
+    return who != NULL;
 }
 
 static struct session *session_new(struct sessions *s, struct slice peer)
@@ -323,7 +308,7 @@ static void session_greet(struct sessions *s, struct session *who, const struct 
 
 static bool role_allowed(const struct right *right, enum session_role role)
 {
-    static const unsigned needed[SESSION_ROLES] = {MAY_PUBLISH, MAY_WORK, MAY_ALL};
+    static const unsigned needed[SESSION_ROLES] = {MAY_PUBLISH, MAY_WORK, MAY_WORK | MAY_WATCH};
 
     return right->may & needed[role];
 }
@@ -358,6 +343,29 @@ static const struct right *right_of_sender(const struct sessions *s)
     return s->access ? access_right(s->access, s->m.user) : NULL;
 }
 
+static unsigned count_of_key(const struct sessions *s, const char *key, int role)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; s && i < s->count; i++) {
+        const struct session *who = s->list[i];
+        n += !who->gone && (role == SESSION_ROLES || (int)who->role == role) &&
+             strcmp(who->user, key) == 0;
+    }
+    return n;
+}
+
+unsigned sessions_of_key(const struct sessions *s, const char *key)
+{
+    return count_of_key(s, key, SESSION_ROLES) + count_of_key(s->other, key, SESSION_ROLES);
+}
+
+static bool has_enough(const struct sessions *s, const char *key, enum session_role role)
+{
+    return sessions_of_key(s, key) >= ACCESS_SESSIONS ||
+           (role == SESSION_CLIENT && count_of_key(s, key, SESSION_CLIENT) >= ACCESS_CLIENTS);
+}
+
 static void hello_take(struct sessions *s, struct slice peer, const struct wire_hello *hello,
                        int64_t now_ms)
 {
@@ -379,8 +387,7 @@ static void hello_take(struct sessions *s, struct slice peer, const struct wire_
         peer_error(s, peer, "denied", true, fault);
         return;
     }
-    if (right != RIGHT_LOCAL && !session_find(s, peer) &&
-        sessions_of_key(s, right->key) >= ACCESS_SESSIONS) {
+    if (right != RIGHT_LOCAL && !session_find(s, peer) && has_enough(s, right->key, role)) {
         peer_error(s, peer, "busy", false, "too many sessions of this key; try again later");
         return;
     }
@@ -389,15 +396,6 @@ static void hello_take(struct sessions *s, struct slice peer, const struct wire_
         session_greet(s, who, hello, role, right, now_ms);
     else
         peer_error(s, peer, "busy", false, "too many sessions; try again later");
-}
-
-unsigned sessions_of_key(const struct sessions *s, const char *key)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < s->count; i++)
-        n += !s->list[i]->gone && strcmp(s->list[i]->user, key) == 0;
-    return n;
 }
 
 /* ---- other rights ---- */

@@ -80,6 +80,7 @@ struct sessions {
     struct access *access; /* NULL: there are no keys */
     struct guard *guard;   /* NULL: there is none */
     struct names names;
+    const struct sessions *other; /* of the other endpoint; may be NULL */
     bool allowed[SESSION_ROLES];  /* here */
     unsigned most[SESSION_ROLES]; /* sessions; SESSIONS_MOST unless set */
     unsigned live[SESSION_ROLES];
@@ -137,7 +138,7 @@ void session_end(struct sessions *s, struct session *who, const char *why);
  * for what they do.  To be called before anything else after access_look has said so. */
 void sessions_renew(struct sessions *s);
 
-/* How many sessions this key has. */
+/* How many sessions this key has, at the other endpoint too. */
 unsigned sessions_of_key(const struct sessions *s, const char *key);
 
 /* Sends what waited for room, PINGs the silent, ends the dead, frees those that are gone. */

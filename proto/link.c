@@ -90,14 +90,14 @@ void option_set(void *socket, int option, int value)
     assert(r == 0);
 }
 
-static void set_options(void *socket, bool bound)
+static void set_options(void *socket, bool bound, unsigned queue)
 {
     int64_t largest = WIRE_MAX_PAYLOAD;
     int r = zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
 
     assert(r == 0);
     option_set(socket, ZMQ_LINGER, DEFAULT_LINGER_MS);
-    option_set(socket, ZMQ_SNDHWM, bound ? BIND_QUEUE : CONNECT_QUEUE);
+    option_set(socket, ZMQ_SNDHWM, (int)queue);
     option_set(socket, ZMQ_RCVHWM, 0);
     option_set(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
     option_set(socket, ZMQ_HEARTBEAT_IVL, BEAT_MS);
@@ -135,7 +135,7 @@ static int endpoint_check(const char *endpoint)
     return ERR_CONFIG;
 }
 
-static struct link *link_new(bool bound)
+static struct link *link_new(bool bound, unsigned queue)
 {
     struct link *l = memory_need(sizeof *l);
 
@@ -143,7 +143,7 @@ static struct link *link_new(bool bound)
         free(l);
         return NULL;
     }
-    *l = (struct link){.bound = bound};
+    *l = (struct link){.bound = bound, .queue = queue};
     for (int i = 0; i < LINK_FRAMES; i++)
         zmq_msg_init(&l->frames[i]);
     return l;
@@ -168,7 +168,7 @@ static int socket_add(struct link *l, const char *endpoint, const struct keyfile
     context_release(); /* the link itself holds it */
     if (!l->sockets[i])
         return ERR_IO;
-    set_options(l->sockets[i], l->bound);
+    set_options(l->sockets[i], l->bound, l->queue);
     l->keyed[i] = key != NULL;
     if (key)
         r = tcp ? socket_lock(l->sockets[i], key, l->bound) : ERR_CONFIG;
@@ -185,13 +185,14 @@ static int socket_add(struct link *l, const char *endpoint, const struct keyfile
     return r;
 }
 
-static int link_open(const char *endpoint, const struct keyfile *key, bool bound, struct link **ret)
+static int link_open(const char *endpoint, const struct keyfile *key, bool bound, unsigned queue,
+                     struct link **ret)
 {
     int r = endpoint_check(endpoint);
 
     if (r < 0)
         return r;
-    struct link *l = link_new(bound);
+    struct link *l = link_new(bound, queue);
     if (!l)
         return ERR_IO;
     r = socket_add(l, endpoint, key);
@@ -204,17 +205,22 @@ static int link_open(const char *endpoint, const struct keyfile *key, bool bound
 
 int link_bind(const char *endpoint, struct link **ret)
 {
-    return link_open(endpoint, NULL, true, ret);
+    return link_open(endpoint, NULL, true, BIND_QUEUE, ret);
+}
+
+int link_bind_queue(const char *endpoint, unsigned queue, struct link **ret)
+{
+    return link_open(endpoint, NULL, true, queue, ret);
 }
 
 int link_connect(const char *endpoint, struct link **ret)
 {
-    return link_open(endpoint, NULL, false, ret);
+    return link_open(endpoint, NULL, false, CONNECT_QUEUE, ret);
 }
 
 int link_connect_keyed(const char *endpoint, const struct keyfile *key, struct link **ret)
 {
-    return link_open(endpoint, key, false, ret);
+    return link_open(endpoint, key, false, CONNECT_QUEUE, ret);
 }
 
 int link_listen(struct link *l, const char *endpoint, const struct keyfile *key)

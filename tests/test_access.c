@@ -180,6 +180,22 @@ static void a_watching_key_reads_the_journal_only_with_that_right(void **state)
     expect(RUN("turnout", "rejects", "drop", "--all", "--key", key_path("auditor")), 78, "denied");
 }
 
+static void a_working_key_sees_events_but_not_the_refused(void **state)
+{
+    (void)state;
+    KEYS("new", "hand", "--may", "work");
+    expect(RUN("turnout", "rejects", "list", "--key", key_path("hand")), 78, "denied");
+    expect(RUN("turnout", "status", "--key", key_path("hand")), 0, "");
+}
+
+static void a_publishing_key_is_no_client(void **state)
+{
+    (void)state;
+    KEYS("new", "scribe");
+    expect(publish_as(key_path("scribe"), VOTE("q-1")), 0, "");
+    expect(RUN("turnout", "status", "--key", key_path("scribe")), 78, "denied");
+}
+
 static void an_event_carries_the_source_of_its_key(void **state)
 {
     struct run r;
@@ -280,6 +296,8 @@ int main(void)
         cmocka_unit_test(a_workers_key_cannot_publish_but_works),
         cmocka_unit_test(a_producers_key_cannot_work),
         cmocka_unit_test(a_watching_key_reads_the_journal_only_with_that_right),
+        cmocka_unit_test(a_working_key_sees_events_but_not_the_refused),
+        cmocka_unit_test(a_publishing_key_is_no_client),
         cmocka_unit_test(an_event_carries_the_source_of_its_key),
         cmocka_unit_test(a_right_that_is_widened_counts_at_once_also_for_what_was_refused),
         cmocka_unit_test(what_any_key_of_a_source_may_publish_is_redriven),

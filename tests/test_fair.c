@@ -8,11 +8,13 @@
 #include "proto/pack.h"
 #include "tests/peer.h"
 #include "tests/random.h"
+#include "tests/raw.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -248,6 +250,42 @@ static void of_the_heaviest_key_the_heaviest_session_goes(void **state)
     assert_int_equal(sum, 0);
 }
 
+static void a_local_newcomer_has_the_place_of_a_key_that_is_busy(void **state)
+{
+    struct session who[3] = {0}, *list[3];
+    struct sessions s = {.list = list, .count = 3};
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        who[i].role = i == 2 ? SESSION_WORKER : SESSION_CLIENT;
+        who[i].number = i;
+        who[i].active_ms = 1000;
+        strcpy(who[i].user, i == 0 ? "" : "k");
+        list[i] = &who[i];
+    }
+    assert_null(way_find(&s, SESSION_CLIENT, true, 1000));
+    assert_ptr_equal(way_find(&s, SESSION_CLIENT, false, 1000), &who[1]);
+    assert_null(way_find(&s, SESSION_WORKER, true, 1000 + SESSION_IDLE_MS));
+    assert_ptr_equal(way_find(&s, SESSION_WORKER, false, 1000), &who[2]);
+    assert_ptr_equal(way_find(&s, SESSION_CLIENT, true, 1000 + SESSION_IDLE_MS), &who[0]);
+    who[1].gone = true; /* and no local one for a local one */
+    assert_null(way_find(&s, SESSION_CLIENT, false, 1000));
+}
+
+static void the_sessions_of_a_key_are_counted_at_both_endpoints(void **state)
+{
+    struct session one = {.user = "k"}, two = {.user = "k"}, gone = {.user = "k", .gone = true};
+    struct session *here[] = {&one, &gone}, *there[] = {&two};
+    struct sessions readers = {.list = there, .count = 1};
+    struct sessions producers = {.list = here, .count = 2, .other = &readers};
+
+    (void)state;
+    readers.other = &producers;
+    assert_int_equal(sessions_of_key(&producers, "k"), 2);
+    assert_int_equal(sessions_of_key(&readers, "k"), 2);
+    assert_int_equal(sessions_of_key(&readers, "other"), 0);
+}
+
 static void a_producer_beyond_its_window_is_sent_away(void **state)
 {
     int64_t end = clock_mono_ms() + PEER_TIMEOUT_MS;
@@ -404,6 +442,35 @@ static void a_reader_that_does_not_read_is_not_sent_more(void **state)
     }
 }
 
+/* Nothing but the queue bounds what is kept for a peer that reads nothing and says it has. */
+static void a_narrow_queue_holds_few_messages(void **state)
+{
+    static char payload[WIRE_MAX_PAYLOAD];
+    struct slice part = slice_make(payload, sizeof payload);
+    int64_t end = clock_mono_ms() + PEER_TIMEOUT_MS;
+    struct link_message m;
+    struct link *server;
+    char endpoint[600], name[LINK_PEER];
+    unsigned taken = 0;
+    int fd;
+
+    (void)state;
+    snprintf(endpoint, sizeof endpoint, "ipc://%s/narrow.sock", peer_folder);
+    assert_int_equal(link_bind_queue(endpoint, 4, &server), 0);
+    fd = zmtp_connect(endpoint);
+    assert_true(zmtp_say(fd, "\x91\x09", 2));
+    while (link_receive(server, &m) < 0)
+        assert_true(clock_mono_ms() < end);
+    memcpy(name, m.peer.at, m.peer.size);
+    struct slice peer = slice_make(name, m.peer.size);
+    while (taken < 16 && link_send(server, peer, slice_of("\x91\x0a"), &part, 1) == 0)
+        taken++;
+    assert_true(taken >= 4);
+    assert_true(taken <= 8); /* some may be on their way */
+    close(fd);
+    link_close(server, 0);
+}
+
 static void a_reader_that_reads_slowly_gets_all_of_it(void **state)
 {
     uint64_t offset = 0;
@@ -459,10 +526,13 @@ int main(void)
         TEST(large_headers_keep_nobody_waiting),
         TEST(a_round_takes_few_large_headers),
         TEST(a_large_header_of_a_known_kind_is_an_error),
+        cmocka_unit_test(a_local_newcomer_has_the_place_of_a_key_that_is_busy),
+        cmocka_unit_test(the_sessions_of_a_key_are_counted_at_both_endpoints),
         cmocka_unit_test(of_the_heaviest_key_the_heaviest_session_goes),
         TEST(a_producer_beyond_its_window_is_sent_away),
         TEST(too_much_at_once_is_sent_again_and_nothing_is_lost),
         TEST(a_reader_that_does_not_read_is_not_sent_more),
+        TEST(a_narrow_queue_holds_few_messages),
         TEST(a_reader_that_reads_slowly_gets_all_of_it),
         TEST(workers_that_come_and_go_do_not_keep_the_others_busy),
     };
