@@ -20,8 +20,8 @@
  * Memory is what /proc/self/statm calls resident without shared: the pages that are the process's
  * own.  The pages of the journal's map are not among them, as the kernel can drop those at any
  * time. What is bounded piece by piece, as by default and in MiB: 32 workers at 6.25 and 32 clients
- * at 3.25 (session.h) make 304, backlogs 64 (ingest.h), 4096 connections at some 30 KiB 120, the
- * rest of the broker 24: 512. */
+ * at 3.25 (session.h) make 304, backlogs 48 (ingest.h), acknowledgements 16 (session.h), 4096
+ * connections at some 30 KiB 120, the rest of the broker 24: 512. */
 #ifndef BROKER_GUARD_H
 #define BROKER_GUARD_H
 

@@ -15,8 +15,9 @@
 
 #include <stdlib.h>
 
-#define ARENA_KEEP   ((size_t)4 * 1024 * 1024)
-#define PUBACK_BYTES ((size_t)WIRE_MAX_HEADER - 1024) /* for refusals */
+#define ARENA_KEEP ((size_t)4 * 1024 * 1024)
+/* For refusals: sixteen PUBACKs may wait in a producer's queue, which nobody counts. */
+#define PUBACK_BYTES ((size_t)32 * 1024 - 1024)
 #define REFUSED_MORE 32 /* bytes of a refusal besides its texts: number, lengths, retry */
 
 struct refused {

@@ -27,10 +27,10 @@
  * that send the largest ones everybody is heard in each round. */
 #define ROUND_MESSAGES 1024 /* and at most SESSIONS_RECEIVED */
 
-/* Of all backlogs together: four of the largest windows, eight of the usual ones.  Above it the
+/* Of all backlogs together: three of the largest windows, six of the usual ones.  Above it the
  * session with the largest backlog is ended with ERROR `window`; its producer sends all of it
  * again, a little later. */
-#define INGEST_BACKLOG ((size_t)64 * 1024 * 1024)
+#define INGEST_BACKLOG ((size_t)48 * 1024 * 1024)
 
 struct ingest;
 

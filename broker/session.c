@@ -552,6 +552,24 @@ static void sessions_sweep(struct sessions *s)
     s->count = kept;
 }
 
+static size_t unsent_of(const struct session *who)
+{
+    return who->unsent.room;
+}
+
+bool sessions_relieve(struct sessions *s)
+{
+    struct session *most;
+    bool any = false;
+    size_t sum;
+
+    while ((most = burden_find(s, unsent_of, &sum)) && sum > SESSIONS_UNSENT) {
+        session_end(s, most, "does not read its acknowledgements");
+        any = true;
+    }
+    return any;
+}
+
 void sessions_beat(struct sessions *s, int64_t now_ms)
 {
     bool gone = false;
@@ -565,6 +583,8 @@ void sessions_beat(struct sessions *s, int64_t now_ms)
             session_beat(s, who, now_ms);
         gone |= who->gone;
     }
+    if (s->unsent)
+        gone |= sessions_relieve(s);
     if (gone)
         sessions_sweep(s);
 }

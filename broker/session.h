@@ -26,6 +26,10 @@
 #define SESSION_PEER       LINK_PEER
 #define SESSION_MAX_UNSENT (8 * 1024 * 1024) /* the acknowledgements of one round are 4.3 MB */
 
+/* Of all sessions at an endpoint together; above it, of the key with most, the session with most is
+ * ended.  Who reads them leaves none. */
+#define SESSIONS_UNSENT ((size_t)16 * 1024 * 1024)
+
 /* What a reader can leave unread of what it asked for: that much, one answer more (of those with a
  * payload), and one message of 1.25 MiB: a worker 6.25 MiB, a client 3.25 MiB.  How much it has
  * read is found out by a PING behind every quarter.  A worker's is what it gives credit for: with
@@ -140,6 +144,9 @@ void sessions_renew(struct sessions *s);
 
 /* How many sessions this key has, at the other endpoint too. */
 unsigned sessions_of_key(const struct sessions *s, const char *key);
+
+/* Ends sessions until what waits for room is within SESSIONS_UNSENT; true if there were any. */
+bool sessions_relieve(struct sessions *s);
 
 /* Sends what waited for room, PINGs the silent, ends the dead, frees those that are gone. */
 void sessions_beat(struct sessions *s, int64_t now_ms);

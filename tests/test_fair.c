@@ -250,6 +250,25 @@ static void of_the_heaviest_key_the_heaviest_session_goes(void **state)
     assert_int_equal(sum, 0);
 }
 
+static void acknowledgements_that_nobody_reads_have_a_bound_in_all(void **state)
+{
+    struct right good = {.key = "a", .number = 0}, bad = {.key = "b", .number = 1};
+    struct session who[4] = {0}, *list[4];
+    struct sessions s = {.list = list, .count = 4, .live = {4}};
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        who[i].right = i == 0 ? &good : &bad;
+        strcpy(who[i].user, who[i].right->key);
+        who[i].unsent.room = i == 0 ? (size_t)7 << 20 : (size_t)4 << 20;
+        list[i] = &who[i];
+    }
+    assert_true(sessions_relieve(&s));
+    assert_false(who[0].gone); /* the largest, but not of the key with most */
+    assert_int_equal(s.live[SESSION_PRODUCER], 3);
+    assert_false(sessions_relieve(&s));
+}
+
 static void a_local_newcomer_has_the_place_of_a_key_that_is_busy(void **state)
 {
     struct session who[3] = {0}, *list[3];
@@ -526,6 +545,7 @@ int main(void)
         TEST(large_headers_keep_nobody_waiting),
         TEST(a_round_takes_few_large_headers),
         TEST(a_large_header_of_a_known_kind_is_an_error),
+        cmocka_unit_test(acknowledgements_that_nobody_reads_have_a_bound_in_all),
         cmocka_unit_test(a_local_newcomer_has_the_place_of_a_key_that_is_busy),
         cmocka_unit_test(the_sessions_of_a_key_are_counted_at_both_endpoints),
         cmocka_unit_test(of_the_heaviest_key_the_heaviest_session_goes),
