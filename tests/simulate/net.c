@@ -209,12 +209,23 @@ static void message_carry(struct link *to, struct link *of, struct message *m, i
     of->unread += to->bound;
 }
 
+/* What an old connection still brings comes before anything of the new one. */
+static int64_t inbox_last_us(const struct link *l)
+{
+    int64_t last_us = 0;
+
+    for (const struct message *m = l->inbox; m; m = m->next)
+        last_us = m->due_us;
+    return last_us;
+}
+
 static void link_attach(struct link *l)
 {
     struct message *m = l->waiting;
 
     l->peer = ++peers;
-    l->out_us = l->in_us = l->doomed_us = 0;
+    l->out_us = l->doomed_us = 0;
+    l->in_us = inbox_last_us(l);
     l->unread = 0;
     l->waiting = NULL;
     l->waiting_count = 0;
