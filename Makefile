@@ -109,7 +109,7 @@ FAILING := $(shell sed -n 's/^SEAM[^,]*, \([a-z0-9_]*\),.*/\1/p' tests/calls.c) 
 $(BUILD)/tests/test_calls%: LDLIBS_ALL += $(FAILING:%=-Wl,--wrap=%)
 $(BUILD)/tests/test_calls_verbs: LDLIBS_ALL += -Wl,--wrap=store_redis_new
 # A test that plays the link.
-PLAYED := receive send connection
+PLAYED := receive send connection peer_number
 $(BUILD)/tests/test_sessions: LDLIBS_ALL += $(PLAYED:%=-Wl,--wrap=link_%)
 
 # A fuzzer's function over the files of its corpus, without libFuzzer.

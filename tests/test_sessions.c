@@ -58,6 +58,16 @@ int __wrap_link_send(struct link *l, struct slice peer, struct slice header,
     return 0;
 }
 
+bool __wrap_link_peer_number(const struct link *l, struct slice peer, uint32_t *ret);
+
+/* Names of one byte at most behind the socket's number are those that ZeroMQ gave. */
+bool __wrap_link_peer_number(const struct link *l, struct slice peer, uint32_t *ret)
+{
+    (void)l;
+    *ret = (unsigned char)peer.at[peer.size - 1];
+    return peer.size <= 2 && (unsigned char)peer.at[0] < LINK_SOCKETS;
+}
+
 int __wrap_link_connection(struct link *l)
 {
     (void)l;
@@ -76,11 +86,10 @@ static void rights_put(const char *text)
 
     snprintf(path, sizeof path, "%s/rights.conf", shelf_folder);
     assert_int_equal(file_write(path, slice_of(text), 0600, true), 0);
-    now_ms += 10;
     if (!rights)
         assert_int_equal(access_open(path, true, now_ms, &rights), 0);
-    else
-        assert_true(access_look(rights, now_ms));
+    else if (!access_look(rights, now_ms)) /* it is left alone until it is whole */
+        assert_true(access_look(rights, now_ms += 3000));
 }
 
 static int setup(void **state)
@@ -218,17 +227,17 @@ static void a_name_used_again_under_another_key_is_somebody_else(void **state)
 
 static void a_key_has_no_more_sessions_than_allowed(void **state)
 {
-    char peer[2] = "";
+    char peer[3] = "\1";
 
     (void)state;
     for (int i = 0; i < ACCESS_SESSIONS; i++) {
-        *peer = (char)(i + 1);
+        peer[1] = (char)(i + 1);
         hello(peer, KEY, "producer", "p");
         assert_told(NULL);
     }
     hello(peer, KEY, "producer", "again"); /* one of them begins anew */
     assert_told(NULL);
-    *peer = 100;
+    peer[1] = ACCESS_SESSIONS + 1;
     hello(peer, KEY, "producer", "one too many");
     assert_told("busy");
     assert_int_equal(sessions_of_key(&s, KEY), ACCESS_SESSIONS);
@@ -260,7 +269,7 @@ static void a_change_of_rights_ends_whom_it_concerns(void **state)
     rights_put("[b]\nkey = " OTHER "\nmay = watch\n");
     sessions_renew(&s); /* who has ended is told nothing more */
     assert_false(s.list[2]->gone);
-    sessions_beat(&s, now_ms);
+    sessions_beat(&s, s.list[2]->heard_ms);
     assert_int_equal(s.count, 1);
 }
 
