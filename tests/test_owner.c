@@ -211,5 +211,6 @@ int main(void)
         test(without_a_folder_there_are_no_rights),
     };
 
+    setenv("TMPDIR", "/tmp", 1); /* which the other account can enter */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
