@@ -386,6 +386,62 @@ static void a_stack_that_is_stopped_and_started_goes_on(void **state)
     scene_free(&s);
 }
 
+static struct run run_script(struct scene *s, const char *verb)
+{
+    return stack_run(s->stack, slice_of(""),
+                     (const char *const[]){"scripts/stack", verb, "--dir", s->stack->dir, NULL});
+}
+
+/* Redis stands for more than the journal of before holds. */
+static void a_stack_with_an_older_journal_starts_and_says_what_to_do(void **state)
+{
+    struct scene s = {.stack = stack_new(2)};
+    struct buffer events = {0};
+    char backup[200];
+    struct run r;
+
+    (void)state;
+    stack_start(s.stack);
+    snprintf(backup, sizeof backup, "%s/backup", s.stack->dir);
+    run_program(&s, (const char *const[]){"turnout", "backup", backup, NULL});
+    world_events(random_seed("restored"), 1000, &events);
+    stack_publish_events(s.stack, buffer_slice(&events));
+    buffer_free(&events);
+    stack_sync(s.stack);
+    run_program(&s, (const char *const[]){"scripts/stack", "stop", "--dir", s.stack->dir, NULL});
+    run_program(&s, (const char *const[]){"/bin/cp", backup,
+                                          stack_path(s.stack, "journal/data.mdb"), NULL});
+    r = run_script(&s, "start");
+    assert_int_equal(r.status, 0);
+    assert_non_null(strstr(r.err.at, "turnout rebuild --force"));
+    run_free(&r);
+    assert_int_not_equal(stack_pid(s.stack, "worker-2"), 0);
+    run_program(&s, (const char *const[]){"turnout", "rebuild", "--force", NULL});
+    run_program(&s, (const char *const[]){"turnout", "sync", NULL});
+    run_program(&s, (const char *const[]){"turnout", "verify", NULL});
+    stack_free(s.stack);
+}
+
+static void a_stack_without_its_workers_does_not_run(void **state)
+{
+    struct scene s = scene_new("workers", 10, 0);
+    struct run r;
+
+    (void)state;
+    scene_await_publisher(&s);
+    for (int i = 1; i <= 2; i++) {
+        const char *name = i == 1 ? "worker-1" : "worker-2";
+        kill(stack_pid(s.stack, name), SIGKILL);
+        assert_int_equal(unlink(stack_path(s.stack, i == 1 ? "pids/worker-1" : "pids/worker-2")),
+                         0);
+    }
+    r = run_script(&s, "status");
+    assert_int_equal(r.status, 1);
+    assert_non_null(strstr(r.err.at, "not all runs"));
+    run_free(&r);
+    scene_free(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,6 +452,8 @@ int main(void)
         cmocka_unit_test(a_power_failure_of_everything_loses_no_acknowledged_event),
         cmocka_unit_test(groups_of_a_registry_survive_kills_and_another_group_list),
         cmocka_unit_test(a_stack_that_is_stopped_and_started_goes_on),
+        cmocka_unit_test(a_stack_with_an_older_journal_starts_and_says_what_to_do),
+        cmocka_unit_test(a_stack_without_its_workers_does_not_run),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
