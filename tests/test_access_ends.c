@@ -292,6 +292,17 @@ static void the_log_has_addresses_and_no_keys(void **state)
     buffer_free(&log);
 }
 
+static void a_stack_that_listens_elsewhere_is_not_started_again_so(void **state)
+{
+    struct run r = stack_run(keyed, slice_of(""),
+                             (const char *const[]){"scripts/stack", "start", "--dir", keyed->dir,
+                                                   "--workers", "1", "--tcp", "127.0.0.1:1", NULL});
+
+    (void)state;
+    expect(r, 69, "not with --tcp 127.0.0.1:1: stop the stack");
+    stack_start(keyed); /* where it listens */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +314,7 @@ int main(void)
         cmocka_unit_test(a_rights_file_behind_a_link_stays_behind_it),
         cmocka_unit_test(a_key_without_a_place_to_use_it_is_an_error),
         cmocka_unit_test(no_program_writes_a_core),
+        cmocka_unit_test(a_stack_that_listens_elsewhere_is_not_started_again_so),
         cmocka_unit_test(the_log_has_addresses_and_no_keys),
     };
 
