@@ -177,7 +177,7 @@ int cli_export(int argc, char **argv)
         "one moment; different keys may be of different ones while events come in.\n\nExit status: "
         "0 done (also when nothing is there, which is then said on standard error), 64 usage, 69 "
         "Redis, or with --as-of the broker, does not answer, 74 the output cannot be written, 75 "
-        "Redis is busy.",
+        "Redis is busy, 78 key, rights or user of Redis are not right.",
         children,
         NULL,
         NULL};

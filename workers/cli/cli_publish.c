@@ -256,7 +256,9 @@ int cli_publish(int argc, char **argv)
         "Sends events, one JSON object a line, from the files or standard input, and waits until "
         "the broker has made them durable.  Each refusal is told on standard error; the last line "
         "on standard output is {\"accepted\":N,\"rejected\":M}.  Exit status: 0 all accepted, 1 "
-        "some refused or a file not read, 69 or 75 the broker does not answer.",
+        "some refused or a file not read, 64 usage, 69 or 75 the broker does not answer, 78 the "
+        "key "
+        "or its rights are not right.",
         children,
         NULL,
         NULL};

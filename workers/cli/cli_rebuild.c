@@ -161,7 +161,9 @@ int cli_rebuild(int argc, char **argv)
         "is interrupted, the next one goes on where it was; of two at a time, the one that began "
         "later goes on.\n\nExit status: 0 done; 64 usage; 69 the broker or Redis does not answer; "
         "75 another rebuild is under way, or Redis did not stand still or has no room; 78 Redis "
-        "belongs to another journal, and --force was not given.",
+        "belongs to another journal, and --force was not given, or key, rights or user of Redis "
+        "are "
+        "not right.",
         children,
         NULL,
         NULL};

@@ -204,7 +204,7 @@ int cli_sync(int argc, char **argv)
         "Returns when all events that the broker had acknowledged are in Redis, and with them the "
         "groups and seats at risk that follow from them.\vExit status: 0 they are, 64 usage, 69 "
         "the broker or Redis cannot be reached, 75 nothing moves, 78 Redis belongs to another "
-        "journal.",
+        "journal, or key, rights or user of Redis are not right.",
         children,
         NULL,
         NULL};

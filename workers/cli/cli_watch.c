@@ -102,7 +102,7 @@ int cli_watch(int argc, char **argv)
         "or the last one (amber).  A late vote, an excuse or a corrected attendance clears a seat; "
         "the list is advice.\n\nExit status: 0 done (also when no seat is at risk, which is then "
         "said on standard error), 64 usage, 69 Redis does not answer, 74 the output cannot be "
-        "written, 75 Redis is busy.",
+        "written, 75 Redis is busy, 78 the user of Redis is not right.",
         children,
         NULL,
         NULL};

@@ -321,7 +321,7 @@ int cli_why(int argc, char **argv)
         "\n"
         "Exit status: 0 the sum is what Redis has, 1 it is not, 64 there is no such number, 69 the "
         "broker or Redis cannot be reached, 75 groups do not come to rest, 78 Redis belongs to "
-        "another journal.",
+        "another journal, or key, rights or user of Redis are not right.",
         children,
         NULL,
         NULL};
