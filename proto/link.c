@@ -35,7 +35,7 @@
 #define RECONNECT_MOST_MS 1000
 #define BACKLOG           1024
 #define DEFAULT_LINGER_MS 1000
-#define MAX_ITEMS         32 /* sockets and monitors that one link_wait can watch */
+#define MAX_ITEMS         32 /* sockets, monitors and probes that one link_wait can watch */
 
 /* One context serves all links of the process; it goes with the last of them, which is also what
  * makes the last messages leave before a program ends. */
@@ -246,6 +246,7 @@ void link_close(struct link *l, int linger_ms)
         zmq_msg_close(&l->frames[i]);
     if (l->gate)
         gate_close(l);
+    probe_close(l);
     for (unsigned i = 0; i < l->count; i++)
         socket_close(l, i, linger_ms);
     context_release();
@@ -464,6 +465,8 @@ unsigned link_wait(struct link *const *links, unsigned count, int fd, int timeou
             item_add(&all, i, links[i]->sockets[k], -1);
             if (links[i]->monitors[k])
                 item_add(&all, i, links[i]->monitors[k], -1);
+            if (k == 0 && links[i]->probe)
+                item_add(&all, i, links[i]->probe, -1);
         }
     if (fd >= 0)
         item_add(&all, count, NULL, fd);
@@ -474,6 +477,7 @@ unsigned link_wait(struct link *const *links, unsigned count, int fd, int timeou
             ready |= 1U << all.link[i];
     for (unsigned i = 0; i < count; i++)
         if (ready & 1U << i)
-            link_state(links[i]); /* takes off what its monitors have, or they would stay ready */
+            link_state(links[i]); /* takes off what its monitors and probe have, or they would stay
+                                     ready */
     return ready;
 }

@@ -10,6 +10,8 @@ enum frame { FRAME_PEER, FRAME_PREAMBLE, FRAME_HEADER, FRAME_PAYLOAD, FRAMES };
 
 #define LINK_FRAMES 9 /* room for a ZAP request too */
 
+#define GREETING_BYTES 32 /* of ZMTP's greeting: as far as the mechanism */
+
 struct link {
     void *sockets[LINK_SOCKETS], *monitors[LINK_SOCKETS]; /* monitors: NULL where there is none */
     bool keyed[LINK_SOCKETS];
@@ -22,6 +24,10 @@ struct link {
     char peer[LINK_PEER];          /* likewise */
     enum link_state state;         /* connected links */
     unsigned closed;               /* handshakes in a row that the other side cut short */
+    void *probe;                   /* connected links: asks for the greeting; mostly NULL */
+    char greeting[GREETING_BYTES]; /* what came of it */
+    size_t greeted;                /* bytes */
+    bool alike;                    /* the other side has keys if we have, and none if not */
     uint64_t failed;               /* bound links: handshakes that came to nothing */
 };
 
@@ -49,5 +55,8 @@ void gate_close(struct link *gate);
 int monitor_open(struct link *l, unsigned i);
 void monitor_close(struct link *l, unsigned i);
 void monitor_drain(struct link *l, unsigned i);
+
+/* What a connected link asks when a handshake was cut short without a word. */
+void probe_close(struct link *l);
 
 #endif

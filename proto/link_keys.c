@@ -1,4 +1,4 @@
-/* Links and keys; see link.h: CURVE, the gate (ZAP, ZeroMQ's RFC 27), and monitors.
+/* Links and keys; see link.h: CURVE, the gate (ZAP, ZeroMQ's RFC 27), monitors and probes.
  *
  * Happy path: a peer proves in the handshake that it holds the secret of its public key, ZeroMQ
  * asks the gate whether that key may come in, and stamps the answer, the user id, on each of the
@@ -13,12 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define GATE          "inproc://zeromq.zap.01" /* where libzmq looks for it */
-#define Z85_KEY       40
-#define CLOSED_MOST   3 /* once may be a restart, twice a coincidence */
-#define ENFORCE       93 /* ZMQ_ZAP_ENFORCE_DOMAIN, which zmq.h names only with the draft interface */
-#define MONITOR_BYTES 64
-#define FIRST_MS      1000 /* within the process: at once */
+#define GATE           "inproc://zeromq.zap.01" /* where libzmq looks for it */
+#define Z85_KEY        40
+#define CLOSED_MOST    3 /* once may be a restart, twice a coincidence */
+#define CLOSED_UNSURE  6 /* while it is not known whether the other side has keys at all */
+#define ENDPOINT_BYTES 512
+#define ENFORCE        93 /* ZMQ_ZAP_ENFORCE_DOMAIN, which zmq.h names only with the draft interface */
+#define MONITOR_BYTES  64
+#define FIRST_MS       1000 /* within the process: at once */
 
 #define ZAP_REVOKED 500 /* the code that a client gets to see; that of unknown keys is 400 */
 
@@ -295,18 +297,115 @@ void monitor_close(struct link *l, unsigned i)
     l->monitors[i] = NULL;
 }
 
+/* ---- probes ---- */
+
+/* Who has no key and asks one that wants it, or the other way round, is told only if he is lucky:
+ * libzmq 4.3.4 hangs up as soon as it has read the whole of a greeting that does not suit it, be
+ * its own sent or not.  So when a handshake was cut short without a word, a second connection says
+ * no more than the beginning of a greeting (signature and version, ZeroMQ's RFC 23), and the other
+ * side sends the whole of its own, which names the mechanism, and waits. */
+static const char greeting_begun[] = {(char)0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 3};
+
+#define PROBE           "p" /* the connection's name within its socket */
+#define MECHANISM_AT    12
+#define MECHANISM_BYTES 20
+
+void probe_close(struct link *l)
+{
+    if (l->probe)
+        zmq_close(l->probe);
+    l->probe = NULL;
+}
+
+static void probe_open(struct link *l)
+{
+    char endpoint[ENDPOINT_BYTES];
+
+    probe_close(l);
+    l->greeted = 0;
+    link_endpoint(l, endpoint, sizeof endpoint);
+    l->probe = zmq_socket(context_take(), ZMQ_STREAM);
+    context_release(); /* the link itself holds it */
+    if (!l->probe)
+        return; /* the next one that is cut short asks again */
+    option_set(l->probe, ZMQ_LINGER, 0);
+    option_set(l->probe, ZMQ_IPV6, 1);
+    option_set(l->probe, ZMQ_RECONNECT_IVL, -1);
+    option_set(l->probe, ZMQ_STREAM_NOTIFY, 0);
+    zmq_setsockopt(l->probe, ZMQ_CONNECT_ROUTING_ID, PROBE, strlen(PROBE));
+    if (zmq_connect(l->probe, endpoint) < 0 ||
+        zmq_send(l->probe, PROBE, strlen(PROBE), ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0 ||
+        zmq_send(l->probe, greeting_begun, sizeof greeting_begun, ZMQ_DONTWAIT) < 0)
+        probe_close(l);
+}
+
+static bool mechanism_is(const struct link *l, const char *name)
+{
+    char padded[MECHANISM_BYTES] = "";
+
+    memcpy(padded, name, strlen(name));
+    return memcmp(l->greeting + MECHANISM_AT, padded, sizeof padded) == 0;
+}
+
+static void probe_judge(struct link *l)
+{
+    bool keys = mechanism_is(l, "CURVE"), none = mechanism_is(l, "NULL");
+
+    if (l->keyed[0] ? none : keys)
+        l->state = l->keyed[0] ? LINK_NO_KEYS : LINK_KEY_NEEDED;
+    l->alike = l->keyed[0] ? keys : none;
+}
+
+/* A message is a frame with the connection's name and one with what came. */
+static void probe_drain(struct link *l)
+{
+    char name[MONITOR_BYTES];
+    int n;
+
+    while (l->probe && zmq_recv(l->probe, name, sizeof name, ZMQ_DONTWAIT) >= 0) {
+        size_t room = sizeof l->greeting - l->greeted;
+        n = zmq_recv(l->probe, l->greeting + l->greeted, room, ZMQ_DONTWAIT);
+        if (n > 0)
+            l->greeted += (size_t)n < room ? (size_t)n : room;
+        if (l->greeted < sizeof l->greeting)
+            continue;
+        probe_close(l);
+        probe_judge(l);
+    }
+}
+
+/* ---- what handshakes come to ---- */
+
+static void closed_take(struct link *l)
+{
+    unsigned most = l->alike ? CLOSED_MOST : CLOSED_UNSURE;
+
+    l->closed++;
+    if (l->keyed[0] && l->closed >= most)
+        l->state = LINK_BROKER_KEY;
+    if (!l->alike)
+        probe_open(l);
+}
+
+static bool state_is_final(enum link_state state)
+{
+    return state >= LINK_UNKNOWN_KEY && state <= LINK_NO_KEYS;
+}
+
 static void state_take(struct link *l, uint16_t event, uint32_t value)
 {
     if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
+        probe_close(l);
         l->state = LINK_UP;
         l->closed = 0;
+        l->alike = false; /* another may be there the next time */
     } else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
         l->state = value == ZAP_REVOKED ? LINK_REVOKED_KEY : LINK_UNKNOWN_KEY;
     } else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL &&
                value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH) {
         l->state = l->keyed[0] ? LINK_NO_KEYS : LINK_KEY_NEEDED;
-    } else if (l->keyed[0] && ++l->closed >= CLOSED_MOST) {
-        l->state = LINK_BROKER_KEY;
+    } else if (!state_is_final(l->state)) {
+        closed_take(l);
     }
 }
 
@@ -340,6 +439,7 @@ enum link_state link_state(struct link *l)
     for (unsigned i = 0; i < l->count; i++)
         if (l->monitors[i])
             monitor_drain(l, i);
+    probe_drain(l);
     return l->state;
 }
 

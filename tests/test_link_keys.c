@@ -212,6 +212,90 @@ static void a_key_where_none_is_taken_is_told(void **state)
     link_close(client, 0);
 }
 
+/* ---- one that hangs up with its greeting half sent, as libzmq does when it is in luck ---- */
+
+#define GREETING 64
+
+static const char begun[] = {(char)0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 3};
+
+struct hasty {
+    int listener, fd;
+    bool begun;
+    char greeting[GREETING];
+    char endpoint[64];
+};
+
+static void hasty_open(struct hasty *h, const char *mechanism)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof a;
+
+    *h = (struct hasty){.fd = -1};
+    memcpy(h->greeting, begun, sizeof begun);
+    memcpy(h->greeting + 12, mechanism, strlen(mechanism));
+    h->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(h->listener, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(listen(h->listener, 16), 0);
+    assert_int_equal(getsockname(h->listener, (struct sockaddr *)&a, &size), 0);
+    snprintf(h->endpoint, sizeof h->endpoint, "tcp://127.0.0.1:%d", ntohs(a.sin_port));
+}
+
+static void hasty_hang_up(struct hasty *h)
+{
+    if (h->fd >= 0)
+        close(h->fd);
+    h->fd = -1;
+    h->begun = false;
+}
+
+/* A peer that waits with its version has read ours before it sends the rest, and then it is cut
+ * off; one that sends signature and version and no more gets the whole greeting. */
+static void hasty_turn(struct hasty *h)
+{
+    char bytes[2 * GREETING];
+    ssize_t n;
+
+    if (h->fd < 0)
+        h->fd = accept4(h->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    n = h->fd < 0 ? -1 : recv(h->fd, bytes, sizeof bytes, 0);
+    if (n == 0 || (n > 0 && h->begun)) {
+        hasty_hang_up(h);
+    } else if (n == (ssize_t)sizeof begun) {
+        send(h->fd, h->greeting, GREETING, MSG_NOSIGNAL);
+    } else if (n > 0) {
+        send(h->fd, begun, sizeof begun, MSG_NOSIGNAL);
+        h->begun = true;
+    }
+}
+
+static void hasty_makes(const char *mechanism, const struct keyfile *key, enum link_state state)
+{
+    int64_t end_ms = clock_mono_ms() + PATIENCE_MS;
+    struct link *client;
+    struct hasty h;
+
+    hasty_open(&h, mechanism);
+    assert_int_equal(
+        key ? link_connect_keyed(h.endpoint, key, &client) : link_connect(h.endpoint, &client), 0);
+    while (link_state(client) != state) {
+        assert_int_not_equal(link_state(client), LINK_UP);
+        assert_true(clock_mono_ms() < end_ms);
+        hasty_turn(&h);
+        link_wait(&client, 1, -1, 1);
+    }
+    link_close(client, 0);
+    hasty_hang_up(&h);
+    close(h.listener);
+}
+
+static void who_is_cut_off_asks_again_what_is_wanted(void **state)
+{
+    (void)state;
+    hasty_makes("CURVE", NULL, LINK_KEY_NEEDED);
+    hasty_makes("NULL", &friend, LINK_NO_KEYS);
+    hasty_makes("CURVE", &friend, LINK_BROKER_KEY);
+}
+
 static void without_a_key_nobody_has_a_name(void **state)
 {
     struct link_message m;
@@ -326,6 +410,7 @@ int main(void)
         test(a_peer_without_a_key_is_turned_away_and_knows_it),
         test(a_wrong_broker_key_is_suspected_after_some_tries),
         test(a_key_where_none_is_taken_is_told),
+        test(who_is_cut_off_asks_again_what_is_wanted),
         test(without_a_key_nobody_has_a_name),
         test(who_is_put_off_comes_again_by_itself),
         test(both_endpoints_are_heard_in_turn),
