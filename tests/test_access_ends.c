@@ -236,7 +236,7 @@ static void a_key_without_a_place_to_use_it_is_an_error(void **state)
     const char *path;
 
     (void)state;
-    KEYS("new", "homeless");
+    KEYS("new", "homeless", "--may", "watch");
     k = key_read("homeless");
     assert_string_equal(k.publish, keyed_publish);
     assert_string_equal(k.read, keyed_read);
