@@ -292,6 +292,18 @@ static void the_log_has_addresses_and_no_keys(void **state)
     buffer_free(&log);
 }
 
+static void an_option_that_cannot_be_is_named(void **state)
+{
+    (void)state;
+    expect(stack_run(keyed, slice_of(""),
+                     (const char *const[]){"turnout", "keys", "new", "comma", "--types",
+                                           "vote,ballot", NULL}),
+           78, "--types: there is no such type: vote,ballot; types are separated by blanks");
+    expect(stack_run(keyed, slice_of(""),
+                     (const char *const[]){"turnout", "keys", "list", "--dir", "/nowhere", NULL}),
+           78, "/nowhere: No such file");
+}
+
 static void a_stack_that_listens_elsewhere_is_not_started_again_so(void **state)
 {
     struct run r = stack_run(keyed, slice_of(""),
@@ -314,6 +326,7 @@ int main(void)
         cmocka_unit_test(a_rights_file_behind_a_link_stays_behind_it),
         cmocka_unit_test(a_key_without_a_place_to_use_it_is_an_error),
         cmocka_unit_test(no_program_writes_a_core),
+        cmocka_unit_test(an_option_that_cannot_be_is_named),
         cmocka_unit_test(a_stack_that_listens_elsewhere_is_not_started_again_so),
         cmocka_unit_test(the_log_has_addresses_and_no_keys),
     };

@@ -47,8 +47,7 @@ static const struct argp_option option_table[] = {
      "event types it may publish, with blanks between (default: all)", 0},
     {"committees", KEY_COMMITTEES, "LIST", 0,
      "committees it may publish for, with | between; a star at the end: all that begin so "
-     "(default: "
-     "all)",
+     "(default: all)",
      0},
     {"rate", KEY_RATE, "N", 0, "most events a second (default: no limit)", 0},
     {"participants", KEY_PARTICIPANTS, 0, 0,
@@ -243,6 +242,49 @@ static int key_grant(struct keys_verb *v, const struct keyfile *k)
     return status;
 }
 
+/* Judges one option by itself, so that it can be named. */
+static int option_check(const struct keys_verb *v, const char *option, struct rights_wish wish)
+{
+    static const char any_key[] =
+        "0000000000000000000000000000000000000000000000000000000000000000";
+    struct rights *rights = NULL;
+    struct buffer text = {0};
+    char why[256];
+    const char *reason;
+
+    rights_add(slice_of(""), v->name, any_key, &wish, &text);
+    int err = rights_parse(buffer_slice(&text), &rights, why, sizeof why);
+    buffer_free(&text);
+    rights_free(rights);
+    if (err == 0)
+        return EX_OK;
+    reason = strstr(why, ": "); /* after the line, which is nobody's */
+    return fail("%s: %s%s", option, reason ? reason + 2 : why,
+                wish.types && strchr(wish.types, ',') ? "; types are separated by blanks" : "");
+}
+
+static int options_check(const struct keys_verb *v)
+{
+    const struct rights_wish *w = &v->wish;
+    const struct {
+        const char *option, *value;
+        struct rights_wish wish;
+    } checks[] = {
+        {"--may", w->may, {.may = w->may}},
+        {"--source", w->source, {.may = w->may, .source = w->source}},
+        {"--types", w->types, {.may = w->may, .types = w->types}},
+        {"--committees", w->committees, {.may = w->may, .committees = w->committees}},
+        {"--rate", w->rate, {.may = w->may, .rate = w->rate}},
+    };
+
+    if (strcmp(v->name, RIGHT_LOCAL->source) == 0) /* which is no source, but may be a name */
+        return EX_OK;
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
+        if (checks[i].value && option_check(v, checks[i].option, checks[i].wish) != EX_OK)
+            return EX_CONFIG;
+    return EX_OK;
+}
+
 static int keys_new(struct keys_verb *v)
 {
     struct keyfile k = {.name = ""};
@@ -254,7 +296,9 @@ static int keys_new(struct keys_verb *v)
     }
     if (!v->wish.may)
         v->wish.may = "publish";
-    status = key_make(v, &k);
+    status = options_check(v);
+    if (status == EX_OK)
+        status = key_make(v, &k);
     if (status == EX_OK)
         status = key_grant(v, &k);
     keyfile_forget(&k);
@@ -510,8 +554,13 @@ static int run(struct keys_verb *v, const char *path)
     bool is_list = strcmp(v->action, "list") == 0;
     char why[512];
 
+    if (access(v->dir, F_OK) < 0 && !v->rights_path)
+        return fail("%s: %s", v->dir, strerror(errno));
     if (rights_file_open(&v->file, path, !is_list, why, sizeof why) < 0)
         return fail("%s", why);
+    if (is_list && !v->file.found)
+        fail("no rights file at %s: no keys; a broker that runs keeps the rights it has read last",
+             path);
     if (is_list)
         return keys_list(v);
     return strcmp(v->action, "new") == 0 ? keys_new(v) : keys_revoke(v);
