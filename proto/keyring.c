@@ -130,7 +130,7 @@ int keyring_endpoints_write(const char *dir, const char *publish, const char *re
         buffer_add_text(&text, "\nread = ");
         buffer_add_text(&text, read);
         buffer_add_text(&text, "\n");
-        err = file_write(path, buffer_slice(&text), 0644, true);
+        err = file_write(path, buffer_slice(&text), 0640, true);
     } else if (unlink(path) < 0 && errno != ENOENT) {
         err = ERR_IO;
     }
