@@ -213,6 +213,27 @@ static int redis_login(struct redis_link *l)
     return error;
 }
 
+/* An array's head can claim any number of elements, and hiredis makes room for all of them at once.
+ * The most that a reply of ours has are the fields and values of a hash: 128 MiB of pointers. */
+#define ELEMENTS_MOST (16 * 1024 * 1024)
+
+static void *(*array_create)(const redisReadTask *task, int elements);
+
+static void *array_create_bounded(const redisReadTask *task, int elements)
+{
+    return elements <= ELEMENTS_MOST ? array_create(task, elements) : NULL;
+}
+
+static void replies_bound(redisContext *redis)
+{
+    static redisReplyObjectFunctions bounded;
+
+    array_create = redis->reader->fn->createArray;
+    bounded = *redis->reader->fn;
+    bounded.createArray = array_create_bounded;
+    redis->reader->fn = &bounded;
+}
+
 static int redis_connect(struct redis_link *l)
 {
     struct timeval limit = {l->options.timeout_ms / 1000, l->options.timeout_ms % 1000 * 1000};
@@ -231,6 +252,7 @@ static int redis_connect(struct redis_link *l)
         return ERR_LOST;
     }
     redisSetTimeout(l->redis, limit);
+    replies_bound(l->redis);
     error = redis_login(l);
     return error < 0 ? error : redis_check(l);
 }
