@@ -6,7 +6,7 @@
  *
  * A look that finds other groups than the one before it is taken again, so that the moment shown
  * and the figures belong together. */
-#include "workers/cli/board.h"
+#include "workers/view/board.h"
 
 #include "proto/error.h"
 #include "workers/group.h"

@@ -8,8 +8,8 @@
 #ifndef WORKERS_EXPORT_H
 #define WORKERS_EXPORT_H
 
-#include "workers/cli/name_list.h"
 #include "workers/store.h"
+#include "workers/view/name_list.h"
 
 enum export_kind {
     EXPORT_MEMBER,

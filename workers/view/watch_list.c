@@ -1,9 +1,9 @@
 /* The watch list for people; see watch_list.h: the list itself, with the day and the thresholds it
  * was made by.  What is missing is for watch_detail.c. */
-#include "workers/cli/watch_list.h"
+#include "workers/view/watch_list.h"
 
 #include "proto/error.h"
-#include "workers/cli/watch_detail.h"
+#include "workers/view/watch_detail.h"
 
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 /* Export; see export.h.  A key's name is taken apart by its family; what it does not say of member
  * and committee the field may. */
-#include "workers/cli/export.h"
+#include "workers/view/export.h"
 
-#include "workers/cli/csv.h"
+#include "workers/view/csv.h"
 
 #include <stdlib.h>
 

@@ -7,8 +7,8 @@
 #ifndef WORKERS_BOARD_H
 #define WORKERS_BOARD_H
 
-#include "workers/cli/name_list.h"
 #include "workers/store.h"
+#include "workers/view/name_list.h"
 
 /* Rates with a numerator and a denominator first, the headline on top, then medians. */
 enum board_figure {

@@ -1,6 +1,6 @@
 /* A list of names; see name_list.h.  Lists of people's typing are short: they are searched from the
  * start. */
-#include "workers/cli/name_list.h"
+#include "workers/view/name_list.h"
 
 #include <stdlib.h>
 

@@ -1,9 +1,9 @@
 /* The data dictionary; see dictionary.h.  An exact name stands before a pattern that it fits too.
  */
-#include "workers/cli/dictionary.h"
+#include "workers/view/dictionary.h"
 
 #include "proto/event.h"
-#include "workers/cli/csv.h"
+#include "workers/view/csv.h"
 
 #define COUNTED "member committee group" /* all counters of ballots and meetings */
 #define DUTY    "member committee seat group"

@@ -1,5 +1,5 @@
 /* Comma-separated values; see csv.h.  Nothing in here can fail. */
-#include "workers/cli/csv.h"
+#include "workers/view/csv.h"
 
 static bool needs_quotes(struct slice value)
 {

@@ -2,7 +2,7 @@
 #ifndef WORKERS_WATCH_DETAIL_H
 #define WORKERS_WATCH_DETAIL_H
 
-#include "workers/cli/watch_list.h"
+#include "workers/view/watch_list.h"
 
 /* Fills in label, items, missed, due and next of all entries, which are in the order of committees.
  * 0, or an error of the store. */

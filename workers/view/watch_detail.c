@@ -7,7 +7,7 @@
  *
  * Judged by the rules that count (share.h).  What was answered since the list was made has no
  * details any more. */
-#include "workers/cli/watch_detail.h"
+#include "workers/view/watch_detail.h"
 
 #include "proto/error.h"
 #include "workers/gather.h"

@@ -5,9 +5,9 @@
 #define WORKERS_WATCH_LIST_H
 
 #include "proto/date.h"
-#include "workers/cli/name_list.h"
 #include "workers/risk.h"
 #include "workers/store.h"
+#include "workers/view/name_list.h"
 
 /* A ballot or a meeting. */
 struct watch_item {
