@@ -71,6 +71,36 @@ async function spoken(site, context) {
   await page.close();
 }
 
+// What data-watch says and what an event says, and whether they meet (workers/web/DESIGN.md).
+const MEETINGS = [
+  ['members', { members: ['KE'] }, true], ['members', { ballots: ['C|B'] }, false], ['members', { members: '*' }, true],
+  ['member:KE', { members: ['TZ', 'KE'] }, true], ['member:KE', { members: ['TZ'] }, false], ['member:KE', { members: '*' }, true],
+  ['groups:2026', { groups: ['2026'] }, true], ['groups:2026', { groups: ['2025'] }, false], ['groups:2026', {}, false],
+  ['groups:2026*', { groups: ['2026-03'] }, true], ['groups:2026*', { groups: ['2025-03'] }, false], ['groups:2026*', { groups: '*' }, true],
+  ['ballot:C%7CB%201', { ballots: ['C|B 1'] }, true], ['committee:ISO/TC%20207', { committees: ['ISO/TC 207'] }, true],
+  ['watch', { watch: ['C|M|missed-ballot'] }, true], ['all', { commits: 1 }, true],
+];
+
+async function meets(site, context) {
+  const page = await page_open(site, context, '/health');
+  const results = await page.evaluate(async (cases) => {
+    const { word_meets } = await import('/assets/live.js');
+    return cases.map(([word, change]) => [word, change, word_meets(word, change)]);
+  }, MEETINGS);
+  assert.deepEqual(results, MEETINGS);
+  await page.close();
+}
+
+async function focus_stays(site, context) {
+  const page = await page_open(site, context, address('ballots', `${BALLOT.committee}|${BALLOT.ballot}`));
+  await page.locator('#sheet-votes tr[data-row="DE"] a').first().focus();
+  await watch_for(page, '#sheet-votes', 'CL');
+  await site.tell(vote('CL'));
+  await seen_at(page);
+  assert.equal(await page.evaluate(() => document.activeElement.closest('tr')?.dataset.row), 'DE');
+  await page.close();
+}
+
 // kills `name` and waits for the words on an open page; then lets it come back and waits until they are gone.
 async function down(site, context, name, state, path) {
   const page = await page_open(site, context, path);
@@ -107,6 +137,8 @@ export async function live_tests(t, site) {
   const { context, close } = await browser_open();
   await t.test('a vote is seen on the open page without a reload', (s) => vote_seen(s, site, context));
   await t.test('a group\'s figures move on the open page', (s) => figure_moves(s, site, context));
+  await t.test('a page knows which changes concern it', () => meets(site, context));
+  await t.test('focus stays where it is while rows come', () => focus_stays(site, context));
   await t.test('what has moved is told to screen readers', () => spoken(site, context));
   await t.test('without a worker the page says so, and heals', () => down(site, context, 'worker', 'worker-down', '/ballots'));
   await t.test('without the broker the page says so, and heals', () => down(site, context, 'broker', 'broker-down', '/ballots'));

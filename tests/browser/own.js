@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { browser_open } from './browser.js';
 import { ROOT, until } from './site.js';
 
-const RUN = { sh: ['sh', 'board.sh'], python: ['python3', 'board.py'], javascript: [process.execPath, 'board.mjs'] };
+const RUN = { sh: ['sh', 'board.sh'], python: ['/usr/bin/python3', 'board.py'], javascript: [process.execPath, 'board.mjs'] };
 const LINES = 10;
 let number = 0;
 
