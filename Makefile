@@ -132,6 +132,10 @@ benches: $(BENCHES) $(BUILD)/bin/simulate
 test: all $(TESTS) benches $(BUILD)/lib/fault.so
 	@scripts/run-tests $(BUILD) $(TESTS)
 
+# The pages in a real browser; needs scripts/setup --browser.
+test-browser: all
+	@scripts/test-browser
+
 bench: all $(BENCHES)
 	@scripts/bench
 
@@ -172,6 +176,7 @@ format:
 help:
 	@echo 'all      programs into $(BUILD)/bin, libturnout into $(BUILD)/lib'
 	@echo 'test     every test (SANITIZE=address,undefined BUILD=build/asan: under sanitizers)'
+	@echo 'test-browser  the pages in chromium (scripts/setup --browser)'
 	@echo 'check    the house rules: sizes, includes, formatting'
 	@echo 'bench    throughput of a private stack, as one JSON line'
 	@echo 'fuzz     every parser for FUZZ_S seconds (clang)'
@@ -181,5 +186,5 @@ help:
 	@echo 'soak     what scripts/soak runs: a real stack, killed and starved for M minutes'
 	@echo 'install  into $(PREFIX); also: clean format lint'
 
-.PHONY: all always simulate planted soak test benches check bench fuzz fuzzers coverage install clean format lint help
+.PHONY: all always simulate planted soak test test-browser benches check bench fuzz fuzzers coverage install clean format lint help
 .SECONDARY:

@@ -8,7 +8,7 @@ const DRAW = { series: () => import('./series.js'), map: () => import('./map.js'
 // The table that the figure stands beside.
 function table_of(figure) {
   const sheet = document.getElementById(`sheet-${figure.dataset.sheet}`) ?? figure.closest('section.sheet');
-  return sheet?.querySelector('table');
+  return sheet?.querySelector('.scroll table');
 }
 
 // A column of the table: its name, heading and the plain values by row.
@@ -30,6 +30,6 @@ export function charts_draw() {
   for (const figure of document.querySelectorAll('figure.chart')) {
     const table = table_of(figure);
     if (table && DRAW[figure.dataset.chart])
-      DRAW[figure.dataset.chart]().then((chart) => chart.draw(figure, table)).catch(() => { figure.hidden = true; });
+      DRAW[figure.dataset.chart]().then((chart) => chart.draw(figure, table)).catch((e) => { figure.hidden = true; console.error(e); });
   }
 }

@@ -77,14 +77,6 @@ function sort_click(event, live) {
   });
 }
 
-// ---- a period that is chosen is gone to; the button is for those without scripts
-function choose_prepare() {
-  for (const form of document.querySelectorAll('form.choose'))
-    form.classList.add('choose-live');
-}
-
 charts_draw();
-choose_prepare();
-document.addEventListener('change', (e) => e.target.matches('form.choose select') && e.target.form.requestSubmit());
-const live = live_start({ connection, moved, drawn: () => { charts_draw(); choose_prepare(); } });
+const live = live_start({ connection, moved, drawn: charts_draw });
 document.addEventListener('click', (e) => sort_click(e, live));

@@ -1,0 +1,30 @@
+// screenshots.js - a picture of each page, as README and documentation show them
+//
+// usage: node tests/browser/screenshots.js FOLDER      (scripts/screenshots makes them small)
+import { browser_open } from './browser.js';
+import { address, pages, site_open, year } from './site.js';
+
+const WIDE = { width: 1280, height: 860 };
+const [, , folder] = process.argv;
+const site = await site_open();
+const { context, close } = await browser_open({ viewport: WIDE, deviceScaleFactor: 1, reducedMotion: 'reduce' });
+const page = await context.newPage();
+
+async function shoot(name, path, { scheme = 'light', size = WIDE, whole = false } = {}) {
+  await page.emulateMedia({ colorScheme: scheme });
+  await page.setViewportSize(size);
+  await page.goto(site.url + path, { waitUntil: 'load' });
+  await page.waitForFunction(() => [...document.querySelectorAll('figure.chart')].every((f) => !f.hidden && f.querySelector('canvas, svg')));
+  await page.screenshot({ path: `${folder}/${name}.png`, fullPage: whole });
+}
+
+const { outcome, members, member, committees, committee, ballots, ballot, risk, adoptions, why, history, health, build } = pages();
+for (const [name, path] of Object.entries({ members, member, committees, committee, ballots, ballot, risk, adoptions, why, history, health, build }))
+  await shoot(name, path);
+await shoot('outcome', outcome, { whole: true });
+await shoot('outcome-dark', outcome, { scheme: 'dark' });
+await shoot('outcome-narrow', outcome, { size: { width: 360, height: 780 } });
+await shoot('iec-ballot', address('ballots', 'IEC/TC 89|IEC-89/1491(F)/CDV'));
+await shoot('outcome-fr', `/?lang=fr&period=${year}`);
+await close();
+await site.stop();
