@@ -3,7 +3,7 @@
 
 BUILD   ?= build
 VERSION := 0.1.0
-PACKAGES := libzmq hiredis jansson liblmdb msgpack libxxhash
+PACKAGES := libzmq hiredis jansson liblmdb msgpack libxxhash libmicrohttpd
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wpointer-arith \
             -Wformat -Wformat-security
@@ -22,7 +22,7 @@ CPPFLAGS_ALL := -I. -D_GNU_SOURCE -DTURNOUT_VERSION='"$(VERSION)"' \
 CFLAGS_ALL := -std=gnu11 $(WARNINGS) -fno-common -fPIC $(HARDEN) \
               $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined) $(CFLAGS)
 LDLIBS_ALL := $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(HARDEN_LINK) $(LDFLAGS) -Wl,--as-needed \
-              -lzmq -lhiredis -lmsgpackc -llmdb -ljansson -lxxhash -lpthread $(LDLIBS)
+              -lzmq -lhiredis -lmsgpackc -llmdb -ljansson -lxxhash -lmicrohttpd -lcrypt -lm -lpthread $(LDLIBS)
 
 MAINS    := $(wildcard broker/*_main.c workers/*_main.c workers/*/*_main.c)
 PROGRAMS := $(patsubst %_main.c,$(BUILD)/bin/%,$(notdir $(MAINS)))
@@ -40,7 +40,7 @@ all: $(PROGRAMS) $(BUILD)/lib/libturnout.a
 
 $(BUILD)/lib/libturnout.a: $(call objects,$(filter proto/%,$(SOURCES)))
 $(BUILD)/lib/broker.a: $(call objects,$(filter broker/%,$(SOURCES)))
-$(BUILD)/lib/workers.a: $(call objects,$(filter workers/%,$(SOURCES)))
+$(BUILD)/lib/workers.a: $(call objects,$(filter workers/%,$(SOURCES))) $(BUILD)/obj/web_assets.o
 $(BUILD)/lib/tests.a: $(call objects,$(HELPERS))
 $(BUILD)/lib/%.a:
 	@mkdir -p $(@D)
@@ -50,6 +50,7 @@ $(BUILD)/lib/%.a:
 $(BUILD)/bin/turnout-broker: $(call objects,broker/turnout-broker_main.c) $(BUILD)/lib/broker.a $(BUILD)/lib/libturnout.a
 $(BUILD)/bin/turnout-worker: $(call objects,workers/turnout-worker_main.c) $(BUILD)/lib/workers.a $(BUILD)/lib/libturnout.a
 $(BUILD)/bin/turnout: $(call objects,workers/cli/turnout_main.c) $(BUILD)/lib/workers.a $(BUILD)/lib/libturnout.a
+$(BUILD)/bin/turnout-web: $(call objects,workers/web/turnout-web_main.c) $(BUILD)/lib/workers.a $(BUILD)/lib/libturnout.a
 $(PROGRAMS):
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
@@ -90,6 +91,15 @@ planted:
 	@scripts/planted
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# The dashboard's assets are part of the program.
+ASSETS := $(wildcard workers/web/assets/*)
+$(BUILD)/web_assets.c: $(ASSETS) scripts/web-assets
+	@mkdir -p $(@D)
+	scripts/web-assets $(ASSETS) >$@
+$(BUILD)/obj/web_assets.o: $(BUILD)/web_assets.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 

@@ -1,0 +1,10 @@
+/* Sheets that several pages have. */
+#ifndef WORKERS_WEB_SHEETS_H
+#define WORKERS_WEB_SHEETS_H
+
+#include "workers/web/page.h"
+
+/* The seats at risk, of one member or committee, or (both absent) of all. */
+int sheet_risk(struct page *p, struct view *v, struct slice member, struct slice committee);
+
+#endif
