@@ -122,9 +122,9 @@ async function down(site, context, name, state, path) {
 async function web_down(site, context) {
   const page = await page_open(site, context, '/ballots');
   const port = new URL(site.url).port;
-  await site.kill('web');
+  await site.web_kill();
   await page.waitForFunction(() => !document.querySelector('#connection').hidden, null, { timeout: PATIENCE_MS });
-  await site.stack('start', '--web', `127.0.0.1:${port}`);
+  await site.web_start(port);
   await page.waitForFunction(() => document.querySelector('#connection').hidden, null, { timeout: PATIENCE_MS });
   await watch_for(page, 'main', 'A late ballot');
   await site.tell({ type: 'ballot', id: 'live-late', committee: 'ISO/TC 999', ballot: 'CIB 2', kind: 'CIB', opens: day(-2), closes: day(2), title: 'A late ballot (synthetic)' });

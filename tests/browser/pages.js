@@ -15,7 +15,7 @@ async function page_open(context) {
   const wrong = [];
   page.on('console', (m) => ['error', 'warning'].includes(m.type()) && wrong.push(`console: ${m.text()} ${m.location().url}`));
   page.on('pageerror', (e) => wrong.push(`script: ${e.message}`));
-  page.on('requestfailed', (r) => !r.url().endsWith('/events') && wrong.push(`request: ${r.url()} ${r.failure()?.errorText}`));
+  page.on('requestfailed', (r) => !r.failure()?.errorText.includes('ERR_ABORTED') && wrong.push(`request: ${r.url()} ${r.failure()?.errorText}`));
   page.on('request', (r) => r.url().startsWith('http') && new URL(r.url()).hostname !== '127.0.0.1' && wrong.push(`from outside: ${r.url()}`));
   return { page, wrong };
 }

@@ -44,8 +44,21 @@ class Site {
   }
 
   async start() {
-    await this.stack('start', '--web', '127.0.0.1:0');
-    this.url = `http://${(await readFile(join(this.dir, 'web.address'), 'utf8')).trim()}`;
+    await this.stack('start');
+    await this.web_start(0);
+  }
+
+  // turnout-web alone, at any free port or at that of before; resolves when it answers.
+  async web_start(port) {
+    const place = join(this.dir, 'web.address');
+    await rm(place, { force: true });
+    this.web = spawn(join(BUILD, 'bin/turnout-web'), ['--listen', `127.0.0.1:${port}`, '--address-file', place, '--log-level', 'error'],
+      { env: this.env, stdio: ['ignore', 'ignore', 'inherit'] });
+    this.url = await until('turnout-web listens', () => readFile(place, 'utf8').then((text) => text.includes(':') && `http://${text.trim()}`, () => null));
+  }
+
+  web_kill() {
+    return new Promise((gone) => this.web.once('exit', gone).kill('SIGKILL'));
   }
 
   // Sends JSON Lines; all must be accepted.
@@ -86,6 +99,7 @@ class Site {
   }
 
   async stop() {
+    await this.web_kill();
     await this.stack('stop');
     await rm(this.dir, { recursive: true, force: true });
   }

@@ -4,6 +4,7 @@
 #include "proto/clock.h"
 #include "proto/error.h"
 #include "workers/web/journal.h"
+#include "workers/web/names.h"
 #include "workers/web/writer.h"
 
 #include <stdio.h>
@@ -137,6 +138,8 @@ int answer_make(const struct answer_ask *ask, struct hand *hand, struct arena *a
     int error = ask->to.route->page(&p, &v);
 
     v.state = ask->state;
+    if (error == 0 && ask->to.form < ANSWER_JSON)
+        error = names_fill(&p.data, &v);
     if (error == 0)
         written(ask, &v, ret);
     else if (error == PAGE_MISSING)

@@ -3,8 +3,12 @@
 #include "workers/audit/moment.h"
 #include "workers/web/writer.h"
 
-static const char *const kind_class[] = {"none", "text", "name", "int",
-                                         "rate", "date", "date", "mark"};
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const kind_class[] = {"none", "text", "name", "int", "rate",
+                                         "date", "date", "mark", "text"};
 
 /* "2026-11-28 14:03 UTC", and the moment itself for machines. */
 static void moment(struct html *h, int64_t ms)
@@ -19,6 +23,14 @@ static void moment(struct html *h, int64_t ms)
     html_raw(h, " ");
     html_text(h, slice_make(text + 11, 8));
     html_raw(h, " UTC</time>");
+}
+
+static double rate_value(const struct sheet_cell *c)
+{
+    char text[32] = "";
+
+    memcpy(text, c->text.at, c->text.size < 31 ? c->text.size : 31);
+    return strtod(text, NULL);
 }
 
 static void plain_value(struct html *h, const struct sheet_cell *c)
@@ -95,6 +107,19 @@ static void mark(struct html *h, const struct sheet_cell *c)
     buffer_free(&class);
 }
 
+/* What people call it; two or three letters are beside it, as people know them too. */
+static void name(struct html *h, const struct sheet_cell *c)
+{
+    bool other = c->shown.at && !slice_equal(c->shown, c->text);
+
+    html_name(h, other ? c->shown : c->text);
+    if (other && c->text.size <= 3) {
+        html_raw(h, " <span class=\"code\">");
+        html_text(h, c->text);
+        html_raw(h, "</span>");
+    }
+}
+
 static void content(struct html *h, const struct sheet_cell *c)
 {
     switch (c->kind) {
@@ -123,7 +148,7 @@ static void content(struct html *h, const struct sheet_cell *c)
         if (c->label)
             html_say(h, c->label);
         else if (c->kind == CELL_NAME)
-            html_name(h, c->text);
+            name(h, c);
         else
             html_text(h, c->text);
     }
@@ -182,7 +207,8 @@ static void row(struct html *h, const struct sheet *s, size_t r)
         html_attr(h, "class", slice_of(tone_name[cells[0].tone]));
     html_raw(h, ">");
     for (size_t i = 0; i < s->column_count; i++)
-        cell(h, &cells[i], &s->columns[i]);
+        if (s->columns[i].kind != CELL_ALIAS)
+            cell(h, &cells[i], &s->columns[i]);
     html_raw(h, "</tr>\n");
 }
 
@@ -212,6 +238,8 @@ static void head(struct html *h, const struct view *v, const struct sheet *s,
 {
     html_raw(h, "<thead><tr>");
     for (size_t i = 0; i < s->column_count; i++) {
+        if (s->columns[i].kind == CELL_ALIAS)
+            continue;
         html_raw(h, "<th scope=\"col\"");
         html_attr(h, "class", slice_of(kind_class[s->columns[i].kind]));
         html_attr(h, "data-col", slice_of(s->columns[i].name));
@@ -259,7 +287,31 @@ static void plot(struct html *h, const struct view *v, const struct sheet *s,
     html_raw(h, "></div></figure>");
 }
 
-static void tile(struct html *h, const struct sheet_cell *c, const struct column *col, bool first)
+/* "▲ 5.7 points more than a year before: 75.9 %, 564 of 743". */
+static void against(struct html *h, const struct sheet_cell *c, const struct sheet_cell *before)
+{
+    char points[32];
+    double change;
+
+    if (c->kind != CELL_RATE || before->kind != CELL_RATE)
+        return;
+    change = rate_value(c) - rate_value(before);
+    snprintf(points, sizeof points, "%.1f", round(fabs(change) * 1000) / 10);
+    for (char *p = points; *p && h->lang == LANG_FR; p++)
+        *p = *p == '.' ? ',' : *p;
+    html_raw(h, "<p class=\"before\"><span");
+    html_attr(h, "class", slice_of(change < 0 ? "mark mark-less" : "mark mark-more"));
+    html_raw(h, ">");
+    html_say_with(h, change < 0 ? T_POINTS_LESS : T_POINTS_MORE, slice_of(points));
+    html_raw(h, "</span> ");
+    html_say(h, T_LAST_YEAR);
+    html_raw(h, ": ");
+    linked(h, before);
+    html_raw(h, "</p>");
+}
+
+static void tile(struct html *h, const struct sheet_cell *c, const struct column *col,
+                 const struct sheet_cell *before, bool first)
 {
     if (first)
         html_raw(h, "<div class=\"tile tile-main\"");
@@ -272,7 +324,19 @@ static void tile(struct html *h, const struct sheet_cell *c, const struct column
     attributes(h, c);
     html_raw(h, ">");
     linked(h, c);
-    html_raw(h, "</p></div>");
+    html_raw(h, "</p>");
+    if (before)
+        against(h, c, before);
+    html_raw(h, "</div>");
+}
+
+/* Whether a column says what the one before it was a year ago. */
+static bool is_before(const struct sheet *s, size_t i)
+{
+    size_t size = i > 0 && i < s->column_count ? strlen(s->columns[i - 1].name) : 0;
+
+    return size && strncmp(s->columns[i].name, s->columns[i - 1].name, size) == 0 &&
+           strcmp(s->columns[i].name + size, ".before") == 0;
 }
 
 static void tiles(struct html *h, const struct sheet *s)
@@ -281,8 +345,9 @@ static void tiles(struct html *h, const struct sheet *s)
     html_attr(h, "data-sheet", slice_of(s->name));
     html_raw(h, ">");
     for (size_t i = 0; s->rows && i < s->column_count; i++)
-        if (!s->columns[i].heading)
-            tile(h, &s->cells[i], &s->columns[i], i == 0 || (i == 1 && s->columns[0].heading));
+        if (!s->columns[i].heading && !is_before(s, i))
+            tile(h, &s->cells[i], &s->columns[i], is_before(s, i + 1) ? &s->cells[i + 1] : NULL,
+                 i == 0 || (i == 1 && s->columns[0].heading));
     html_raw(h, "</section>\n");
 }
 

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LABEL_WIDTH 190
+#define LABEL_WIDTH 260
 #define TRACK_WIDTH 330
 #define TEXT_X      (LABEL_WIDTH + TRACK_WIDTH + 10)
-#define WIDTH       640
+#define WIDTH       710
 #define ROW_HEIGHT  30
 #define BAR_HEIGHT  16
 #define TOP         22

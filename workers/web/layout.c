@@ -232,7 +232,7 @@ static void heading(struct html *h, const struct view *v)
 {
     html_raw(h, "<h1>");
     if (v->subject.at) {
-        html_name(h, v->subject);
+        html_name(h, v->shown.at ? v->shown : v->subject);
         html_raw(h, " <span class=\"kind\">");
     }
     html_say(h, v->title);
@@ -299,7 +299,7 @@ static void foot(struct html *h, const struct view *v, const struct request *r)
 void page_html(struct html *h, const struct view *v, const struct request *r, bool part)
 {
     if (!part) {
-        head(h, v->title, v->subject);
+        head(h, v->title, v->shown.at ? v->shown : v->subject);
         top(h, v->name, r, v->arena);
     }
     live(h, v, r);

@@ -34,7 +34,7 @@ static const struct column vote_columns[] = {
 
 static const struct column waiting_columns[] = {
     {"member", T_MEMBER, CELL_NAME, true},
-    {"name", T_NAME, CELL_NAME, false},
+    {"name", T_NAME, CELL_ALIAS, false},
     {"developing", T_DEVELOPING_MARK, CELL_MARK, false},
 };
 

@@ -9,7 +9,7 @@
 
 static const struct column member_columns[] = {
     {"member", T_MEMBER, CELL_NAME, true},
-    {"name", T_NAME, CELL_NAME, false},
+    {"name", T_NAME, CELL_ALIAS, false},
     {"developing", T_DEVELOPING_MARK, CELL_MARK, false},
     {"seat", T_SEAT, CELL_TEXT, false},
     {"due", T_DUE, CELL_INT, false},

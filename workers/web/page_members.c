@@ -6,7 +6,7 @@
 
 static const struct column columns[] = {
     {"member", T_MEMBER, CELL_NAME, true},
-    {"name", T_NAME, CELL_NAME, false},
+    {"name", T_NAME, CELL_ALIAS, false},
     {"developing", T_DEVELOPING_MARK, CELL_MARK, false},
     {"effective", T_EFFECTIVE, CELL_RATE, false},
     {"voting", T_VOTING, CELL_RATE, false},

@@ -2,7 +2,7 @@
  * year beside them, and month by month. */
 #include "workers/view/board.h"
 #include "workers/view/watch_list.h"
-#include "workers/web/page.h"
+#include "workers/web/sheets.h"
 
 #include <stdio.h>
 
@@ -14,7 +14,6 @@ static const struct column headline_columns[] = {
     {"effective", T_EFFECTIVE_DEVELOPING, CELL_RATE, false},
     {"effective.before", T_LAST_YEAR, CELL_RATE, false},
     {"effective.other", T_EFFECTIVE_OTHER, CELL_RATE, false},
-    {"voting", T_VOTING_DEVELOPING, CELL_RATE, false},
     {"silent", T_SILENT, CELL_INT, false},
     {"red", T_SEATS_RED, CELL_INT, false},
     {"amber", T_SEATS_AMBER, CELL_INT, false},
@@ -134,15 +133,14 @@ static int headline(struct page *p, struct both *b)
     row[0] = figure_cell(b->v, &b->now, slice_of("developing"), BOARD_EFFECTIVE);
     row[1] = figure_cell(b->v, &b->before, slice_of("developing"), BOARD_EFFECTIVE);
     row[2] = figure_cell(b->v, &b->now, slice_of("other"), BOARD_EFFECTIVE);
-    row[3] = figure_cell(b->v, &b->now, slice_of("developing"), BOARD_VOTING);
     if (g)
-        row[4] = cell_int(g->counts[BOARD_MEMBERS] - g->counts[BOARD_ACTIVE]);
-    row[4].link = slice_of("/members?sort=votes&order=asc");
-    row[5] = cell_int((int64_t)red);
-    row[6] = cell_int((int64_t)amber);
-    row[5].tone = red ? TONE_RED : TONE_PLAIN;
-    row[6].tone = amber ? TONE_AMBER : TONE_PLAIN;
-    row[5].link = row[6].link = slice_of("/risk");
+        row[3] = cell_int(g->counts[BOARD_MEMBERS] - g->counts[BOARD_ACTIVE]);
+    row[3].link = slice_of("/members?sort=votes&order=asc");
+    row[4] = cell_int((int64_t)red);
+    row[5] = cell_int((int64_t)amber);
+    row[4].tone = red ? TONE_RED : TONE_PLAIN;
+    row[5].tone = amber ? TONE_AMBER : TONE_PLAIN;
+    row[4].link = row[5].link = slice_of("/risk");
     return 0;
 }
 
@@ -185,15 +183,22 @@ static void group_row(struct both *b, struct sheet *s, const struct board_group 
     row[13] = cell_name(arena_copy(b->v->arena, g->without));
 }
 
-static void groups_sheet(struct both *b)
+static void group_rows(struct both *b, struct sheet *s, bool without_top)
+{
+    for (size_t i = 0; i < b->now.count; i++)
+        if (b->now.groups[i].without_top == without_top)
+            group_row(b, s, &b->now.groups[i]);
+}
+
+static void groups_sheets(struct both *b)
 {
     struct sheet *s = SHEET(b->v, "groups", T_GROUPS, group_columns);
 
     s->note = T_GROUPS_NOTE;
     s->chart = CHART_BARS;
     s->bar = b->now.year ? 3 : 5;
-    for (size_t i = 0; i < b->now.count; i++)
-        group_row(b, s, &b->now.groups[i]);
+    group_rows(b, s, false);
+    group_rows(b, SHEET(b->v, "without", T_WITHOUT_TOP, group_columns), true);
 }
 
 /* ---- the trend ---- */
@@ -294,7 +299,7 @@ int page_outcome(struct page *p, struct view *v)
     struct both b = {.v = v};
     int error;
 
-    view_begin(v, v->arena, "outcome", T_NAV_OUTCOME);
+    view_begin(v, v->arena, "outcome", T_OUTCOME_TITLE);
     error = page_period(p, v, true);
     if (error || !v->period.at)
         return error;
@@ -304,12 +309,14 @@ int page_outcome(struct page *p, struct view *v)
     error = load(p, &b);
     if (error == 0)
         error = headline(p, &b);
+    if (error == 0 && v->provisional)
+        error = sheet_calls(p, v);
     if (error == 0) {
         figures_sheet(&b);
         error = trend(p, v);
     }
     if (error == 0)
-        groups_sheet(&b);
+        groups_sheets(&b);
     board_free(&b.now);
     board_free(&b.before);
     return error;

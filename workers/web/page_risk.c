@@ -3,14 +3,17 @@
 #include "workers/web/sheets.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static const struct column columns[] = {
     {"level", T_LEVEL, CELL_MARK, false},   {"committee", T_COMMITTEE, CELL_NAME, false},
     {"title", T_TITLE, CELL_NAME, false},   {"member", T_MEMBER, CELL_NAME, true},
-    {"name", T_NAME, CELL_NAME, false},     {"developing", T_DEVELOPING_MARK, CELL_MARK, false},
+    {"name", T_NAME, CELL_ALIAS, false},    {"developing", T_DEVELOPING_MARK, CELL_MARK, false},
     {"reason", T_REASON, CELL_MARK, false}, {"missing", T_MISSING, CELL_NAME, false},
     {"next", T_NEXT, CELL_NAME, false},     {"closes", T_CLOSES, CELL_DATE, false},
 };
+
+enum { COLUMN_LEVEL = 0, COLUMN_DEVELOPING = 5, COLUMN_CLOSES = 9 };
 
 static const enum text reason_label[RISKS] = {T_MISSED_BALLOT, T_MISSED_SHARE, T_MISSED_MEETINGS};
 
@@ -92,6 +95,95 @@ int sheet_risk(struct page *p, struct view *v, struct slice member, struct slice
     return error;
 }
 
+/* ---- whom to call first ---- */
+#define CALLS 8
+
+static const struct column call_columns[] = {
+    {"closes", T_CLOSES, CELL_DATE, false}, {"days", T_DAYS_LEFT, CELL_INT, false},
+    {"member", T_MEMBER, CELL_NAME, true},  {"name", T_NAME, CELL_ALIAS, false},
+    {"ballot", T_BALLOT, CELL_NAME, false}, {"committee", T_COMMITTEE, CELL_NAME, false},
+    {"title", T_TITLE, CELL_NAME, false},
+};
+
+static int by_day(const void *a, const void *b)
+{
+    const struct watch_entry *x = *(struct watch_entry *const *)a,
+                             *y = *(struct watch_entry *const *)b;
+    int order;
+
+    if (x->items->day != y->items->day)
+        return x->items->day < y->items->day ? -1 : 1;
+    order = slice_compare(x->member, y->member);
+    return order ? order : slice_compare(x->committee, y->committee);
+}
+
+/* Brings to the front those whom a vote would save; returns how many. */
+static size_t savable(struct watch_list *w)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < w->count; i++) {
+        struct watch_entry *e = w->entries[i];
+        if (e->score == RISK_RED || e->reason != RISK_MISSED_BALLOT || !e->items)
+            continue;
+        w->entries[i] = w->entries[count];
+        w->entries[count++] = e;
+    }
+    if (count)
+        qsort(w->entries, count, sizeof *w->entries, by_day);
+    return count;
+}
+
+static void call_row(struct view *v, struct sheet *s, const struct watch_entry *e,
+                     const struct person_note *note, date_days today)
+{
+    struct sheet_cell *c = sheet_row(v, s);
+    struct slice committee = arena_copy(v->arena, e->committee),
+                 ballot = arena_copy(v->arena, e->items->id);
+
+    c[0] = cell_date(e->items->day);
+    c[1] = cell_int(e->items->day - today);
+    c[2] = page_member_cell(v, arena_copy(v->arena, e->member));
+    c[3] = cell_name(note->name);
+    c[4] = cell_name(ballot);
+    c[4].link =
+        view_path(v, "/ballots/", view_text(v, view_text(v, committee, slice_of("|")), ballot));
+    c[5] = page_committee_cell(v, committee);
+    c[6] = cell_name(arena_copy(v->arena, e->label));
+}
+
+static int call_rows(struct page *p, struct view *v, struct sheet *s, struct watch_list *w)
+{
+    size_t count = savable(w);
+    struct hash *profiles = arena_need(v->arena, (count + 1) * sizeof *profiles);
+    int error;
+
+    for (size_t i = 0; i < count; i++)
+        profiles[i].key = data_key_of(&p->data, "profile:", w->entries[i]->member, "");
+    error = data_hashes(&p->data, profiles, count, NULL);
+    for (size_t i = 0; error == 0 && i < count && s->rows < CALLS; i++) {
+        struct person_note note = page_person(w->entries[i]->member, &profiles[i]);
+        if (note.developing)
+            call_row(v, s, w->entries[i], &note, w->today);
+    }
+    return error;
+}
+
+int sheet_calls(struct page *p, struct view *v)
+{
+    struct watch_ask ask = {.now_ms = p->data.now_ms};
+    struct watch_list list = {.known = false};
+    struct sheet *s = SHEET(v, "calls", T_CALLS, call_columns);
+    int error = watch_load(p->data.store, &ask, &list);
+
+    s->note = T_CALLS_NOTE;
+    s->note_with = slice_of("8");
+    if (error == 0)
+        error = call_rows(p, v, s, &list);
+    watch_free(&list);
+    return error;
+}
+
 int page_risk(struct page *p, struct view *v)
 {
     int error;
@@ -99,7 +191,12 @@ int page_risk(struct page *p, struct view *v)
     view_begin(v, v->arena, "risk", T_NAV_RISK);
     view_watch(v, "watch", (struct slice){0});
     error = sheet_risk(p, v, (struct slice){0}, (struct slice){0});
-    if (error == 0)
+    if (error ==
+        0) { /* red first, of these developing countries first, of these by the next closing day */
+        sheet_sort(v, v->first, COLUMN_CLOSES, false);
+        sheet_sort(v, v->first, COLUMN_DEVELOPING, false);
+        sheet_sort(v, v->first, COLUMN_LEVEL, true);
         page_sort(p, v, v->first, NULL, false);
+    }
     return error;
 }

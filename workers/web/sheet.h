@@ -16,6 +16,7 @@ enum cell_kind {
     CELL_DATE,   /* n: date_days */
     CELL_MOMENT, /* n: Unix ms */
     CELL_MARK,   /* text is a word such as "red", label says it to people */
+    CELL_ALIAS,  /* of columns: what another cell shows already; in JSON and CSV only */
 };
 
 enum tone { TONE_PLAIN, TONE_RED, TONE_AMBER, TONE_GOOD, TONE_QUIET };
@@ -24,6 +25,7 @@ extern const char *const tone_name[]; /* "", "red" ... */
 struct sheet_cell {
     enum cell_kind kind;
     struct slice text;
+    struct slice shown; /* CELL_NAME: what people call it (names.h); absent: the same */
     enum text label;
     bool counted;
     int64_t n, den;
@@ -68,6 +70,7 @@ struct view {
     const char *name; /* "members" */
     enum text title;
     struct slice subject;  /* whose page it is, in the title; absent: nobody's */
+    struct slice shown;    /* what people call the subject; absent: the same */
     struct slice subtitle; /* text of an event */
     struct slice period;   /* absent: the page has none */
     bool provisional;

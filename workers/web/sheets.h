@@ -7,4 +7,8 @@
 /* The seats at risk, of one member or committee, or (both absent) of all. */
 int sheet_risk(struct page *p, struct view *v, struct slice member, struct slice committee);
 
+/* Whom to call first: developing countries that have not answered a mandatory ballot that closes
+ * soon. */
+int sheet_calls(struct page *p, struct view *v);
+
 #endif

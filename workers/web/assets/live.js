@@ -38,7 +38,7 @@ async function live_fetch(address, etag) {
   const live = page.getElementById('live');
   if (!live)
     throw new Error(`${address}: ${answer.status}`);
-  return { live, whole: answer.ok, etag: answer.headers.get('ETag') };
+  return { live, whole: answer.status < 500, etag: answer.headers.get('ETag') };
 }
 
 // Takes over the banner that says what is wrong, and nothing else.

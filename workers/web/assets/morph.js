@@ -13,6 +13,15 @@ function key_of(node) {
 
 const alike = (a, b) => a.nodeName === b.nodeName && key_of(a) === key_of(b);
 
+// Gives each key its number among equal ones: a member may have several rows.
+function numbering() {
+  const seen = new Map();
+  return (key) => {
+    seen.set(key, (seen.get(key) ?? 0) + 1);
+    return `${key} ${seen.get(key)}`;
+  };
+}
+
 function attributes(node, newer) {
   for (const { name, value } of [...newer.attributes])
     if (!KEPT.has(name) && node.getAttribute(name) !== value)
@@ -23,11 +32,12 @@ function attributes(node, newer) {
 }
 
 function children(node, newer, tell) {
-  const known = new Map([...node.children].filter(key_of).map((c) => [key_of(c), c]));
+  const [number_old, number_new] = [numbering(), numbering()];
+  const known = new Map([...node.children].filter(key_of).map((c) => [number_old(key_of(c)), c]));
   let at = node.firstChild;
 
   for (const want of newer.childNodes) {
-    const here = key_of(want) ? known.get(key_of(want)) : at;
+    const here = key_of(want) ? known.get(number_new(key_of(want))) : at;
     if (!here || !alike(here, want)) {
       const fresh = node.insertBefore(document.importNode(want, true), at);
       if (fresh.nodeType === Node.ELEMENT_NODE)
