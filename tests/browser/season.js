@@ -26,7 +26,7 @@ const STANDARDS = [['ISO 9001:2015', 'trade', 9], ['ISO 14001:2015', 'climate', 
   ['ISO 30500:2018', 'health', 6], ['ISO 17025:2017', 'trade', 9], ['ISO 42001:2023', 'trade', 9], ['ISO 56001:2024', 'trade', 9]];
 // Of 100 seats so many are in good hands and so many in forgetful ones; the rest are silent.
 const HANDS = { other: [[94, 5], [95, 4]], developing: [[70, 20], [82, 12]] };
-const DILIGENCE = [99, 86, 12];
+const DILIGENCE = [99, 86, 12, 0];
 
 const { values: options } = parseArgs({ options: { today: { type: 'string' }, seed: { type: 'string', default: '1' } } });
 const today = Date.parse(options.today ?? new Date().toISOString().slice(0, 10));
@@ -78,7 +78,7 @@ function hand_pick(member, past) {
   const ticket = below(100);
 
   if (!past && SILENT.includes(member))
-    return 2;
+    return 3;
   return ticket < hands[0] ? 0 : ticket < hands[0] + hands[1] ? 1 : 2;
 }
 
@@ -92,13 +92,13 @@ function position_pick(kind) {
 
 function vote_tell(c, b, seat, hand) {
   const done = b.closes < today ? 100 : 100 * (today - b.opens) / (b.closes - b.opens); // most vote late
-  const diligence = seat.role === 'P' ? DILIGENCE[hand] * (done === 100 ? 1 : (done / 100) ** 1.5) : 8;
+  const diligence = seat.role === 'P' ? DILIGENCE[hand] * (done === 100 ? 1 : (done / 100) ** 1.5) : hand === 3 ? 0 : 8;
 
   if (random() * 100 < diligence) {
     const day = Math.min(b.closes, between(b.opens + (b.closes - b.opens) / 2, b.closes + (chance(2) ? 6 * DAY_MS : 0)));
     tell('vote', Math.min(day, today), { committee: c.committee, ballot: b.name, member: seat.member, position: position_pick(b.kind),
       ...(chance(hand === 0 ? 34 : 15) ? { comments: 1 + below(12) } : {}), ...(b.kind === 'NP' && chance(30) ? { participate: true } : {}) });
-  } else if (seat.role === 'P' && b.closes < today && (hand === 0 || chance(15))) {
+  } else if (seat.role === 'P' && b.closes < today && hand < 3 && (hand === 0 || chance(15))) {
     tell('vote', b.closes - DAY_MS, { committee: c.committee, ballot: b.name, member: seat.member, position: 'none', excused: true });
   }
 }
@@ -124,7 +124,7 @@ function meeting_tell(c, seats, starts, number) {
     status: held ? 'held' : 'planned', level: c.level, title: `Plenary of ${c.reference} (synthetic)` });
   for (const seat of seats) {
     const hand = seat.hands[new Date(starts).getUTCFullYear() - (year - 1)] ?? 0;
-    const comes = chance(seat.role === 'P' ? DILIGENCE[hand] - 14 : 6);
+    const comes = chance(seat.role === 'P' ? DILIGENCE[hand] - 14 : hand === 3 ? 0 : 6);
     for (let i = 0; i < (comes ? 1 + below(3) : hand < 2 && seat.role === 'P' && chance(70) ? 1 : 0); i++)
       tell('attendance', starts, { committee: c.committee, meeting, member: seat.member, participant: `s-${seat.member}-${c.number}-${i}`,
         date: date_of(starts), status: comes ? (held ? 'attended' : 'registered') : ['excused', 'correspondence'][below(2)],

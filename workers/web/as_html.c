@@ -70,6 +70,16 @@ static void attributes(struct html *h, const struct sheet_cell *c)
     }
 }
 
+/* A count that is a part of another one. */
+static void out_of(struct html *h, int64_t all)
+{
+    html_raw(h, " <span class=\"of\">");
+    html_say(h, T_OF);
+    html_raw(h, " ");
+    html_int(h, all);
+    html_raw(h, "</span>");
+}
+
 static void of(struct html *h, const struct sheet_cell *c)
 {
     if (!c->counted)
@@ -128,6 +138,8 @@ static void content(struct html *h, const struct sheet_cell *c)
         break;
     case CELL_INT:
         html_int(h, c->n);
+        if (c->counted)
+            out_of(h, c->den);
         break;
     case CELL_RATE:
         html_raw(h, "<b>");

@@ -134,7 +134,10 @@ static int headline(struct page *p, struct both *b)
     row[1] = figure_cell(b->v, &b->before, slice_of("developing"), BOARD_EFFECTIVE);
     row[2] = figure_cell(b->v, &b->now, slice_of("other"), BOARD_EFFECTIVE);
     if (g)
-        row[3] = cell_int(g->counts[BOARD_MEMBERS] - g->counts[BOARD_ACTIVE]);
+        row[3] = (struct sheet_cell){.kind = CELL_INT,
+                                     .counted = true,
+                                     .n = g->counts[BOARD_MEMBERS] - g->counts[BOARD_ACTIVE],
+                                     .den = g->counts[BOARD_MEMBERS]};
     row[3].link = slice_of("/members?sort=votes&order=asc");
     row[4] = cell_int((int64_t)red);
     row[5] = cell_int((int64_t)amber);
@@ -311,6 +314,8 @@ int page_outcome(struct page *p, struct view *v)
         error = headline(p, &b);
     if (error == 0 && v->provisional)
         error = sheet_calls(p, v);
+    if (error == 0)
+        error = sheet_silent(p, v);
     if (error == 0) {
         figures_sheet(&b);
         error = trend(p, v);

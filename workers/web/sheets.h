@@ -11,4 +11,7 @@ int sheet_risk(struct page *p, struct view *v, struct slice member, struct slice
  * soon. */
 int sheet_calls(struct page *p, struct view *v);
 
+/* Developing countries that neither voted nor came in the period, those with most duties first. */
+int sheet_silent(struct page *p, struct view *v);
+
 #endif
