@@ -1,5 +1,5 @@
 /* The keys of events as one table: which types know a key, which require it, what its value has
- * to be, and where in struct event it goes.  Used by event.c alone. */
+ * to be, and where in struct event it goes.  Used by the decoder alone. */
 #ifndef PROTO_EVENT_KEYS_H
 #define PROTO_EVENT_KEYS_H
 
@@ -42,25 +42,75 @@ struct key_rule {
 #define KEY_RULES 45
 extern const struct key_rule key_rules[KEY_RULES];
 
-#define KEY_NAMES     39  /* different keys; several types may each have a rule for one */
-#define KEY_OF_TYPE   20  /* most rules of one type */
-#define KEY_SLOTS     128 /* a power of two, well above KEY_NAMES */
+#define KEY_NAMES     39 /* different keys; several types may each have a rule for one */
+#define KEY_OF_TYPE   20 /* most rules of one type */
+#define KEY_SLOT_BITS 7
+#define KEY_SLOTS     (1 << KEY_SLOT_BITS) /* well above KEY_NAMES */
 #define KEY_NOT_KNOWN UINT8_MAX
+#define KEY_FACTOR    0x12093d26ac512b01u
+
+#define KEY_LONGEST 16 /* bytes of a known key, at most; two words hold it */
+
+/* A key of 1 to KEY_LONGEST bytes: its first and its last bytes, which overlap, so that no byte of
+ * what is around it is read. */
+struct key_words {
+    uint64_t front, back;
+};
+
+struct key_slot {
+    struct key_words words;
+    uint8_t size; /* 0: a free slot */
+    uint8_t name;
+};
 
 /* The rules arranged for use; made once per decoder. */
 struct key_index {
-    const char *name[KEY_NAMES];
-    uint8_t name_size[KEY_NAMES];
+    struct key_slot slots[KEY_SLOTS];
     uint8_t name_of_rule[KEY_RULES];
-    uint8_t slots[KEY_SLOTS];                       /* hash of a key to its name */
     uint8_t rules_of[EVENT_TYPES][KEY_OF_TYPE + 1]; /* ended by KEY_NOT_KNOWN */
     uint8_t type_name, mandatory_name;              /* the numbers of "type" and "mandatory" */
 };
 
 void key_index_build(struct key_index *ret);
 
-/* The number of the name, or KEY_NOT_KNOWN.  The key has at least one byte. */
-uint8_t key_index_find(const struct key_index *index, struct slice key);
+static inline struct key_words key_words_of(struct slice key)
+{
+    struct key_words w = {0, 0};
+
+    if (key.size >= 8) {
+        memcpy(&w.front, key.at, 8);
+        memcpy(&w.back, key.at + key.size - 8, 8);
+    } else if (key.size >= 4) {
+        memcpy(&w.front, key.at, 4);
+        memcpy(&w.back, key.at + key.size - 4, 4);
+    } else {
+        w.front = (unsigned char)key.at[0];
+        w.back = (unsigned)(unsigned char)key.at[key.size / 2] << 8 |
+                 (unsigned char)key.at[key.size - 1];
+    }
+    return w;
+}
+
+/* The factor was tried out so that no two of the keys meet.  A new key that meets an old one costs
+ * one more comparison, nothing else. */
+static inline unsigned key_slot_first(struct key_words w, size_t size)
+{
+    return (unsigned)((w.front + (w.back << 5) + size) * KEY_FACTOR >> (64 - KEY_SLOT_BITS));
+}
+
+/* The number of the name, or KEY_NOT_KNOWN. */
+static inline uint8_t key_index_find(const struct key_index *index, struct slice key)
+{
+    if (key.size == 0 || key.size > KEY_LONGEST)
+        return KEY_NOT_KNOWN;
+    struct key_words w = key_words_of(key);
+    const struct key_slot *s;
+    for (unsigned i = key_slot_first(w, key.size); (s = &index->slots[i])->size;
+         i = (i + 1) % KEY_SLOTS)
+        if (s->words.front == w.front && s->words.back == w.back && s->size == key.size)
+            return s->name;
+    return KEY_NOT_KNOWN;
+}
 
 /* True when the text is the word, all of it. */
 bool word_equal(const char *word, struct slice text);
