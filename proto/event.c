@@ -113,7 +113,7 @@ static inline int key_pass(struct pass *p, uint8_t *ret_name)
     if (!head_read(*rest, &h) || h.kind != PACK_STR || h.number > rest->size - h.size)
         return key_pass_unknown(p, &h);
     key = slice_make(rest->at + h.size, h.number);
-    *ret_name = key_index_find(p->d->index, key);
+    *ret_name = key_index_find(p->d->index, key, rest->size - h.size);
     if (*ret_name == KEY_NOT_KNOWN)
         return key_pass_unknown(p, &h);
     if (p->seen >> *ret_name & 1)

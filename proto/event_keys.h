@@ -47,12 +47,11 @@ extern const struct key_rule key_rules[KEY_RULES];
 #define KEY_SLOT_BITS 7
 #define KEY_SLOTS     (1 << KEY_SLOT_BITS) /* well above KEY_NAMES */
 #define KEY_NOT_KNOWN UINT8_MAX
-#define KEY_FACTOR    0x12093d26ac512b01u
+#define KEY_FACTOR    0x2cdeec51972ab68bu
 
-#define KEY_LONGEST 16 /* bytes of a known key, at most; two words hold it */
+#define KEY_LONGEST 16 /* bytes of a known key, at most: two words */
 
-/* A key of 1 to KEY_LONGEST bytes: its first and its last bytes, which overlap, so that no byte of
- * what is around it is read. */
+/* A key of at most KEY_LONGEST bytes, filled up with zeros. */
 struct key_words {
     uint64_t front, back;
 };
@@ -63,50 +62,54 @@ struct key_slot {
     uint8_t name;
 };
 
+struct type_rule {
+    const struct key_rule *rule; /* NULL behind the last */
+    uint8_t name;
+};
+
 /* The rules arranged for use; made once per decoder. */
 struct key_index {
     struct key_slot slots[KEY_SLOTS];
-    uint8_t name_of_rule[KEY_RULES];
-    uint8_t rules_of[EVENT_TYPES][KEY_OF_TYPE + 1]; /* ended by KEY_NOT_KNOWN */
-    uint8_t type_name, mandatory_name;              /* the numbers of "type" and "mandatory" */
+    struct type_rule rules_of[EVENT_TYPES][KEY_OF_TYPE + 1];
+    uint8_t type_name, mandatory_name; /* the numbers of "type" and "mandatory" */
 };
 
 void key_index_build(struct key_index *ret);
 
-static inline struct key_words key_words_of(struct slice key)
+/* The words of a key; `room` bytes from its start on may be read, at least its own. */
+static inline struct key_words key_words_of(struct slice key, size_t room)
 {
     struct key_words w = {0, 0};
 
-    if (key.size >= 8) {
-        memcpy(&w.front, key.at, 8);
-        memcpy(&w.back, key.at + key.size - 8, 8);
-    } else if (key.size >= 4) {
-        memcpy(&w.front, key.at, 4);
-        memcpy(&w.back, key.at + key.size - 4, 4);
+    if (room < KEY_LONGEST) {
+        memcpy(&w, key.at, key.size);
+        return w;
+    }
+    memcpy(&w, key.at, KEY_LONGEST);
+    if (key.size <= 8) {
+        w.front &= UINT64_MAX >> (64 - 8 * key.size);
+        w.back = 0;
     } else {
-        w.front = (unsigned char)key.at[0];
-        w.back = (unsigned)(unsigned char)key.at[key.size / 2] << 8 |
-                 (unsigned char)key.at[key.size - 1];
+        w.back &= UINT64_MAX >> (128 - 8 * key.size);
     }
     return w;
 }
 
 /* The factor was tried out so that no two of the keys meet.  A new key that meets an old one costs
  * one more comparison, nothing else. */
-static inline unsigned key_slot_first(struct key_words w, size_t size)
+static inline unsigned key_slot_first(struct key_words w)
 {
-    return (unsigned)((w.front + (w.back << 5) + size) * KEY_FACTOR >> (64 - KEY_SLOT_BITS));
+    return (unsigned)((w.front + w.back) * KEY_FACTOR >> (64 - KEY_SLOT_BITS));
 }
 
-/* The number of the name, or KEY_NOT_KNOWN. */
-static inline uint8_t key_index_find(const struct key_index *index, struct slice key)
+/* The number of the name, or KEY_NOT_KNOWN; `room` as above. */
+static inline uint8_t key_index_find(const struct key_index *index, struct slice key, size_t room)
 {
     if (key.size == 0 || key.size > KEY_LONGEST)
         return KEY_NOT_KNOWN;
-    struct key_words w = key_words_of(key);
+    struct key_words w = key_words_of(key, room);
     const struct key_slot *s;
-    for (unsigned i = key_slot_first(w, key.size); (s = &index->slots[i])->size;
-         i = (i + 1) % KEY_SLOTS)
+    for (unsigned i = key_slot_first(w); (s = &index->slots[i])->size; i = (i + 1) % KEY_SLOTS)
         if (s->words.front == w.front && s->words.back == w.back && s->size == key.size)
             return s->name;
     return KEY_NOT_KNOWN;

@@ -26,7 +26,7 @@ static void *value_place(const struct checked *c)
 
 /* ---- one check per kind of value ---- */
 
-static int value_str(const struct checked *c, struct slice *ret)
+static inline int value_str(const struct checked *c, struct slice *ret)
 {
     if (c->value->kind != PACK_STR)
         return value_refuse(c, REFUSAL_BAD_TYPE, "expected a string");
@@ -34,25 +34,34 @@ static int value_str(const struct checked *c, struct slice *ret)
     return 0;
 }
 
-static int value_sized(const struct checked *c, size_t least, size_t most, struct slice *ret)
+static int refuse_sized(const struct checked *c, size_t least, size_t most)
 {
-    int r = value_str(c, ret);
+    if (c->value->kind != PACK_STR)
+        return value_refuse(c, REFUSAL_BAD_TYPE, "expected a string");
+    return value_refuse(c, REFUSAL_OUT_OF_RANGE, "%zu bytes; expected %zu to %zu",
+                        (size_t)c->value->number, least, most);
+}
 
-    if (r < 0)
-        return r;
-    if (ret->size < least || ret->size > most)
-        return value_refuse(c, REFUSAL_OUT_OF_RANGE, "%zu bytes; expected %zu to %zu", ret->size,
-                            least, most);
+static inline int check_sized(const struct checked *c, size_t least, size_t most)
+{
+    const struct value *v = c->value;
+
+    if (v->kind != PACK_STR || v->number < least || v->number > most)
+        return refuse_sized(c, least, most);
+    *(struct slice *)value_place(c) = slice_make(v->at, v->number);
     return 0;
 }
 
-static int check_identifier(const struct checked *c, size_t most)
+/* Most are plain, and so only their ends are looked at. */
+static inline int check_identifier(const struct checked *c, size_t most)
 {
-    struct slice *text = value_place(c);
-    int r = value_sized(c, 1, most, text);
-    const char *fault = r < 0 ? NULL : identifier_fault(*text, c->value->plain);
+    const struct value *v = c->value;
+    int r = check_sized(c, 1, most);
 
-    return fault ? value_refuse(c, REFUSAL_BAD_VALUE, "an identifier %s", fault) : r;
+    if (r < 0 || (v->plain && v->at[0] != ' ' && v->at[v->number - 1] != ' '))
+        return r;
+    const char *fault = identifier_fault(slice_make(v->at, v->number));
+    return fault ? value_refuse(c, REFUSAL_BAD_VALUE, "an identifier %s", fault) : 0;
 }
 
 static int check_kind(const struct checked *c)
@@ -221,13 +230,13 @@ static int check_sdgs(const struct checked *c)
     return r;
 }
 
-static int value_check(const struct checked *c)
+static inline int value_check(const struct checked *c)
 {
     switch ((enum key_check)c->rule->check) {
     case CHECK_TEXT:
-        return value_sized(c, 0, EVENT_MAX_TEXT, value_place(c));
+        return check_sized(c, 0, EVENT_MAX_TEXT);
     case CHECK_ID:
-        return value_sized(c, 1, EVENT_MAX_ID, value_place(c));
+        return check_sized(c, 1, EVENT_MAX_ID);
     case CHECK_IDENTIFIER:
         return check_identifier(c, EVENT_MAX_IDENTIFIER);
     case CHECK_MEMBER:
@@ -284,7 +293,7 @@ static int event_find_type(struct decoding *d)
 }
 
 /* A key that is not there: a refusal or the default. */
-static int rule_absent(const struct checked *c)
+static inline int rule_absent(const struct checked *c)
 {
     const struct event *e = c->d->event;
 
@@ -297,12 +306,11 @@ static int rule_absent(const struct checked *c)
 
 static int type_apply(struct decoding *d)
 {
-    const uint8_t *at = d->index->rules_of[d->event->type];
+    const struct type_rule *at = d->index->rules_of[d->event->type];
 
-    for (; *at != KEY_NOT_KNOWN; at++) {
-        uint8_t name = d->index->name_of_rule[*at];
-        struct checked c = {d, &key_rules[*at], &d->values[name]};
-        int r = is_given(d, name) ? value_check(&c) : rule_absent(&c);
+    for (; at->rule; at++) {
+        struct checked c = {d, at->rule, &d->values[at->name]};
+        int r = is_given(d, at->name) ? value_check(&c) : rule_absent(&c);
         if (r < 0)
             return r;
     }

@@ -18,13 +18,13 @@ static bool is_capital(char c)
     return c >= 'A' && c <= 'Z';
 }
 
-const char *identifier_fault(struct slice text, bool plain)
+const char *identifier_fault(struct slice text)
 {
     const char *at = text.at, *end = text.at + text.size;
 
     if (at[0] == ' ' || end[-1] == ' ')
         return "may not begin or end with a space";
-    while (!plain && at < end) {
+    while (at < end) {
         uint32_t c = utf8_next(&at);
         if (c == '{' || c == '}' || c == '|')
             return "may not contain '{', '}' or '|'";

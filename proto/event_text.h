@@ -41,9 +41,8 @@ static inline bool text_is_plain(struct slice text)
     return true;
 }
 
-/* NULL if the text, of at least one byte, can be an identifier; else what is wrong with it.
- * `plain`: text_is_plain has already said so. */
-const char *identifier_fault(struct slice text, bool plain);
+/* NULL if the text, of at least one byte, can be an identifier; else what is wrong with it. */
+const char *identifier_fault(struct slice text);
 
 /* [a-z0-9][a-z0-9-]{0,31}: themes and groups. */
 bool token_is_small(struct slice text);

@@ -141,8 +141,7 @@ static int rule_parse(struct parser *p, struct slice text, struct committee_rule
     if (rule.text.size == 0)
         return fail(p, "a star alone is every committee: leave the line out");
     /* A prefix may end in a blank, which no identifier does. */
-    fault =
-        utf8_valid(rule.text) ? identifier_fault(text_strip(rule.text), false) : "is valid UTF-8";
+    fault = utf8_valid(rule.text) ? identifier_fault(text_strip(rule.text)) : "is valid UTF-8";
     if (fault)
         return fail(p, "a committee %s", fault);
     if (rule.text.size > EVENT_MAX_IDENTIFIER)
