@@ -76,6 +76,8 @@ struct key_index {
 
 void key_index_build(struct key_index *ret);
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the words are cut from above");
+
 /* The words of a key; `room` bytes from its start on may be read, at least its own. */
 static inline struct key_words key_words_of(struct slice key, size_t room)
 {
