@@ -177,6 +177,7 @@ static int gather_batches(struct apply *a, const struct apply_batch *batches, si
     size_t fetch_count;
     int error;
 
+    a->gather.seats = 0;
     for (size_t i = 0; i < a->event_count; i++) {
         a->bearings[i] = bearing_find(a->ledger, &a->events[i]);
         gather_event(&a->gather, &a->events[i], &a->bearings[i]);
