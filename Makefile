@@ -69,9 +69,9 @@ $(BUILD)/bin/soak: $(BUILD)/obj/tests/soak.o $(BUILD)/lib/tests.a $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL) -lz
 
-$(BUILD)/bin/bench_%: $(BUILD)/obj/tests/bench_%.o $(ARCHIVES)
+$(BUILD)/bin/bench_%: $(BUILD)/obj/tests/bench_%.o $(BUILD)/lib/tests.a $(ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL) -lz
 
 # The simulation: its own clocks, links and log lines come before the archives, which then give none.
 SIMULATION := $(wildcard tests/simulate/*.c) $(filter-out %_lines.c,$(wildcard tests/model*.c)) \
