@@ -163,7 +163,7 @@ help:
 	@echo 'all      programs into $(BUILD)/bin, libturnout into $(BUILD)/lib'
 	@echo 'test     every test (SANITIZE=address,undefined BUILD=build/asan: under sanitizers)'
 	@echo 'check    the house rules: sizes, includes, formatting'
-	@echo 'bench    throughput of a private stack, as one JSON line'
+	@echo 'bench    what a private stack can do and what it costs, as a table (minutes; scripts/bench --help)'
 	@echo 'fuzz     every parser for FUZZ_S seconds (clang)'
 	@echo 'coverage lines and branches that the tests run through (clang, llvm)'
 	@echo 'simulate SEEDS=N [SEED=S] [JOBS=n]: all programs in one thread, everything failing'

@@ -10,7 +10,7 @@
 #include "workers/reply.h"
 
 #define TIMEOUT_MS 60000
-#define PAUSE_NS   200000
+#define PAUSE_NS   1000000
 #define SECOND_NS  1000000000
 
 struct gauge {

@@ -24,7 +24,7 @@ void gauge_read(struct gauge *g, uint64_t ret_offsets[GAUGE_PARTITIONS]);
 /* Their sum. */
 uint64_t gauge_total(struct gauge *g);
 
-/* Waits until the sum is `total`, looking every 0.2 ms; a minute without any progress ends the
+/* Waits until the sum is `total`, looking every millisecond; a minute without any progress ends the
  * program with a message. */
 void gauge_await(struct gauge *g, uint64_t total);
 
