@@ -10,9 +10,10 @@
  *     bench_publish attendance                  of ICANN and IETF
  *     bench_publish adoptions COPIES            of EASC, so many times as other standards
  *
- * All events are made before the first is sent.  Prints one JSON object: how many events of how
- * many bytes, the seconds from the first publish to the last acknowledgement and to the last
- * counter, the CPU seconds of the former, and how many ballots there are now. */
+ * Votes are made while they are sent, as by a producer of many; all else before.  Prints one JSON
+ * object: how many events of how many bytes, the seconds from the first publish to the last
+ * acknowledgement and to the last counter, the CPU seconds of the former, and how many ballots
+ * there are now. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,10 +30,11 @@
 #define SEASON_YEAR 2024
 
 struct load {
+    struct votes *votes; /* made while they are sent; NULL: the events below are sent */
     struct buffer bytes;
     struct slice *events;
-    size_t count;
-    uint64_t ballots; /* that there are afterwards */
+    size_t count, size; /* events, and their bytes */
+    uint64_t ballots;   /* that there are afterwards */
 };
 
 /* ---- votes ---- */
@@ -43,13 +45,11 @@ static uint64_t number(const char *text)
 
 static void make_votes(struct load *l, enum votes_order order, char **words)
 {
-    uint64_t count = number(words[0]), first = number(words[2]);
-    struct votes *v = votes_new(order, first, number(words[1]));
+    uint64_t first = number(words[2]);
 
-    for (uint64_t i = 0; i < count; i++)
-        votes_next(v, &l->bytes);
-    votes_free(v);
-    l->ballots = order == VOTES_RANDOM ? first : votes_ballots(first, count);
+    l->count = number(words[0]);
+    l->votes = votes_new(order, first, number(words[1]));
+    l->ballots = order == VOTES_RANDOM ? first : votes_ballots(first, l->count);
 }
 
 static void make_window(struct load *l, char **words)
@@ -162,18 +162,31 @@ static struct turnout_producer *producer_new(void)
     return p;
 }
 
-static void send_all(const struct load *l, struct turnout_producer *p)
+static struct slice event_of(struct load *l, size_t i)
 {
-    for (size_t i = 0; i < l->count; i++)
-        if (turnout_send(p, l->events[i].at, l->events[i].size, NULL) < 0)
+    if (!l->votes)
+        return l->events[i];
+    buffer_clear(&l->bytes);
+    votes_next(l->votes, &l->bytes);
+    return buffer_slice(&l->bytes);
+}
+
+static void send_all(struct load *l, struct turnout_producer *p)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        struct slice event = event_of(l, i);
+
+        if (turnout_send(p, event.at, event.size, NULL) < 0)
             give_up(turnout_error(p));
+        l->size += event.size;
+    }
     if (turnout_flush(p, TIMEOUT_MS) < 0)
         give_up(turnout_error(p));
     if (turnout_counts(p).accepted != l->count || turnout_counts(p).reconnects > 0)
         give_up("events were refused, or sent twice");
 }
 
-static void publish(const struct load *l)
+static void publish(struct load *l)
 {
     struct turnout_producer *p = producer_new();
     struct gauge *g = gauge_of_stack();
@@ -188,7 +201,7 @@ static void publish(const struct load *l)
     counted_ns = gauge_now_ns();
     printf("{\"events\":%zu,\"bytes\":%zu,\"acked_s\":%.4f,\"counted_s\":%.4f,\"cpu_s\":%.3f,"
            "\"ballots\":%" PRIu64 "}\n",
-           l->count, l->bytes.size, (double)(acked_ns - start_ns) / 1e9,
+           l->count, l->size, (double)(acked_ns - start_ns) / 1e9,
            (double)(counted_ns - start_ns) / 1e9, cpu_s, l->ballots);
     gauge_free(g);
     turnout_producer_free(p);
@@ -229,8 +242,10 @@ int main(int argc, char **argv)
         return 64;
     }
     verb->make(&l, argv + 2);
-    l.count = world_split(buffer_slice(&l.bytes), &l.events);
+    if (!l.votes)
+        l.count = world_split(buffer_slice(&l.bytes), &l.events);
     publish(&l);
+    votes_free(l.votes);
     free(l.events);
     buffer_free(&l.bytes);
     return 0;
