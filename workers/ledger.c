@@ -100,17 +100,35 @@ void ledger_free(struct ledger *l)
     free(l);
 }
 
-/* The entry with this key, or a new one of `size` bytes; *ret_new says which. */
+/* The entry with this key, or a new one of `size` bytes with a copy of the key; *ret_new says
+ * which.
+ */
 static void *entry_of(struct ledger *l, struct table *t, struct slice key, size_t size,
                       bool *ret_new)
 {
-    struct table_entry *e = table_find(t, key);
+    uint64_t hash = table_hash(key);
+    struct table_entry *e = table_find_hashed(t, key, hash);
 
     *ret_new = !e;
     if (!e) {
         e = arena_need(&l->keep, size);
         e->key = arena_copy(&l->keep, key);
-        table_add(t, e);
+        table_add_hashed(t, e, hash);
+    }
+    return e;
+}
+
+/* The same for what is found by its member, whose key and hash it shares. */
+static void *entry_of_member(struct ledger *l, struct table *t, const struct member *m, size_t size,
+                             bool *ret_new)
+{
+    struct table_entry *e = table_find_hashed(t, m->entry.key, m->entry.hash);
+
+    *ret_new = !e;
+    if (!e) {
+        e = arena_need(&l->keep, size);
+        e->key = m->entry.key;
+        table_add_hashed(t, e, m->entry.hash);
     }
     return e;
 }
@@ -148,14 +166,19 @@ struct ballot *ledger_ballot(struct ledger *l, struct committee *c, struct slice
     return b;
 }
 
-struct vote *ledger_vote(struct ledger *l, struct ballot *b, struct slice member)
+struct vote *ledger_vote(struct ledger *l, struct ballot *b, struct member *m)
 {
     bool fresh;
-    struct vote *v = entry_of(l, &b->votes, member, sizeof *v, &fresh);
+    struct vote *v = entry_of_member(l, &b->votes, m, sizeof *v, &fresh);
 
     if (fresh)
-        v->member = ledger_member(l, member);
+        v->member = m;
     return v;
+}
+
+const struct vote *ledger_voted(const struct ballot *b, const struct member *m)
+{
+    return table_find_hashed(&b->votes, m->entry.key, m->entry.hash);
 }
 
 struct meeting *ledger_meeting(struct ledger *l, struct committee *c, struct slice id)
@@ -172,17 +195,17 @@ struct meeting *ledger_meeting(struct ledger *l, struct committee *c, struct sli
 }
 
 static struct delegation *ledger_delegation(struct ledger *l, struct meeting *m,
-                                            struct slice member)
+                                            struct member *member)
 {
     bool fresh;
-    struct delegation *d = entry_of(l, &m->delegations, member, sizeof *d, &fresh);
+    struct delegation *d = entry_of_member(l, &m->delegations, member, sizeof *d, &fresh);
 
     if (fresh)
-        d->member = ledger_member(l, member);
+        d->member = member;
     return d;
 }
 
-struct participant *ledger_participant(struct ledger *l, struct meeting *m, struct slice member,
+struct participant *ledger_participant(struct ledger *l, struct meeting *m, struct member *member,
                                        struct slice key)
 {
     bool fresh;
@@ -196,14 +219,19 @@ struct participant *ledger_participant(struct ledger *l, struct meeting *m, stru
     return p;
 }
 
-struct seat *ledger_seat(struct ledger *l, struct committee *c, struct slice member, date_days from)
+const struct seat_line *ledger_line(const struct committee *c, const struct member *m)
+{
+    return table_find_hashed(&c->seats, m->entry.key, m->entry.hash);
+}
+
+struct seat *ledger_seat(struct ledger *l, struct committee *c, struct member *m, date_days from)
 {
     bool fresh;
-    struct seat_line *line = entry_of(l, &c->seats, member, sizeof *line, &fresh);
+    struct seat_line *line = entry_of_member(l, &c->seats, m, sizeof *line, &fresh);
     struct seat **at = &line->first, *s;
 
     if (fresh)
-        line->member = ledger_member(l, member);
+        line->member = m;
     while (*at && (*at)->from < from)
         at = &(*at)->next;
     if (*at && (*at)->from == from)
@@ -283,13 +311,17 @@ void ledger_touch_member(struct ledger *l, struct member *m)
     touch(&l->touched_members, &m->touched, m);
 }
 
-enum role ledger_role(const struct committee *c, struct slice member, date_days day)
+enum role seat_role(const struct seat_line *line, date_days day)
 {
-    const struct seat_line *line = table_find(&c->seats, member);
     enum role role = ROLE_NONE;
 
     for (const struct seat *s = line ? line->first : NULL; s && s->from <= day; s = s->next)
         if (version_holds(&s->fact.version))
             role = (enum role)s->fact.role;
     return role;
+}
+
+enum role ledger_role(const struct committee *c, struct slice member, date_days day)
+{
+    return seat_role(table_find(&c->seats, member), day);
 }

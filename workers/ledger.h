@@ -40,7 +40,7 @@ struct profile {
 struct adoption {
     struct table_entry entry;
     struct adoption *next_changed, *next_wanted;
-    bool changed;
+    bool loaded, changed;
     struct adoption_fact fact;
 };
 
@@ -101,6 +101,7 @@ struct vote {
     struct table_entry entry;
     struct member *member;
     struct vote *next_changed, *next_wanted;
+    bool loaded; /* asked for; all are when the ballot is complete */
     bool changed;
     struct vote_fact fact;
 };
@@ -173,12 +174,11 @@ void ledger_settle(struct ledger *l, size_t keep_bytes);
 struct member *ledger_member(struct ledger *l, struct slice name);
 struct committee *ledger_committee(struct ledger *l, struct slice id);
 struct ballot *ledger_ballot(struct ledger *l, struct committee *c, struct slice id);
-struct vote *ledger_vote(struct ledger *l, struct ballot *b, struct slice member);
+struct vote *ledger_vote(struct ledger *l, struct ballot *b, struct member *m);
 struct meeting *ledger_meeting(struct ledger *l, struct committee *c, struct slice id);
-struct participant *ledger_participant(struct ledger *l, struct meeting *m, struct slice member,
+struct participant *ledger_participant(struct ledger *l, struct meeting *m, struct member *member,
                                        struct slice key);
-struct seat *ledger_seat(struct ledger *l, struct committee *c, struct slice member,
-                         date_days from);
+struct seat *ledger_seat(struct ledger *l, struct committee *c, struct member *m, date_days from);
 struct profile *ledger_profile(struct ledger *l, struct member *m, date_days from);
 struct adoption *ledger_adoption(struct ledger *l, struct member *m, struct slice key);
 
@@ -193,6 +193,14 @@ void ledger_touch_committee(struct ledger *l, struct committee *c);
 void ledger_touch_ballot(struct ledger *l, struct ballot *b);
 void ledger_touch_meeting(struct ledger *l, struct meeting *m);
 void ledger_touch_member(struct ledger *l, struct member *m);
+
+/* What is there of a member; NULL if there is nothing. */
+const struct vote *ledger_voted(const struct ballot *b, const struct member *m);
+const struct seat_line *ledger_line(const struct committee *c, const struct member *m);
+
+/* By seat notices on a day: the role of the latest `from` not after it; ROLE_NONE where there is
+ * none, and for NULL. */
+enum role seat_role(const struct seat_line *line, date_days day);
 
 /* The member's role in the committee on a day, by its seat notices: the latest `from` not after
  * it; ROLE_NONE where there is none. */

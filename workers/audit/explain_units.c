@@ -28,7 +28,7 @@ static void ballot_unit(struct explain *x, explain_unit_fn each, struct ballot *
     if (passed_over(x, m))
         return;
     memset(b->tally, 0, sizeof b->tally);
-    tally_vote(x->ledger, b, m, +1);
+    tally_vote(x->ledger, b, m, v, +1);
     unit_end(x, each, &u);
 }
 
