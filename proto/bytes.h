@@ -29,7 +29,7 @@ static inline struct slice slice_of(const char *text)
 
 static inline bool slice_equal(struct slice a, struct slice b)
 {
-    return a.size == b.size && (a.size == 0 || memcmp(a.at, b.at, a.size) == 0);
+    return a.size == b.size && (a.size == 0 || a.at == b.at || memcmp(a.at, b.at, a.size) == 0);
 }
 
 static inline bool slice_is(struct slice a, const char *text)
@@ -61,6 +61,10 @@ struct buffer {
     char *at;
     size_t size, room;
 };
+
+/* For programs that work in rounds, to be called first: what one round frees is kept for the next,
+ * up to a few MiB, where malloc would give it back and have it faulted in anew. */
+void memory_keep(void);
 
 /* malloc and realloc that never return NULL. */
 void *memory_need(size_t size);

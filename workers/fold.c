@@ -103,10 +103,17 @@ static void count_present(const struct bearing *b, int sign)
         b->participant->delegation->present[a->presence] += (uint32_t)sign;
 }
 
-/* Keeps the version's bytes for good: another event with all else equal is known. */
-static void version_contest(struct ledger *l, struct version *v)
+/* Where the fact's texts go. */
+static struct arena *arena_of(struct ledger *l, enum event_type type)
 {
-    v->raw = arena_copy(&l->keep, v->raw);
+    return type == EVENT_VOTE || type == EVENT_ATTENDANCE || type == EVENT_ADOPTION ? &l->many
+                                                                                    : &l->keep;
+}
+
+/* Keeps the version's bytes for good: another event with all else equal is known. */
+static void version_contest(struct ledger *l, enum event_type type, struct version *v)
+{
+    v->raw = arena_copy(arena_of(l, type), v->raw);
     v->contested = true;
 }
 
@@ -120,9 +127,9 @@ static void fact_replace(struct ledger *l, const struct event *e, const struct b
     tally_bearing(l, e, b, -1);
     if (e->type == EVENT_ATTENDANCE)
         count_present(b, -1);
-    fact_from_event(e, digest, &l->keep, b->version);
+    fact_from_event(e, digest, arena_of(l, e->type), b->version);
     if (contested)
-        version_contest(l, b->version);
+        version_contest(l, e->type, b->version);
     if (b->member && version_holds(b->version) != held) {
         b->member->facts += held ? -1 : 1;
         ledger_touch_member(l, b->member);
@@ -155,7 +162,7 @@ int fold_event(struct ledger *l, const struct event *e, const struct bearing *b)
     case VERSION_TIED:
         if (b->version->contested)
             return 0;
-        version_contest(l, b->version);
+        version_contest(l, e->type, b->version);
         break;
     case VERSION_NEWER:
         fact_replace(l, e, b, digest);

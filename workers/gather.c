@@ -49,7 +49,7 @@ static int row_vote(void *context, void *record, struct slice field, struct slic
     /* what the ledger already had is as new as this or newer */
     if (!v || v->fact.version.known)
         return 0;
-    return fact_parse(EVENT_VOTE, value, &l->keep, &v->fact);
+    return fact_parse(EVENT_VOTE, value, &l->many, &v->fact);
 }
 
 static int row_meeting(void *context, void *record, struct slice field, struct slice value)
@@ -71,7 +71,7 @@ static int row_attendance(void *context, void *record, struct slice field, struc
     if (!split(field, '|', &member, &participant))
         return ERR_CORRUPT;
     p = ledger_participant(l, record, ledger_member(l, member), field);
-    if (fact_parse(EVENT_ATTENDANCE, value, &l->keep, &p->fact) < 0)
+    if (fact_parse(EVENT_ATTENDANCE, value, &l->many, &p->fact) < 0)
         return ERR_CORRUPT;
     if (version_holds(&p->fact.version))
         p->delegation->present[p->fact.presence]++;
@@ -117,7 +117,7 @@ static int row_adoption(void *context, void *record, struct slice field, struct 
 
     if (!value.at)
         return 0;
-    return fact_parse(EVENT_ADOPTION, value, &l->keep, &ledger_adoption(l, record, field)->fact);
+    return fact_parse(EVENT_ADOPTION, value, &l->many, &ledger_adoption(l, record, field)->fact);
 }
 
 static int row_profile(void *context, void *record, struct slice field, struct slice value)

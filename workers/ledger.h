@@ -2,8 +2,9 @@
  * worker holds, and what the fold has changed in them since.
  *
  * It is a cache with one rule: it is right exactly as long as the worker's own commits succeed.
- * So there is no eviction of single records: when it has grown too large after a commit, or when
- * anything at all goes wrong, it is dropped whole and filled again from the store.
+ * When anything at all goes wrong it is dropped whole and filled again from the store.  When it has
+ * grown too large after a commit it first forgets all votes, participants and adoptions, of which
+ * there is no end, and keeps what they are judged by; there is no eviction of single records.
  *
  *     committee ─┬─ seats ── line of seat notices of one member
  *                ├─ ballots ── notice, tally, votes (those that were asked for; all if `complete`)
@@ -101,7 +102,8 @@ struct vote {
     struct table_entry entry;
     struct member *member;
     struct vote *next_changed, *next_wanted;
-    bool loaded; /* asked for; all are when the ballot is complete */
+    const struct seat_line *line; /* the member's in the committee; NULL: not looked up yet */
+    bool loaded;                  /* asked for; all are when the ballot is complete */
     bool changed;
     struct vote_fact fact;
 };
@@ -152,6 +154,7 @@ void pointers_add(struct pointers *p, void *item);
 
 struct ledger {
     struct arena keep;  /* records; lives until the ledger is dropped */
+    struct arena many;  /* votes, participants and adoptions; until there are too many */
     struct arena batch; /* what one commit needs */
     struct table committees, members;
     struct table listed; /* "p:2026", "g:ldc": names of periods and groups the store has */
@@ -166,8 +169,8 @@ void ledger_free(struct ledger *l);
 /* Forgets everything. */
 void ledger_drop(struct ledger *l);
 
-/* After a commit went through: forgets what it changed, and drops the records when they hold more
- * than `keep_bytes`. */
+/* After a commit: forgets what it changed, and those records of which there are many, or all, when
+ * they hold more than `keep_bytes`. */
 void ledger_settle(struct ledger *l, size_t keep_bytes);
 
 /* Each finds the record or makes an empty one. */
@@ -195,7 +198,7 @@ void ledger_touch_meeting(struct ledger *l, struct meeting *m);
 void ledger_touch_member(struct ledger *l, struct member *m);
 
 /* What is there of a member; NULL if there is nothing. */
-const struct vote *ledger_voted(const struct ballot *b, const struct member *m);
+struct vote *ledger_voted(const struct ballot *b, const struct member *m);
 const struct seat_line *ledger_line(const struct committee *c, const struct member *m);
 
 /* By seat notices on a day: the role of the latest `from` not after it; ROLE_NONE where there is

@@ -56,7 +56,16 @@ static void count_share(struct ledger *l, struct place *at, const struct ballot_
                           counters_named(&l->counters, slice_of("ballots.commented")), sign);
 }
 
-void tally_vote(struct ledger *l, struct ballot *b, const struct member *m, const struct vote *v,
+static enum role vote_role(const struct ballot *b, const struct member *m, struct vote *v)
+{
+    if (!v)
+        return seat_role(ledger_line(b->committee, m), b->notice.closes);
+    if (!v->line)
+        v->line = ledger_line(b->committee, m);
+    return seat_role(v->line, b->notice.closes);
+}
+
+void tally_vote(struct ledger *l, struct ballot *b, const struct member *m, struct vote *v,
                 int sign)
 {
     bool noticed = version_holds(&b->notice.version);
@@ -64,9 +73,7 @@ void tally_vote(struct ledger *l, struct ballot *b, const struct member *m, cons
     struct place at;
 
     assert(b->loaded && (b->complete || (v && v->loaded))); /* or unknown would pass for absent */
-    s = ballot_share(&b->notice, v ? &v->fact : &no_vote,
-                     noticed ? seat_role(ledger_line(b->committee, m), b->notice.closes)
-                             : ROLE_NONE);
+    s = ballot_share(&b->notice, v ? &v->fact : &no_vote, noticed ? vote_role(b, m, v) : ROLE_NONE);
     at = (struct place){.member = m, .committee = b->committee, .day = s.day};
     tally_share(b, &s, sign);
     count_share(l, &at, &s, b->notice.kind, sign);
@@ -74,7 +81,7 @@ void tally_vote(struct ledger *l, struct ballot *b, const struct member *m, cons
 
 void tally_ballot(struct ledger *l, struct ballot *b, int sign)
 {
-    const struct vote *v;
+    struct vote *v;
     const struct seat_line *line;
 
     assert(b->loaded && b->complete);

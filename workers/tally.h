@@ -7,7 +7,7 @@
 
 /* One member's part in a ballot; the vote may be unknown, and NULL when the ballot is complete and
  * has none. */
-void tally_vote(struct ledger *l, struct ballot *b, const struct member *m, const struct vote *v,
+void tally_vote(struct ledger *l, struct ballot *b, const struct member *m, struct vote *v,
                 int sign);
 
 /* Everybody's part in a ballot: all that voted or have a seat.  All votes must be there. */

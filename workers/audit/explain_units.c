@@ -21,7 +21,7 @@ static bool passed_over(const struct explain *x, const struct member *m)
 }
 
 static void ballot_unit(struct explain *x, explain_unit_fn each, struct ballot *b,
-                        const struct member *m, const struct vote *v)
+                        const struct member *m, struct vote *v)
 {
     struct explain_unit u = {.member = m, .ballot = b, .vote = v};
 
@@ -34,7 +34,7 @@ static void ballot_unit(struct explain *x, explain_unit_fn each, struct ballot *
 
 static void ballot_units(struct explain *x, explain_unit_fn each, struct ballot *b)
 {
-    const struct vote *v;
+    struct vote *v;
     const struct seat_line *line;
 
     for (size_t i = 0; (v = table_next(&b->votes, &i));)
