@@ -36,11 +36,10 @@ static struct arena_block *block_next(struct arena *a, size_t size)
     return a->now = *link;
 }
 
-/* Not zeroed. */
 static void *arena_take(struct arena *a, size_t size)
 {
     struct arena_block *b = a->now;
-    void *piece;
+    char *piece;
 
     size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     if (!b || b->room - b->used < size)
