@@ -5,6 +5,8 @@
  *     bench_publish notices EVENTS SEED   the ballots and seats that those votes need
  *     bench_publish votes EVENTS SEED     the votes, all made before the first is sent
  *
+ * A fourth word is the most events sent in a second.
+ *
  * $TURNOUT_DIR says where the stack is.  Prints one JSON object: events, when the first was sent
  * and when the last was acknowledged (Unix ms), and the CPU seconds in between. */
 #include <inttypes.h>
@@ -31,6 +33,7 @@ struct vote {
 
 struct load {
     uint64_t random, count;
+    uint64_t rate; /* events a second; 0: as fast as it goes */
     struct vote memory[MEMORY];
     struct buffer events; /* one after the other */
     struct buffer sizes;  /* uint32_t each */
@@ -183,14 +186,29 @@ static double cpu_seconds(void)
            (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
+/* Waits until the event of that number is due; fifty times a second is looked at the clock. */
+static void load_pace(const struct load *l, struct turnout_producer *p, uint64_t number,
+                      int64_t start_ms)
+{
+    int64_t rest_ms;
+
+    if (l->rate == 0 || number % (l->rate / 50 + 1))
+        return;
+    while ((rest_ms = start_ms + (int64_t)(number * 1000 / l->rate) - clock_mono_ms()) > 0)
+        turnout_poll(p, (int)rest_ms);
+}
+
 static int load_send(const struct load *l, struct turnout_producer *p)
 {
     const uint32_t *sizes = (const uint32_t *)(const void *)l->sizes.at;
     const char *at = l->events.at;
+    int64_t start_ms = clock_mono_ms();
 
-    for (size_t i = 0; i < l->sizes.size / sizeof *sizes; at += sizes[i++])
+    for (size_t i = 0; i < l->sizes.size / sizeof *sizes; at += sizes[i++]) {
+        load_pace(l, p, i, start_ms);
         if (turnout_send(p, at, sizes[i], NULL) < 0)
             return -1;
+    }
     return turnout_flush(p, TIMEOUT_MS);
 }
 
@@ -229,12 +247,14 @@ int main(int argc, char **argv)
     uint64_t votes;
     int status;
 
-    if (argc != 4 || (strcmp(argv[1], "votes") != 0 && strcmp(argv[1], "notices") != 0)) {
-        fprintf(stderr, "usage: bench_publish notices|votes EVENTS SEED\n");
+    if (argc < 4 || argc > 5 ||
+        (strcmp(argv[1], "votes") != 0 && strcmp(argv[1], "notices") != 0)) {
+        fprintf(stderr, "usage: bench_publish notices|votes EVENTS SEED [RATE]\n");
         return 64;
     }
     votes = strtoull(argv[2], NULL, 10);
     l.random = strtoull(argv[3], NULL, 10);
+    l.rate = argc > 4 ? strtoull(argv[4], NULL, 10) : 0;
     if (strcmp(argv[1], "notices") == 0)
         notices_add(&l, votes);
     else
