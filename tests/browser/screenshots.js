@@ -10,18 +10,22 @@ const site = await site_open();
 const { context, close } = await browser_open({ viewport: WIDE, deviceScaleFactor: 1, reducedMotion: 'reduce' });
 const page = await context.newPage();
 
-async function shoot(name, path, { scheme = 'light', size = WIDE, whole = false } = {}) {
+async function shoot(name, path, { scheme = 'light', size = WIDE, from = null } = {}) {
   await page.emulateMedia({ colorScheme: scheme });
   await page.setViewportSize(size);
   await page.goto(site.url + path, { waitUntil: 'load' });
   await page.waitForFunction(() => [...document.querySelectorAll('figure.chart')].every((f) => !f.hidden && f.querySelector('canvas, svg')));
-  await page.screenshot({ path: `${folder}/${name}.png`, fullPage: whole });
+  if (from)
+    await page.evaluate((selector) => document.querySelector(selector).scrollIntoView(), from);
+  await page.screenshot({ path: `${folder}/${name}.png` });
 }
 
 const { outcome, members, member, committees, committee, ballots, ballot, risk, adoptions, why, history, health, build } = pages();
 for (const [name, path] of Object.entries({ members, member, committees, committee, ballots, ballot, risk, adoptions, why, history, health, build }))
   await shoot(name, path);
-await shoot('outcome', outcome, { whole: true });
+await shoot('outcome', outcome);
+await shoot('outcome-figures', outcome, { from: '#sheet-figures' });
+await shoot('outcome-trend', outcome, { from: '#sheet-trend' });
 await shoot('outcome-dark', outcome, { scheme: 'dark' });
 await shoot('outcome-narrow', outcome, { size: { width: 360, height: 780 } });
 await shoot('iec-ballot', address('ballots', 'IEC/TC 89|IEC-89/1491(F)/CDV'));

@@ -6,14 +6,19 @@
 #include <stdlib.h>
 
 static const struct column columns[] = {
-    {"level", T_LEVEL, CELL_MARK, false},   {"committee", T_COMMITTEE, CELL_NAME, false},
-    {"title", T_TITLE, CELL_NAME, false},   {"member", T_MEMBER, CELL_NAME, true},
-    {"name", T_NAME, CELL_ALIAS, false},    {"developing", T_DEVELOPING_MARK, CELL_MARK, false},
-    {"reason", T_REASON, CELL_MARK, false}, {"missing", T_MISSING, CELL_NAME, false},
-    {"next", T_NEXT, CELL_NAME, false},     {"closes", T_CLOSES, CELL_DATE, false},
+    {"level", T_LEVEL, CELL_MARK, false},
+    {"member", T_MEMBER, CELL_NAME, true},
+    {"name", T_NAME, CELL_ALIAS, false},
+    {"developing", T_DEVELOPING_MARK, CELL_MARK, false},
+    {"committee", T_COMMITTEE, CELL_NAME, false},
+    {"title", T_TITLE, CELL_NAME, false},
+    {"reason", T_REASON, CELL_MARK, false},
+    {"missing", T_MISSING, CELL_NAME, false},
+    {"next", T_NEXT, CELL_NAME, false},
+    {"closes", T_CLOSES, CELL_DATE, false},
 };
 
-enum { COLUMN_LEVEL = 0, COLUMN_DEVELOPING = 5, COLUMN_CLOSES = 9 };
+enum { COLUMN_LEVEL = 0, COLUMN_DEVELOPING = 3, COLUMN_CLOSES = 9 };
 
 static const enum text reason_label[RISKS] = {T_MISSED_BALLOT, T_MISSED_SHARE, T_MISSED_MEETINGS};
 
@@ -43,11 +48,11 @@ static void row(struct view *v, struct sheet *s, const struct watch_entry *e,
 
     c[0] = e->score == RISK_RED ? cell_mark("red", T_RED, TONE_RED)
                                 : cell_mark("amber", T_AMBER, TONE_AMBER);
-    c[1] = page_committee_cell(v, committee);
-    c[2] = cell_name(arena_copy(v->arena, e->label));
-    c[3] = page_member_cell(v, member);
-    c[4] = cell_name(note.name);
-    c[5] = page_developing(&note);
+    c[1] = page_member_cell(v, member);
+    c[2] = cell_name(note.name);
+    c[3] = page_developing(&note);
+    c[4] = page_committee_cell(v, committee);
+    c[5] = cell_name(arena_copy(v->arena, e->label));
     c[6] = cell_mark(risk_name[e->reason], reason_label[e->reason], TONE_PLAIN);
     c[7] = cell_name(missing(v, e));
     if (e->next) {
