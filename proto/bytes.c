@@ -1,6 +1,7 @@
 /* Slices and buffers; see bytes.h.  Nothing here can fail but for want of memory. */
 #include "proto/bytes.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -113,6 +114,15 @@ bool char_is_control(uint32_t c)
     return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029;
 }
 
+#define KEEP_BYTES (16 * 1024 * 1024) /* a window of events */
+#define MAP_BYTES  (4 * 1024 * 1024)  /* above all that a round asks for in one piece */
+
+void memory_keep(void)
+{
+    mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
+    mallopt(M_MMAP_THRESHOLD, MAP_BYTES);
+}
+
 static void *memory_checked(void *p, size_t size)
 {
     if (p)
@@ -131,34 +141,15 @@ void *memory_grow(void *old, size_t size)
     return memory_checked(realloc(old, size ? size : 1), size);
 }
 
-char *buffer_room(struct buffer *b, size_t more)
+char *buffer_grow(struct buffer *b, size_t more)
 {
-    if (!b->at || b->size + more > b->room) {
-        size_t room = b->room ? b->room : 256;
-        while (room < b->size + more)
-            room *= 2;
-        b->at = memory_grow(b->at, room);
-        b->room = room;
-    }
+    size_t room = b->room ? b->room : 256;
+
+    while (room < b->size + more)
+        room *= 2;
+    b->at = memory_grow(b->at, room);
+    b->room = room;
     return b->at + b->size;
-}
-
-void buffer_add(struct buffer *b, const void *bytes, size_t size)
-{
-    if (size == 0)
-        return;
-    memcpy(buffer_room(b, size), bytes, size);
-    b->size += size;
-}
-
-void buffer_add_slice(struct buffer *b, struct slice s)
-{
-    buffer_add(b, s.at, s.size);
-}
-
-void buffer_add_text(struct buffer *b, const char *text)
-{
-    buffer_add(b, text, strlen(text));
 }
 
 void buffer_add_int(struct buffer *b, int64_t number)

@@ -21,11 +21,13 @@ struct apply {
     struct event_decoder *decoder;
     struct gather gather;
     struct commit commit;
+    bool unconfirmed; /* a commit is under way */
     apply_recall_fn recall;
     void *recall_arg;
     char log[LOG_ID + 1];
     unsigned partitions;
     struct event *events;
+    struct bearing *bearings; /* of the events */
     size_t event_count, event_room;
     struct applied *left; /* where our commits left each partition; not known: none has */
     unsigned *places;     /* the partitions of the batches, then all others, and where they stand */
@@ -41,6 +43,7 @@ struct apply *apply_new(struct store *store, apply_recall_fn recall, void *arg)
     a->decoder = event_decoder_new();
     gather_open(&a->gather, a->ledger);
     a->commit.arena = &a->ledger->batch;
+    a->commit.unawaited = true;
     return a;
 }
 
@@ -53,6 +56,7 @@ void apply_free(struct apply *a)
     event_decoder_free(a->decoder);
     ledger_free(a->ledger);
     free(a->events);
+    free(a->bearings);
     free(a->left);
     free(a->places);
     free(a->applied);
@@ -82,6 +86,21 @@ void apply_forget(struct apply *a)
     commit_clear(&a->commit);
 }
 
+bool apply_unconfirmed(const struct apply *a)
+{
+    return a->unconfirmed;
+}
+
+int apply_confirm(struct apply *a)
+{
+    int error = a->unconfirmed ? store_confirm(a->store) : 0;
+
+    a->unconfirmed = false;
+    if (error < 0)
+        ledger_forget(a);
+    return error;
+}
+
 static int decode_batch(struct apply *a, const struct apply_batch *b)
 {
     struct slice rest = b->events;
@@ -91,6 +110,7 @@ static int decode_batch(struct apply *a, const struct apply_batch *b)
         if (a->event_count == a->event_room) {
             a->event_room = a->event_room ? a->event_room * 2 : 1024;
             a->events = memory_grow(a->events, a->event_room * sizeof *a->events);
+            a->bearings = memory_grow(a->bearings, a->event_room * sizeof *a->bearings);
         }
         if (event_next(a->decoder, &rest, EVENT_ANY_TIME, &a->events[a->event_count], &why) < 0) {
             log_error("partition %u, offset %llu: the journal holds what is no event: %s",
@@ -157,8 +177,11 @@ static int gather_batches(struct apply *a, const struct apply_batch *batches, si
     size_t fetch_count;
     int error;
 
-    for (size_t i = 0; i < a->event_count; i++)
-        gather_event(&a->gather, &a->events[i]);
+    a->gather.seats = 0;
+    for (size_t i = 0; i < a->event_count; i++) {
+        a->bearings[i] = bearing_find(a->ledger, &a->events[i]);
+        gather_event(&a->gather, &a->events[i], &a->bearings[i]);
+    }
     look.fetches = gather_take(&a->gather, &look.fetch_count);
     order_places(a, batches, count);
     error = store_begin(a->store, &look);
@@ -167,7 +190,7 @@ static int gather_batches(struct apply *a, const struct apply_batch *batches, si
     if (error < 0)
         return error;
     for (size_t i = 0; i < a->event_count; i++)
-        gather_seats(&a->gather, &a->events[i]);
+        gather_seats(&a->gather, &a->events[i], &a->bearings[i]);
     fetches = gather_take(&a->gather, &fetch_count);
     return store_fetch(a->store, fetches, fetch_count, a->ledger);
 }
@@ -180,8 +203,8 @@ static int recall_bytes(struct apply *a, const struct apply_batch *b, size_t fir
     int error;
 
     for (size_t i = first; i < end; i++)
-        if (fold_needs_bytes(a->ledger, &a->events[i]))
-            wanted[n++] = fold_version(a->ledger, &a->events[i]);
+        if (fold_needs_bytes(&a->events[i], &a->bearings[i]))
+            wanted[n++] = a->bearings[i].version;
     recall_order(wanted, n);
     error = a->recall(a->recall_arg, a->ledger, b->partition, b->from.offset, wanted, n);
     for (size_t i = 0; i < n && error == 0; i++)
@@ -201,7 +224,7 @@ static int fold_batches(struct apply *a, const struct apply_batch *batches, size
     for (size_t i = 0; i < count; i++) {
         size_t end = at + batches[i].count;
         while (at < end && error == 0) {
-            if (fold_event(a->ledger, &a->events[at]) == 0)
+            if (fold_event(a->ledger, &a->events[at], &a->bearings[at]) == 0)
                 at++;
             else
                 error = recall_bytes(a, &batches[i], at, end);
@@ -261,6 +284,7 @@ int apply_batches(struct apply *a, const struct apply_batch *batches, size_t cou
 {
     int error = apply_steps(a, batches, count, now_ms);
 
+    a->unconfirmed = error == 0;
     for (size_t i = 0; i < a->commit.move_count && error == 0; i++)
         a->left[a->commit.moves[i].place] = a->commit.moves[i].to;
     commit_clear(&a->commit);

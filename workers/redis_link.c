@@ -6,13 +6,17 @@
 #include "proto/log.h"
 #include "workers/login.h"
 #include "workers/reply.h"
+#include "workers/reply_arena.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
-#define COMPLAIN_MS 10000
+#define COMPLAIN_MS  10000
+#define REPLIES_KEEP ((size_t)2 << 20) /* of memory, from one reply to the next */
 
 /* Whether it is time to complain once more: a program that tries again must not fill the log. */
 static bool complains(struct redis_link *l)
@@ -46,7 +50,7 @@ static int redis_denied(struct redis_link *l)
 {
     struct slice words[2], family;
 
-    if (!complains(l) || l->replies == 0 || !resp_find(&l->out, l->replies - 1, words))
+    if (!complains(l) || l->replies == 0 || !resp_find(l->asked, l->replies - 1, words))
         return ERR_CONFIG;
     family = family_of(l, words[1]);
     log_error("redis: user %s may not %.*s %.*s%s", user_of(l), (int)words[0].size, words[0].at,
@@ -87,17 +91,15 @@ int redis_link_error(struct redis_link *l, const redisReply *r)
 int redis_link_take(struct redis_link *l, redisReply **ret)
 {
     void *reply = NULL;
-    int error;
 
+    arena_reset(&l->arena, REPLIES_KEEP);
     if (redisGetReply(l->redis, &reply) != REDIS_OK || !reply)
         return ERR_LOST;
     *ret = reply;
     l->replies++;
     if ((*ret)->type != REDIS_REPLY_ERROR)
         return 0;
-    error = redis_link_error(l, *ret);
-    freeReplyObject(*ret);
-    return error;
+    return redis_link_error(l, *ret);
 }
 
 int redis_link_statuses(struct redis_link *l, size_t count, const char *word)
@@ -111,7 +113,6 @@ int redis_link_statuses(struct redis_link *l, size_t count, const char *word)
             break;
         if (!reply_is_status(r, word))
             error = ERR_CORRUPT;
-        freeReplyObject(r);
     }
     return error;
 }
@@ -123,12 +124,36 @@ int redis_link_queued(struct redis_link *l, size_t commands)
     return error < 0 ? error : redis_link_statuses(l, commands, "QUEUED");
 }
 
+void redis_link_answers(struct redis_link *l, bool before)
+{
+    l->asked = before ? &l->before : &l->out;
+    l->replies = 0;
+}
+
+/* Past hiredis, which would copy all of it first. */
 int redis_link_send(struct redis_link *l)
 {
-    l->replies = 0;
-    if (redisAppendFormattedCommand(l->redis, l->out.out.at, l->out.out.size) != REDIS_OK)
-        return ERR_LOST;
+    struct slice rest = buffer_slice(&l->out.out);
+
+    redis_link_answers(l, false);
+    while (rest.size) {
+        ssize_t n = send(l->redis->fd, rest.at, rest.size, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return ERR_LOST;
+        rest = slice_make(rest.at + n, rest.size - (size_t)n);
+    }
     return 0;
+}
+
+void redis_link_put_off(struct redis_link *l)
+{
+    struct resp free = l->before;
+
+    l->before = l->out;
+    l->out = free;
+    l->out.prefix = l->before.prefix;
 }
 
 /* A value of INFO, up to the end of its line; absent when it is not there. */
@@ -161,10 +186,8 @@ static int redis_check(struct redis_link *l)
         error = redis_link_take(l, &r);
     if (error < 0)
         return error;
-    if (r->type != REDIS_REPLY_STRING) {
-        freeReplyObject(r);
+    if (r->type != REDIS_REPLY_STRING)
         return ERR_CORRUPT;
-    }
     policy = info_value(slice_make(r->str, r->len), "maxmemory_policy");
     most = info_value(slice_make(r->str, r->len), "maxmemory");
     if (policy.at && !slice_is(policy, "noeviction") && !slice_is(most, "0")) {
@@ -172,7 +195,6 @@ static int redis_check(struct redis_link *l)
                   (int)policy.size, policy.at);
         error = ERR_CONFIG;
     }
-    freeReplyObject(r);
     return error;
 }
 
@@ -209,29 +231,7 @@ static int redis_login(struct redis_link *l)
     } else {
         error = redis_link_error(l, r);
     }
-    freeReplyObject(reply);
     return error;
-}
-
-/* An array's head can claim any number of elements, and hiredis makes room for all of them at once.
- * The most that a reply of ours has are the fields and values of a hash: 128 MiB of pointers. */
-#define ELEMENTS_MOST (16 * 1024 * 1024)
-
-static void *(*array_create)(const redisReadTask *task, int elements);
-
-static void *array_create_bounded(const redisReadTask *task, int elements)
-{
-    return elements <= ELEMENTS_MOST ? array_create(task, elements) : NULL;
-}
-
-static void replies_bound(redisContext *redis)
-{
-    static redisReplyObjectFunctions bounded;
-
-    array_create = redis->reader->fn->createArray;
-    bounded = *redis->reader->fn;
-    bounded.createArray = array_create_bounded;
-    redis->reader->fn = &bounded;
 }
 
 static int redis_connect(struct redis_link *l)
@@ -252,7 +252,7 @@ static int redis_connect(struct redis_link *l)
         return ERR_LOST;
     }
     redisSetTimeout(l->redis, limit);
-    replies_bound(l->redis);
+    reply_arena_use(l->redis, &l->arena);
     error = redis_login(l);
     return error < 0 ? error : redis_check(l);
 }
@@ -298,6 +298,8 @@ void redis_link_close(struct redis_link *l)
 {
     redis_link_drop(l);
     resp_free(&l->out);
+    resp_free(&l->before);
+    arena_free(&l->arena);
     free((void *)(uintptr_t)l->options.address);
     free((void *)(uintptr_t)l->options.prefix);
     free((void *)(uintptr_t)l->options.user);

@@ -29,7 +29,8 @@
 #define AGAIN_MS      200 /* pause after Redis could not be used */
 #define HELD_MS       20  /* pause while somebody holds the partitions */
 #define COMPLAIN_MS   10000
-#define DERIVE_SHARE  3 /* while events wait, at most a quarter of the time goes into deriving */
+#define BUSY_MS       20 /* events keep coming when there were some not longer ago */
+#define DERIVE_SHARE  3  /* while they do, at most a quarter of the time goes into deriving */
 
 struct stream {
     bool assigned, followed;
@@ -54,6 +55,7 @@ struct worker {
     int64_t unusable_ms;         /* since when */
     int64_t held, held_seen_ms;  /* the hold seen last, and when first */
     int64_t derived_ms, rest_ms; /* when the last round began; until when events come first */
+    int64_t applied_ms;          /* when there were events last */
 };
 
 static void stream_lose(struct worker *w, unsigned p)
@@ -203,7 +205,7 @@ static bool worker_lacks(const struct worker *w)
 /* Whether there is something to do at once. */
 static bool worker_busy(const struct worker *w)
 {
-    if (w->inbox.count)
+    if (w->inbox.count || apply_unconfirmed(w->apply))
         return true;
     if (clock_mono_ms() < w->again_ms)
         return false;
@@ -348,6 +350,19 @@ static int worker_return(struct worker *w, int64_t now_ms)
     return 0;
 }
 
+/* The outcome of the last commit; false when there is nothing to build on. */
+static bool worker_confirm(struct worker *w)
+{
+    bool unconfirmed = apply_unconfirmed(w->apply);
+    int error = apply_confirm(w->apply);
+
+    if (error < 0)
+        worker_failed(w, error);
+    else if (unconfirmed)
+        worker_answered(w);
+    return error == 0;
+}
+
 static int worker_locate(struct worker *w)
 {
     int64_t now_ms = clock_mono_ms();
@@ -358,6 +373,8 @@ static int worker_locate(struct worker *w)
     if (!w->session || now_ms < w->again_ms || (!worker_lacks(w) && now_ms - w->look_ms < LOOK_MS))
         return 0;
     w->look_ms = now_ms;
+    if (!worker_confirm(w))
+        return 0;
     error = worker_look(w);
     if (error == ERR_CONFIG)
         return error;
@@ -389,7 +406,8 @@ static size_t worker_batches(struct worker *w, struct apply_batch *ret)
     return count;
 }
 
-/* One commit for all of them. */
+/* One commit for all of them; what becomes of it is known with the next, or when there is no next.
+ */
 static int batches_apply(struct worker *w, const struct apply_batch *batches, size_t count)
 {
     int error = apply_batches(w->apply, batches, count, clock_wall_ms());
@@ -428,12 +446,16 @@ static int worker_apply(struct worker *w)
 {
     struct apply_batch batches[WIRE_MAX_PARTS];
     size_t count = worker_batches(w, batches);
-    int error = count ? batches_apply(w, batches, count) : 0;
+    int error;
 
+    if (count == 0) {
+        worker_confirm(w);
+        return 0;
+    }
+    w->applied_ms = clock_mono_ms();
+    error = batches_apply(w, batches, count);
     if (error == ERR_CORRUPT)
         error = batches_apply_singly(w, batches, count);
-    if (error == 0 && count)
-        worker_answered(w);
     if (error < 0 && error != ERR_CONFIG)
         worker_failed(w, error);
     return error == ERR_CONFIG ? error : 0;
@@ -444,7 +466,7 @@ static bool derive_due(const struct worker *w, int64_t now_ms)
 {
     if (w->partitions == 0 || reader_away(w->reader) || now_ms < w->again_ms || worker_lacks(w))
         return false;
-    if (w->inbox.count && now_ms < w->rest_ms)
+    if (now_ms < w->rest_ms && now_ms - w->applied_ms < BUSY_MS)
         return false;
     return derive_busy(w->derive) || now_ms - w->derived_ms >= DERIVE_EVERY_MS;
 }
@@ -470,7 +492,7 @@ static int worker_derive(struct worker *w)
     bool busy = derive_busy(w->derive);
     int r;
 
-    if (!derive_due(w, now_ms))
+    if (!derive_due(w, now_ms) || !worker_confirm(w))
         return 0;
     r = derive_step(w->derive, clock_wall_ms(), false);
     if (!busy)
