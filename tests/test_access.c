@@ -120,14 +120,35 @@ static void above_its_rate_a_key_is_refused_and_nothing_of_it_kept(void **state)
         snprintf(line, sizeof line, VOTE("s-%d"), i);
         buffer_add_text(&lines, line);
     }
-    buffer_add(&lines, "", 1);
     before = rejects_kept();
-    r = publish_as(key_path("slow"), lines.at);
+    r = stack_run(keyed, buffer_slice(&lines),
+                  (const char *const[]){"turnout", "publish", "--patience", "0", "--key",
+                                        key_path("slow"), NULL});
     assert_non_null(strstr(r.err.at, "rate-limit"));
     assert_null(strstr(r.err.at, "denied"));
     assert_int_equal(r.status, 1);
     assert_int_equal(rejects_kept(), before);
     run_free(&r);
+    buffer_free(&lines);
+}
+
+/* 299 of the 300 are one batch. */
+static void what_is_above_its_rate_is_sent_again_until_it_is_accepted(void **state)
+{
+    struct buffer lines = {0};
+    char line[256];
+    struct run r;
+
+    (void)state;
+    KEYS("new", "paced", "--rate", "100");
+    for (int i = 1; i <= 300; i++) {
+        snprintf(line, sizeof line, VOTE("st-%d"), i);
+        buffer_add_text(&lines, line);
+    }
+    buffer_add(&lines, "", 1);
+    r = publish_as(key_path("paced"), lines.at);
+    assert_string_equal(r.out.at, "{\"accepted\":300,\"rejected\":0}\n");
+    expect(r, 0, "turnout publish: rate-limit: ");
     buffer_free(&lines);
 }
 
@@ -293,6 +314,7 @@ int main(void)
         cmocka_unit_test(a_type_that_is_not_the_keys_is_refused),
         cmocka_unit_test(a_committee_that_is_not_the_keys_is_refused),
         cmocka_unit_test(above_its_rate_a_key_is_refused_and_nothing_of_it_kept),
+        cmocka_unit_test(what_is_above_its_rate_is_sent_again_until_it_is_accepted),
         cmocka_unit_test(a_workers_key_cannot_publish_but_works),
         cmocka_unit_test(a_producers_key_cannot_work),
         cmocka_unit_test(a_watching_key_reads_the_journal_only_with_that_right),
