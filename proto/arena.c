@@ -36,10 +36,10 @@ static struct arena_block *block_next(struct arena *a, size_t size)
     return a->now = *link;
 }
 
-void *arena_need(struct arena *a, size_t size)
+static void *arena_take(struct arena *a, size_t size)
 {
     struct arena_block *b = a->now;
-    void *piece;
+    char *piece;
 
     size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     if (!b || b->room - b->used < size)
@@ -47,14 +47,19 @@ void *arena_need(struct arena *a, size_t size)
     piece = b->bytes + b->used;
     b->used += size;
     a->used += size;
-    return memset(piece, 0, size);
+    return piece;
+}
+
+void *arena_need(struct arena *a, size_t size)
+{
+    return memset(arena_take(a, size), 0, size);
 }
 
 struct slice arena_copy(struct arena *a, struct slice bytes)
 {
     if (!bytes.at)
         return bytes;
-    char *copy = arena_need(a, bytes.size ? bytes.size : 1);
+    char *copy = arena_take(a, bytes.size ? bytes.size : 1);
     if (bytes.size)
         memcpy(copy, bytes.at, bytes.size);
     return slice_make(copy, bytes.size);

@@ -131,34 +131,15 @@ void *memory_grow(void *old, size_t size)
     return memory_checked(realloc(old, size ? size : 1), size);
 }
 
-char *buffer_room(struct buffer *b, size_t more)
+char *buffer_grow(struct buffer *b, size_t more)
 {
-    if (!b->at || b->size + more > b->room) {
-        size_t room = b->room ? b->room : 256;
-        while (room < b->size + more)
-            room *= 2;
-        b->at = memory_grow(b->at, room);
-        b->room = room;
-    }
+    size_t room = b->room ? b->room : 256;
+
+    while (room < b->size + more)
+        room *= 2;
+    b->at = memory_grow(b->at, room);
+    b->room = room;
     return b->at + b->size;
-}
-
-void buffer_add(struct buffer *b, const void *bytes, size_t size)
-{
-    if (size == 0)
-        return;
-    memcpy(buffer_room(b, size), bytes, size);
-    b->size += size;
-}
-
-void buffer_add_slice(struct buffer *b, struct slice s)
-{
-    buffer_add(b, s.at, s.size);
-}
-
-void buffer_add_text(struct buffer *b, const char *text)
-{
-    buffer_add(b, text, strlen(text));
 }
 
 void buffer_add_int(struct buffer *b, int64_t number)

@@ -29,7 +29,7 @@ static inline struct slice slice_of(const char *text)
 
 static inline bool slice_equal(struct slice a, struct slice b)
 {
-    return a.size == b.size && (a.size == 0 || memcmp(a.at, b.at, a.size) == 0);
+    return a.size == b.size && (a.size == 0 || a.at == b.at || memcmp(a.at, b.at, a.size) == 0);
 }
 
 static inline bool slice_is(struct slice a, const char *text)
@@ -68,10 +68,30 @@ void *memory_grow(void *old, size_t size);
 
 /* Makes room for `more` bytes behind the present ones and returns where they go; the caller
  * adds to `size` what it wrote. */
-char *buffer_room(struct buffer *b, size_t more);
-void buffer_add(struct buffer *b, const void *bytes, size_t size);
-void buffer_add_slice(struct buffer *b, struct slice s);
-void buffer_add_text(struct buffer *b, const char *text);
+char *buffer_grow(struct buffer *b, size_t more); /* buffer_room's slow half */
+static inline char *buffer_room(struct buffer *b, size_t more)
+{
+    return b->at && more <= b->room - b->size ? b->at + b->size : buffer_grow(b, more);
+}
+
+static inline void buffer_add(struct buffer *b, const void *bytes, size_t size)
+{
+    if (size == 0)
+        return;
+    memcpy(buffer_room(b, size), bytes, size);
+    b->size += size;
+}
+
+static inline void buffer_add_slice(struct buffer *b, struct slice s)
+{
+    buffer_add(b, s.at, s.size);
+}
+
+static inline void buffer_add_text(struct buffer *b, const char *text)
+{
+    buffer_add(b, text, strlen(text));
+}
+
 void buffer_add_int(struct buffer *b, int64_t number);
 void buffer_free(struct buffer *b);
 

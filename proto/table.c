@@ -13,54 +13,71 @@ uint64_t table_hash(struct slice key)
     return XXH3_64bits(key.at, key.size);
 }
 
-static struct table_entry **slot_of(const struct table *t, struct slice key, uint64_t hash)
+static struct table_slot *slot_of(const struct table *t, struct slice key, uint64_t hash)
 {
     size_t i = hash & t->mask;
 
-    while (t->slots[i] && (t->slots[i]->hash != hash || !slice_equal(t->slots[i]->key, key)))
+    while (t->slots[i].entry &&
+           (t->slots[i].hash != hash || !slice_equal(t->slots[i].entry->key, key)))
         i = (i + 1) & t->mask;
     return &t->slots[i];
 }
 
-void *table_find(const struct table *t, struct slice key)
+void *table_find_hashed(const struct table *t, struct slice key, uint64_t hash)
 {
-    return t->slots ? *slot_of(t, key, table_hash(key)) : NULL;
+    return t->slots ? slot_of(t, key, hash)->entry : NULL;
 }
 
-static struct table_entry **slots_new(struct table *t, size_t count)
+void *table_find(const struct table *t, struct slice key)
+{
+    return table_find_hashed(t, key, table_hash(key));
+}
+
+static struct table_slot *slots_new(struct table *t, size_t count)
 {
     size_t bytes = count * sizeof *t->slots;
 
     return t->arena ? arena_need(t->arena, bytes) : memset(memory_need(bytes), 0, bytes);
 }
 
+/* All keys differ, so the hash alone finds a place. */
 static void table_widen(struct table *t)
 {
-    struct table_entry **old = t->slots;
+    struct table_slot *old = t->slots;
     size_t old_slots = old ? t->mask + 1 : 0, slots = old ? old_slots * 2 : FIRST_SLOTS;
 
     t->slots = slots_new(t, slots);
     t->mask = slots - 1;
-    for (size_t i = 0; i < old_slots; i++)
-        if (old[i])
-            *slot_of(t, old[i]->key, old[i]->hash) = old[i];
+    for (size_t i = 0; i < old_slots; i++) {
+        size_t to = old[i].hash & t->mask;
+        if (!old[i].entry)
+            continue;
+        while (t->slots[to].entry)
+            to = (to + 1) & t->mask;
+        t->slots[to] = old[i];
+    }
     if (!t->arena)
         free(old);
 }
 
-void table_add(struct table *t, struct table_entry *entry)
+void table_add_hashed(struct table *t, struct table_entry *entry, uint64_t hash)
 {
     if (!t->slots || (t->count + 1) * 4 > (t->mask + 1) * 3)
         table_widen(t);
-    entry->hash = table_hash(entry->key);
-    *slot_of(t, entry->key, entry->hash) = entry;
+    entry->hash = hash;
+    *slot_of(t, entry->key, hash) = (struct table_slot){hash, entry};
     t->count++;
+}
+
+void table_add(struct table *t, struct table_entry *entry)
+{
+    table_add_hashed(t, entry, table_hash(entry->key));
 }
 
 void *table_next(const struct table *t, size_t *at)
 {
     while (t->slots && *at <= t->mask) {
-        struct table_entry *e = t->slots[(*at)++];
+        struct table_entry *e = t->slots[(*at)++].entry;
         if (e)
             return e;
     }

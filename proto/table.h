@@ -13,17 +13,28 @@ struct table_entry {
     uint64_t hash; /* set by table_add */
 };
 
+/* The hash beside the pointer: a search reads an entry only when it is the one. */
+struct table_slot {
+    uint64_t hash;
+    struct table_entry *entry;
+};
+
 struct table {
-    struct table_entry **slots; /* NULL while empty */
-    size_t mask, count;         /* slots is mask + 1 long, at most three quarters full */
-    struct arena *arena;        /* where slots come from; NULL: malloc */
+    struct table_slot *slots; /* NULL while empty */
+    size_t mask, count;       /* slots is mask + 1 long, at most three quarters full */
+    struct arena *arena;      /* where slots come from; NULL: malloc */
 };
 
 /* NULL when there is none. */
 void *table_find(const struct table *t, struct slice key);
 
+/* The same for who has the key's hash already: table_hash(key), or that of another table's entry
+ * with the same key. */
+void *table_find_hashed(const struct table *t, struct slice key, uint64_t hash);
+
 /* The key must not be in the table yet. */
 void table_add(struct table *t, struct table_entry *entry);
+void table_add_hashed(struct table *t, struct table_entry *entry, uint64_t hash);
 
 /* Walks all entries: start with *at = 0; NULL at the end.  Adding during a walk is an error. */
 void *table_next(const struct table *t, size_t *at);

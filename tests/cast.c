@@ -35,8 +35,8 @@ int cast_notice(struct cast *c, const char *id, const char *from, bool developin
 {
     char line[512];
 
-    snprintf(line, sizeof line, "full %d %s - - %" PRId64 " 0 0123456789abcdef n-1", developing,
-             list, time_ms);
+    snprintf(line, sizeof line, "full %" PRId64 " 0123456789abcdef developing=%d groups=%s id=n-1",
+             time_ms, developing, list);
     return people_add_notice(&c->people, cast_person(c, id), slice_of(from), slice_of(line));
 }
 

@@ -76,10 +76,10 @@ static void fill(void)
     put("seat:X:Y|AR:2026", "technical.ballots.due", "5");
     put("group:all:2026", "voting.num", "0");
     put("ballot:ISO/TC 207|DIS 1", "title", "Tools, \"sharp\"");
-    put("votes:ISO/TC 207|DIS 1", "KE", "approve P 0 0 0 technical 1 0 00 i");
-    put("votes:ISO/TC 207|DIS 1", "AR", "retracted 1 0 00 i");
+    put("votes:ISO/TC 207|DIS 1", "KE", "approve 1 0 seat=P id=i");
+    put("votes:ISO/TC 207|DIS 1", "AR", "retracted 1 0 id=i");
     put("attendance:ISO/TC 207|M", "KE|p1", "attended");
-    put("seats:ISO/TC 207", "AR|2020-01-01", "P 1 0 00 i");
+    put("seats:ISO/TC 207", "AR|2020-01-01", "P 1 0 id=i");
     put("adoptions:KE", "ISO 1|KS 1", "IDT");
     put("profile:KE", "name", "Kenya");
     put("offset:3", "offset", "17");
@@ -150,8 +150,8 @@ static void the_member_of_a_field_is_a_member_to_choose(void **state)
     name_list_add(&ask.members, slice_of("AR"));
     assert_string_equal(export_all(),
                         "member,AR,AR,,2026,technical.votes,9\r\n"
-                        "seat-notice,ISO/TC 207,AR,ISO/TC 207,,AR|2020-01-01,P 1 0 00 i\r\n"
-                        "vote,ISO/TC 207|DIS 1,AR,ISO/TC 207,,AR,retracted 1 0 00 i\r\n");
+                        "seat-notice,ISO/TC 207,AR,ISO/TC 207,,AR|2020-01-01,P 1 0 id=i\r\n"
+                        "vote,ISO/TC 207|DIS 1,AR,ISO/TC 207,,AR,retracted 1 0 id=i\r\n");
 }
 
 static void only_what_is_asked_for_is_exported(void **state)

@@ -78,7 +78,7 @@ static void lines_look_as_the_key_reference_draws_them(void **state)
                                        .level = LEVEL_GOVERNANCE,
                                        .title = slice_of("100% plain\n")};
     struct slice themes[] = {slice_of("trade"), slice_of("climate")};
-    struct adoption_fact adoption = {.version = version_at("a b", 0),
+    struct adoption_fact adoption = {.version = version_at("a b=c", 0),
                                      .degree = DEGREE_IDT,
                                      .force = FORCE_IN_FORCE,
                                      .withdrawn = DATE_NONE,
@@ -88,23 +88,25 @@ static void lines_look_as_the_key_reference_draws_them(void **state)
 
     (void)state;
     assert_line(EVENT_VOTE, &vote,
-                "approve P 2 0 0 technical 1767225600000 3 0123456789abcdef r1-17");
+                "approve 1767225600000 0123456789abcdef seat=P comments=2 rev=3 id=r1-17");
     vote.version.contested = true;
     vote.version.raw = slice_of("\x80");
     assert_line(EVENT_VOTE, &vote,
-                "approve P 2 0 0 technical 1767225600000 3 0123456789abcdef r1-17 80");
+                "approve 1767225600000 0123456789abcdef seat=P comments=2 rev=3 bytes=80 id=r1-17");
     vote.version.contested = false;
     vote.version.retracted = true;
-    assert_line(EVENT_VOTE, &vote, "retracted 1767225600000 3 0123456789abcdef r1-17");
+    assert_line(EVENT_VOTE, &vote, "retracted 1767225600000 0123456789abcdef rev=3 id=r1-17");
     assert_line(EVENT_COMMITTEE, &committee,
-                "governance - 100%25%20plain%0a -1 3 0123456789abcdef %2d");
-    assert_line(EVENT_ADOPTION, &adoption,
-                "IDT 1970-01-01 in-force - trade,climate 8192 0 3 0123456789abcdef a%20b");
+                "governance -1 0123456789abcdef title=100%25%20plain%0a rev=3 id=%2d");
+    assert_line(
+        EVENT_ADOPTION, &adoption,
+        "IDT 0 0123456789abcdef date=1970-01-01 themes=trade,climate sdgs=8192 rev=3 id=a%20b=c");
 }
 
 static void a_line_that_is_cut_or_changed_is_corrupt_or_another_fact(void **state)
 {
-    static const char good[] = "approve P 2 0 0 technical 1767225600000 3 0123456789abcdef r1";
+    static const char good[] =
+        "approve 1767225600000 0123456789abcdef seat=P comments=2 rev=3 id=r1";
     struct arena keep = {0};
     union any_fact fact;
     char line[sizeof good];
@@ -128,16 +130,22 @@ static void wrong_words_are_corrupt(void **state)
         "",
         " ",
         "approve",
-        "yes P 2 0 0 technical 1 0 0123456789abcdef r1",
-        "approve P two 0 0 technical 1 0 0123456789abcdef r1",
-        "approve P 2 2 0 technical 1 0 0123456789abcdef r1",
-        "approve P 2 0 0 technical 1 0 0123456789abcde r1",
-        "approve P 2 0 0 technical 1 0 0123456789abcdeg r1",
-        "approve P 2 0 0 technical 1 0 0123456789abcdef r%2",
-        "approve P 2 0 0 technical 1 0 0123456789abcdef r1 123",
-        "approve P 2 0 0 technical 1 0 0123456789abcdef r1 12 more",
-        "retracted 1 0 0123456789abcdef",
-        "retracted x 0 0123456789abcdef r1",
+        "yes 1 0123456789abcdef id=r1",
+        "approve one 0123456789abcdef id=r1",
+        "approve 1 0123456789abcdef comments=two id=r1",
+        "approve 1 0123456789abcdef excused=2 id=r1",
+        "approve 1 0123456789abcdef seat=Q id=r1",
+        "approve 1 0123456789abcde id=r1",
+        "approve 1 0123456789abcdeg id=r1",
+        "approve 1 0123456789abcdef id=r%2",
+        "approve 1 0123456789abcdef bytes=123 id=r1",
+        "approve 1 0123456789abcdef comments=2 seat=P id=r1", /* another order */
+        "approve 1 0123456789abcdef votes=2 id=r1",
+        "approve 1 0123456789abcdef seat=P",
+        "approve 1 0123456789abcdef id=r1 more",
+        "retracted 1 0123456789abcdef",
+        "retracted x 0123456789abcdef id=r1",
+        "retracted 1 0123456789abcdef seat=P id=r1",
     };
     struct arena keep = {0};
     union any_fact fact;

@@ -158,7 +158,7 @@ static void a_tie_in_rev_time_and_id_is_settled_by_the_greater_bytes_in_either_o
         /* comments 2 has the greater bytes and is in both cases the vote in force */
         struct dump *found = desk_dump(d);
         struct slice fact = dump_get(found, "turnout:votes:ISO/TC 207|B1", "KE");
-        assert_true(fact.size > 12 && memcmp(fact.at, "approve - 2 ", 12) == 0);
+        assert_true(memmem(fact.at, fact.size, " comments=2 ", 12) != NULL);
         dump_free(found);
         assert_int_equal(field_of(d, key, "technical.votes"), 1);
         step(d, "tie", T0, "approve", 0); /* a third one needs no second walk */

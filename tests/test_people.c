@@ -70,14 +70,14 @@ static int tenure_of(const char *step, const char *more)
 static void a_retracted_notice_is_no_profile(void **state)
 {
     (void)state;
-    assert_int_equal(notice_of("2020-01-01", "retracted 1 0 0123456789abcdef n-2"), 0);
+    assert_int_equal(notice_of("2020-01-01", "retracted 1 0123456789abcdef id=n-2"), 0);
     assert_null(person_profile(cast_person(&cast, "KE"), day("2026-01-01")));
 }
 
 static void what_is_no_notice_and_no_tenure_is_corrupt(void **state)
 {
     (void)state;
-    assert_int_equal(notice_of("2020-1-1", "full 0 - - - 1 0 0123456789abcdef n-1"), ERR_CORRUPT);
+    assert_int_equal(notice_of("2020-1-1", "full 1 0123456789abcdef id=n-1"), ERR_CORRUPT);
     assert_int_equal(notice_of("2020-01-01", "full"), ERR_CORRUPT);
     assert_int_equal(notice_of("2020-01-01", ""), ERR_CORRUPT);
     assert_int_equal(tenure_of("P", "1"), ERR_CORRUPT);

@@ -26,6 +26,7 @@ struct apply {
     char log[LOG_ID + 1];
     unsigned partitions;
     struct event *events;
+    struct bearing *bearings; /* of the events */
     size_t event_count, event_room;
     struct applied *left; /* where our commits left each partition; not known: none has */
     unsigned *places;     /* the partitions of the batches, then all others, and where they stand */
@@ -53,6 +54,7 @@ void apply_free(struct apply *a)
     event_decoder_free(a->decoder);
     ledger_free(a->ledger);
     free(a->events);
+    free(a->bearings);
     free(a->left);
     free(a->places);
     free(a->applied);
@@ -91,6 +93,7 @@ static int decode_batch(struct apply *a, const struct apply_batch *b)
         if (a->event_count == a->event_room) {
             a->event_room = a->event_room ? a->event_room * 2 : 1024;
             a->events = memory_grow(a->events, a->event_room * sizeof *a->events);
+            a->bearings = memory_grow(a->bearings, a->event_room * sizeof *a->bearings);
         }
         if (event_next(a->decoder, &rest, EVENT_ANY_TIME, &a->events[a->event_count], &why) < 0) {
             log_error("partition %u, offset %llu: the journal holds what is no event: %s",
@@ -157,8 +160,10 @@ static int gather_batches(struct apply *a, const struct apply_batch *batches, si
     size_t fetch_count;
     int error;
 
-    for (size_t i = 0; i < a->event_count; i++)
-        gather_event(&a->gather, &a->events[i]);
+    for (size_t i = 0; i < a->event_count; i++) {
+        a->bearings[i] = bearing_find(a->ledger, &a->events[i]);
+        gather_event(&a->gather, &a->events[i], &a->bearings[i]);
+    }
     look.fetches = gather_take(&a->gather, &look.fetch_count);
     order_places(a, batches, count);
     error = store_begin(a->store, &look);
@@ -167,7 +172,7 @@ static int gather_batches(struct apply *a, const struct apply_batch *batches, si
     if (error < 0)
         return error;
     for (size_t i = 0; i < a->event_count; i++)
-        gather_seats(&a->gather, &a->events[i]);
+        gather_seats(&a->gather, &a->events[i], &a->bearings[i]);
     fetches = gather_take(&a->gather, &fetch_count);
     return store_fetch(a->store, fetches, fetch_count, a->ledger);
 }
@@ -180,8 +185,8 @@ static int recall_bytes(struct apply *a, const struct apply_batch *b, size_t fir
     int error;
 
     for (size_t i = first; i < end; i++)
-        if (fold_needs_bytes(a->ledger, &a->events[i]))
-            wanted[n++] = fold_version(a->ledger, &a->events[i]);
+        if (fold_needs_bytes(&a->events[i], &a->bearings[i]))
+            wanted[n++] = a->bearings[i].version;
     recall_order(wanted, n);
     error = a->recall(a->recall_arg, a->ledger, b->partition, b->from.offset, wanted, n);
     for (size_t i = 0; i < n && error == 0; i++)
@@ -201,7 +206,7 @@ static int fold_batches(struct apply *a, const struct apply_batch *batches, size
     for (size_t i = 0; i < count; i++) {
         size_t end = at + batches[i].count;
         while (at < end && error == 0) {
-            if (fold_event(a->ledger, &a->events[at]) == 0)
+            if (fold_event(a->ledger, &a->events[at], &a->bearings[at]) == 0)
                 at++;
             else
                 error = recall_bytes(a, &batches[i], at, end);

@@ -130,28 +130,37 @@ bool row_moves(const struct row *r)
     return false;
 }
 
-void counters_add(struct counters *c, const struct place *at, const struct field *f, int64_t amount)
+static void place_find(struct counters *c, struct place *at)
 {
     struct date_civil day = date_to_civil(at->day);
     uint32_t year = (uint32_t)day.year * 100;
-    struct row_key key = {.member = at->member, .kind = ROW_MEMBER, .period = year};
 
-    row_add(c, counters_row(c, key), f, amount);
-    key.period = year + (uint32_t)day.month;
-    row_add(c, counters_row(c, key), f, amount);
+    at->of_year = counters_row(c, (struct row_key){at->member, NULL, ROW_MEMBER, year});
+    at->of_month =
+        counters_row(c, (struct row_key){at->member, NULL, ROW_MEMBER, year + (uint32_t)day.month});
+    if (at->committee)
+        at->of_committee =
+            counters_row(c, (struct row_key){NULL, at->committee, ROW_COMMITTEE, year});
+}
+
+void counters_add(struct counters *c, struct place *at, const struct field *f, int64_t amount)
+{
+    if (!at->of_year)
+        place_find(c, at);
+    row_add(c, at->of_year, f, amount);
+    row_add(c, at->of_month, f, amount);
     if (!at->committee)
         return;
-    key = (struct row_key){.committee = at->committee, .kind = ROW_COMMITTEE, .period = year};
-    row_add(c, counters_row(c, key), f, amount);
+    row_add(c, at->of_committee, f, amount);
     if (at->duty)
         counters_add_seat(c, at, f, amount);
 }
 
-void counters_add_seat(struct counters *c, const struct place *at, const struct field *f,
-                       int64_t amount)
+void counters_add_seat(struct counters *c, struct place *at, const struct field *f, int64_t amount)
 {
-    uint32_t year = (uint32_t)date_to_civil(at->day).year * 100;
-    struct row_key key = {at->member, at->committee, ROW_SEAT, year};
-
-    row_add(c, counters_row(c, key), f, amount);
+    if (!at->of_seat)
+        at->of_seat =
+            counters_row(c, (struct row_key){at->member, at->committee, ROW_SEAT,
+                                             (uint32_t)date_to_civil(at->day).year * 100});
+    row_add(c, at->of_seat, f, amount);
 }

@@ -88,18 +88,18 @@ void row_add(struct counters *c, struct row *r, const struct field *f, int64_t a
 bool row_moves(const struct row *r);
 
 /* Where a contribution counts: for the member in the day's year and month; if there is a
- * committee, for it in the year; and for the seat when the counter is a duty. */
+ * committee, for it in the year; and for the seat when the counter is a duty.  The rows are looked
+ * up once: a place that changes is another place. */
 struct place {
     const struct member *member;
     const struct committee *committee;
     date_days day;
     bool duty;
+    struct row *of_year, *of_month, *of_committee, *of_seat; /* NULL: not looked up yet */
 };
-void counters_add(struct counters *c, const struct place *at, const struct field *f,
-                  int64_t amount);
+void counters_add(struct counters *c, struct place *at, const struct field *f, int64_t amount);
 
 /* The same in the seat's row of the year alone. */
-void counters_add_seat(struct counters *c, const struct place *at, const struct field *f,
-                       int64_t amount);
+void counters_add_seat(struct counters *c, struct place *at, const struct field *f, int64_t amount);
 
 #endif

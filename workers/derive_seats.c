@@ -74,7 +74,8 @@ static struct seat_step *step_fetch(struct derive *d, struct seat_work *w)
     const struct table_entry *m;
 
     *s = (struct seat_step){.derive = d, .work = w, .states = {.arena = &d->batch}};
-    s->committee = gather_committee(&d->gather, w->committee);
+    s->committee = ledger_committee(d->ledger, w->committee);
+    gather_committee(&d->gather, s->committee);
     derive_fetch(d, derive_key(d, "standing:", w->committee, ":", w->year), FETCH_HASH,
                  row_standing, s);
     for (size_t i = 0; (m = table_next(&w->members, &i));) {

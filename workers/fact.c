@@ -1,8 +1,8 @@
 /* Facts from events, to text and back; see fact.h.
  *
  * One table says for each type which fields its line has, in order; the three functions that
- * walk it can therefore never disagree about a line.  No line begins with free text: that could
- * read "retracted". */
+ * walk it can therefore never disagree about a line.  Each begins with a word out of a list, none
+ * of which is "retracted". */
 #include "workers/fact.h"
 
 #include "proto/error.h"
@@ -13,82 +13,93 @@
 enum column_kind { WORD, BOOL, INT, DATE, TEXT, LIST, BITS };
 
 struct column {
+    const char *name; /* NULL: the first word of the line */
     enum column_kind kind;
-    uint16_t in_fact, in_event;       /* offsets */
-    uint16_t count_fact, count_event; /* LIST: offsets of the counts */
-    const char *const *names;         /* WORD */
-    unsigned name_count;
+    uint8_t usual;              /* WORD, BOOL: the value that is not written */
+    uint16_t in_fact, in_event; /* offsets */
+    uint16_t count_fact;        /* LIST: offset of the count */
+    const char *const *words;   /* WORD */
+    unsigned word_count;
 };
 
-#define COLUMN(k, type, member, source)                                                            \
+#define COLUMN(field, k, type, member)                                                             \
     {                                                                                              \
-        k, offsetof(struct type##_fact, member), offsetof(struct event, source), 0, 0, NULL, 0     \
+        .name = field, .kind = k, .in_fact = offsetof(struct type##_fact, member),                 \
+        .in_event = offsetof(struct event, member)                                                 \
     }
-#define WORDS(type, member, source, names, count)                                                  \
+#define TRUTH(field, type, member, value)                                                          \
     {                                                                                              \
-        WORD, offsetof(struct type##_fact, member), offsetof(struct event, source), 0, 0, names,   \
-            count                                                                                  \
+        .name = field, .kind = BOOL, .usual = value,                                               \
+        .in_fact = offsetof(struct type##_fact, member),                                           \
+        .in_event = offsetof(struct event, member)                                                 \
     }
-#define LISTED(type, member, number)                                                               \
+#define CHOICE(field, type, member, value, list, count)                                            \
     {                                                                                              \
-        LIST, offsetof(struct type##_fact, member), offsetof(struct event, tokens),                \
-            offsetof(struct type##_fact, number), offsetof(struct event, token_count), NULL, 0     \
+        .name = field, .kind = WORD, .usual = value,                                               \
+        .in_fact = offsetof(struct type##_fact, member),                                           \
+        .in_event = offsetof(struct event, member), .words = list, .word_count = count             \
+    }
+#define LISTED(field, type, member, number)                                                        \
+    {                                                                                              \
+        .name = field, .kind = LIST, .in_fact = offsetof(struct type##_fact, member),              \
+        .in_event = offsetof(struct event, tokens),                                                \
+        .count_fact = offsetof(struct type##_fact, number)                                         \
     }
 
 static const struct column vote_columns[] = {
-    WORDS(vote, position, position, position_name, POSITIONS),
-    WORDS(vote, seat, seat, role_name, ROLES),
-    COLUMN(INT, vote, comments, comments),
-    COLUMN(BOOL, vote, excused, excused),
-    COLUMN(BOOL, vote, participate, participate),
-    WORDS(vote, level, level, level_name, LEVELS),
+    CHOICE(NULL, vote, position, POSITION_ABSENT, position_name, POSITIONS),
+    CHOICE("seat", vote, seat, ROLE_ABSENT, role_name, ROLES),
+    COLUMN("comments", INT, vote, comments),
+    TRUTH("excused", vote, excused, false),
+    TRUTH("participate", vote, participate, false),
+    CHOICE("level", vote, level, LEVEL_TECHNICAL, level_name, LEVELS),
 };
 static const struct column attendance_columns[] = {
-    WORDS(attendance, presence, presence, presence_name, PRESENCES),
-    WORDS(attendance, mode, mode, mode_name, MODES),
-    WORDS(attendance, part, part, part_name, PARTS),
-    COLUMN(DATE, attendance, date, date),
-    WORDS(attendance, level, level, level_name, LEVELS),
+    CHOICE(NULL, attendance, presence, PRESENCE_ABSENT, presence_name, PRESENCES),
+    CHOICE("mode", attendance, mode, MODE_UNKNOWN, mode_name, MODES),
+    CHOICE("role", attendance, part, PART_DELEGATE, part_name, PARTS),
+    COLUMN("date", DATE, attendance, date),
+    CHOICE("level", attendance, level, LEVEL_TECHNICAL, level_name, LEVELS),
 };
 static const struct column adoption_columns[] = {
-    WORDS(adoption, degree, degree, degree_name, DEGREES),
-    COLUMN(DATE, adoption, date, date),
-    WORDS(adoption, force, force, force_name, FORCES),
-    COLUMN(DATE, adoption, withdrawn, withdrawn),
-    LISTED(adoption, themes, theme_count),
-    COLUMN(BITS, adoption, sdgs, sdgs),
+    CHOICE(NULL, adoption, degree, DEGREE_ABSENT, degree_name, DEGREES),
+    COLUMN("date", DATE, adoption, date),
+    CHOICE("status", adoption, force, FORCE_IN_FORCE, force_name, FORCES),
+    COLUMN("withdrawn", DATE, adoption, withdrawn),
+    LISTED("themes", adoption, themes, theme_count),
+    COLUMN("sdgs", BITS, adoption, sdgs),
 };
 static const struct column profile_columns[] = {
-    WORDS(profile, category, category, category_name, CATEGORIES),
-    COLUMN(BOOL, profile, developing, developing),
-    LISTED(profile, groups, group_count),
-    COLUMN(TEXT, profile, name, name),
-    COLUMN(TEXT, profile, nsb, nsb),
+    CHOICE(NULL, profile, category, CATEGORY_ABSENT, category_name, CATEGORIES),
+    TRUTH("developing", profile, developing, false),
+    LISTED("groups", profile, groups, group_count),
+    COLUMN("name", TEXT, profile, name),
+    COLUMN("nsb", TEXT, profile, nsb),
 };
 static const struct column committee_columns[] = {
-    WORDS(committee, level, level, level_name, LEVELS),
-    COLUMN(TEXT, committee, reference, reference),
-    COLUMN(TEXT, committee, title, title),
+    CHOICE(NULL, committee, level, LEVEL_ABSENT, level_name, LEVELS),
+    COLUMN("reference", TEXT, committee, reference),
+    COLUMN("title", TEXT, committee, title),
 };
 static const struct column seat_columns[] = {
-    WORDS(seat, role, role, role_name, ROLES),
+    CHOICE(NULL, seat, role, ROLE_ABSENT, role_name, ROLES),
 };
 static const struct column ballot_columns[] = {
-    WORDS(ballot, stage, stage, stage_name, STAGES),
-    COLUMN(TEXT, ballot, kind, kind),
-    COLUMN(DATE, ballot, opens, opens),
-    COLUMN(DATE, ballot, closes, closes),
-    COLUMN(BOOL, ballot, mandatory, mandatory),
-    WORDS(ballot, level, level, level_name, LEVELS),
-    COLUMN(TEXT, ballot, title, title),
+    CHOICE(NULL, ballot, stage, STAGE_ABSENT, stage_name, STAGES),
+    COLUMN("kind", TEXT, ballot, kind),
+    COLUMN("opens", DATE, ballot, opens),
+    COLUMN("closes", DATE, ballot, closes),
+    TRUTH("mandatory", ballot, mandatory, true),
+    CHOICE("level", ballot, level, LEVEL_TECHNICAL, level_name, LEVELS),
+    COLUMN("title", TEXT, ballot, title),
 };
 static const struct column meeting_columns[] = {
-    COLUMN(DATE, meeting, starts, starts),
-    COLUMN(DATE, meeting, ends, ends),
-    WORDS(meeting, planning, planning, planning_name, PLANNINGS),
-    COLUMN(BOOL, meeting, mandatory, mandatory),
-    WORDS(meeting, level, level, level_name, LEVELS),
-    COLUMN(TEXT, meeting, title, title),
+    CHOICE(NULL, meeting, planning, PLANNING_ABSENT, planning_name, PLANNINGS),
+    COLUMN("starts", DATE, meeting, starts),
+    COLUMN("ends", DATE, meeting, ends),
+    TRUTH("mandatory", meeting, mandatory, true),
+    CHOICE("level", meeting, level, LEVEL_TECHNICAL, level_name, LEVELS),
+    COLUMN("title", TEXT, meeting, title),
 };
 
 #define SHAPE(type)                                                                                \
@@ -158,60 +169,119 @@ void fact_from_event(const struct event *e, uint64_t digest, struct arena *keep,
         column_from_event(&s->columns[i], e, keep, fact);
 }
 
-static void column_format(const struct column *c, const void *fact, struct words_out *w)
+static const struct slice *list_of(const struct column *c, const void *fact, uint32_t *ret_count)
+{
+    *ret_count = *(const uint32_t *)((const char *)fact + c->count_fact);
+    return *(const struct slice *const *)((const char *)fact + c->in_fact);
+}
+
+/* The field has the value that the line leaves out. */
+static bool is_usual(const struct column *c, const void *fact)
 {
     const void *from = (const char *)fact + c->in_fact;
+    uint32_t count;
 
     switch (c->kind) {
     case WORD:
-        words_add(w, slice_of(*(const uint8_t *)from ? c->names[*(const uint8_t *)from] : "-"));
+        return *(const uint8_t *)from == c->usual;
+    case BOOL:
+        return *(const bool *)from == c->usual;
+    case INT:
+        return *(const int64_t *)from == 0;
+    case DATE:
+        return *(const date_days *)from == DATE_NONE;
+    case BITS:
+        return *(const uint32_t *)from == 0;
+    case TEXT:
+        return ((const struct slice *)from)->at == NULL;
+    case LIST:
+        list_of(c, fact, &count);
+        return count == 0;
+    }
+    return false;
+}
+
+static void value_format(const struct column *c, const void *fact, struct buffer *out)
+{
+    const void *from = (const char *)fact + c->in_fact;
+    const struct slice *items;
+    uint32_t count;
+
+    switch (c->kind) {
+    case WORD:
+        buffer_add_text(out, *(const uint8_t *)from ? c->words[*(const uint8_t *)from] : "-");
         break;
     case BOOL:
-        words_add(w, slice_of(*(const bool *)from ? "1" : "0"));
+        buffer_add(out, *(const bool *)from ? "1" : "0", 1);
         break;
     case INT:
-        words_add_int(w, *(const int64_t *)from);
+        buffer_add_int(out, *(const int64_t *)from);
         break;
     case DATE:
-        words_add_date(w, *(const date_days *)from);
+        words_date(out, *(const date_days *)from);
         break;
     case BITS:
-        words_add_int(w, *(const uint32_t *)from);
+        buffer_add_int(out, *(const uint32_t *)from);
         break;
     case TEXT:
-        words_add_escaped(w, *(const struct slice *)from);
+        words_escaped(out, *(const struct slice *)from);
         break;
     case LIST:
-        words_add_list(w, *(const struct slice *const *)from,
-                       *(const uint32_t *)((const char *)fact + c->count_fact));
+        items = list_of(c, fact, &count);
+        words_list(out, items, count);
         break;
     }
 }
 
-static void version_format(const struct version *v, struct words_out *w)
+static void name_format(const char *name, struct buffer *out)
 {
-    words_add_int(w, v->time_ms);
-    words_add_int(w, v->rev);
-    words_add_digest(w, v->digest);
-    words_add_escaped(w, v->id);
-    if (v->contested)
-        words_add_hex(w, v->raw);
+    buffer_add(out, " ", 1);
+    buffer_add_text(out, name);
+    buffer_add(out, "=", 1);
 }
 
 void fact_format(enum event_type type, const void *fact, struct buffer *out)
 {
     const struct shape *s = &shapes[type];
     const struct version *v = fact;
-    struct words_out w = {out, out->size};
 
     if (v->retracted)
-        words_add(&w, slice_of(RETRACTED));
-    for (size_t i = 0; i < s->count && !v->retracted; i++)
-        column_format(&s->columns[i], fact, &w);
-    version_format(v, &w);
+        buffer_add_text(out, RETRACTED);
+    else
+        value_format(&s->columns[0], fact, out);
+    buffer_add(out, " ", 1);
+    buffer_add_int(out, v->time_ms);
+    buffer_add(out, " ", 1);
+    words_digest(out, v->digest);
+    for (size_t i = 1; i < s->count && !v->retracted; i++)
+        if (!is_usual(&s->columns[i], fact)) {
+            name_format(s->columns[i].name, out);
+            value_format(&s->columns[i], fact, out);
+        }
+    if (v->rev) {
+        name_format("rev", out);
+        buffer_add_int(out, v->rev);
+    }
+    if (v->contested) {
+        name_format("bytes", out);
+        words_hex(out, v->raw);
+    }
+    name_format("id", out);
+    words_escaped(out, v->id);
 }
 
-static void column_parse(const struct column *c, struct words_in *w, struct arena *keep, void *fact)
+/* What a line without the column says. */
+static void column_default(const struct column *c, void *fact)
+{
+    void *to = (char *)fact + c->in_fact;
+
+    if (c->kind == WORD || c->kind == BOOL)
+        *(uint8_t *)to = c->usual;
+    if (c->kind == DATE)
+        *(date_days *)to = DATE_NONE;
+}
+
+static void value_parse(const struct column *c, struct words_in *w, struct arena *keep, void *fact)
 {
     void *to = (char *)fact + c->in_fact;
     struct slice word;
@@ -219,7 +289,7 @@ static void column_parse(const struct column *c, struct words_in *w, struct aren
     switch (c->kind) {
     case WORD:
         word = words_take(w);
-        *(uint8_t *)to = name_find(c->names, c->name_count, word);
+        *(uint8_t *)to = name_find(c->words, c->word_count, word);
         w->failed |= !*(uint8_t *)to && !slice_is(word, "-");
         break;
     case BOOL:
@@ -246,35 +316,41 @@ static void column_parse(const struct column *c, struct words_in *w, struct aren
     }
 }
 
-static void version_parse(struct words_in *w, struct arena *keep, struct version *v)
+static void columns_parse(const struct shape *s, struct words_in *w, struct arena *keep, void *fact)
 {
-    v->known = true;
-    v->time_ms = words_take_int(w);
-    v->rev = words_take_int(w);
-    v->digest = words_take_digest(w);
-    v->id = words_take_escaped(w, keep);
-    w->failed |= v->id.size == 0;
-    if (words_left(w)) {
-        v->raw = words_take_hex(w, keep);
-        v->contested = true;
+    for (size_t i = 1; i < s->count; i++) {
+        const struct column *c = &s->columns[i];
+        if (words_take_name(w, c->name))
+            value_parse(c, w, keep, fact);
+        else
+            column_default(c, fact);
     }
-    w->failed |= words_left(w);
 }
 
 int fact_parse(enum event_type type, struct slice text, struct arena *keep, void *fact)
 {
     const struct shape *s = &shapes[type];
     struct version *v = fact;
-    struct words_in w = {text, text.size == 0};
-    struct words_in first = w;
+    struct words_in w = {text, text.size == 0}, first = w;
 
     memset(fact, 0, s->size);
-    if (slice_is(words_take(&first), RETRACTED)) {
+    v->known = true;
+    v->retracted = slice_is(words_take(&first), RETRACTED);
+    if (v->retracted)
         w = first;
-        v->retracted = true;
-    }
-    for (size_t i = 0; i < s->count && !v->retracted; i++)
-        column_parse(&s->columns[i], &w, keep, fact);
-    version_parse(&w, keep, v);
+    else
+        value_parse(&s->columns[0], &w, keep, fact);
+    v->time_ms = words_take_int(&w);
+    v->digest = words_take_digest(&w);
+    if (!v->retracted)
+        columns_parse(s, &w, keep, fact);
+    if (words_take_name(&w, "rev"))
+        v->rev = words_take_int(&w);
+    v->contested = words_take_name(&w, "bytes");
+    if (v->contested)
+        v->raw = words_take_hex(&w, keep);
+    w.failed |= !words_take_name(&w, "id");
+    v->id = words_take_escaped(&w, keep);
+    w.failed |= v->id.size == 0 || words_left(&w);
     return w.failed ? ERR_CORRUPT : 0;
 }

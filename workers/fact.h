@@ -1,13 +1,15 @@
 /* Facts: what the newest version of an event says, as a struct and as one line of plain text.
  *
- * The text is what stands in Redis (KEYS.md draws it): words separated by single spaces, first
- * what is stated, by type, then the version:
+ * The text is what stands in Redis (KEYS.md draws it): words separated by single spaces.  What is
+ * stated, in one word; time and digest of the version; whatever else is not as usual, by name; the
+ * version's id:
  *
- *     approve P 2 0 0 technical 1767225600000 0 9f86d081884c7d65 r1-17
- *     retracted 1767225600000 0 9f86d081884c7d65 r1-18
+ *     approve 1767225600000 9f86d081884c7d65 seat=P comments=2 id=r1-17
+ *     retracted 1767225600000 9f86d081884c7d65 id=r1-18
  *
  * "-" stands for an absent value; a space, a percent sign and control characters inside a value
- * are written %20, %25 ...  A contested version (version.h) has its bytes in hex as a last word. */
+ * are written %20, %25 ...  A contested version (version.h) has its bytes in hex.  Short
+ * lines are worth it: they are most of what Redis holds, and of what goes there. */
 #ifndef WORKERS_FACT_H
 #define WORKERS_FACT_H
 

@@ -9,97 +9,30 @@
 
 #include <assert.h>
 
-/* The records an event bears on, found once. */
-struct subject {
-    struct version *version; /* the first member of the fact */
-    struct committee *committee;
-    struct member *member;
-    union {
-        struct vote *vote;
-        struct participant *participant;
-        struct adoption *adoption;
-        struct profile *profile;
-        struct seat *seat;
-    };
-    union {
-        struct ballot *ballot;
-        struct meeting *meeting;
-    };
-};
-
-static struct subject subject_find(struct ledger *l, const struct event *e)
-{
-    struct subject s = {0};
-
-    if (e->committee.at)
-        s.committee = ledger_committee(l, e->committee);
-    if (e->member.at)
-        s.member = ledger_member(l, e->member);
-    switch (e->type) {
-    case EVENT_VOTE:
-        s.ballot = ledger_ballot(l, s.committee, e->ballot);
-        s.vote = ledger_vote(l, s.ballot, e->member);
-        s.version = &s.vote->fact.version;
-        break;
-    case EVENT_ATTENDANCE:
-        s.meeting = ledger_meeting(l, s.committee, e->meeting);
-        s.participant =
-            ledger_participant(l, s.meeting, e->member, ledger_pair(l, e->member, e->participant));
-        s.version = &s.participant->fact.version;
-        break;
-    case EVENT_ADOPTION:
-        s.adoption = ledger_adoption(l, s.member, ledger_pair(l, e->standard, e->reference));
-        s.version = &s.adoption->fact.version;
-        break;
-    case EVENT_MEMBER:
-        s.profile = ledger_profile(l, s.member, e->from);
-        s.version = &s.profile->fact.version;
-        break;
-    case EVENT_COMMITTEE:
-        s.version = &s.committee->fact.version;
-        break;
-    case EVENT_SEAT:
-        s.seat = ledger_seat(l, s.committee, e->member, e->from);
-        s.version = &s.seat->fact.version;
-        break;
-    case EVENT_BALLOT:
-        s.ballot = ledger_ballot(l, s.committee, e->ballot);
-        s.version = &s.ballot->notice.version;
-        break;
-    case EVENT_MEETING:
-        s.meeting = ledger_meeting(l, s.committee, e->meeting);
-        s.version = &s.meeting->notice.version;
-        break;
-    case EVENT_TYPES:
-        assert(!"an event without a type");
-    }
-    return s;
-}
-
 /* Everything that the event's fact can move. */
-static void subject_tally(struct ledger *l, const struct event *e, const struct subject *s,
+static void tally_bearing(struct ledger *l, const struct event *e, const struct bearing *b,
                           int sign)
 {
     switch (e->type) {
     case EVENT_VOTE:
-        tally_vote(l, s->ballot, s->member, sign);
+        tally_vote(l, b->ballot, b->member, b->vote, sign);
         break;
     case EVENT_ATTENDANCE:
-        tally_participant(l, s->meeting, s->participant, sign);
-        tally_delegation(l, s->meeting, s->member, sign);
+        tally_participant(l, b->meeting, b->participant, sign);
+        tally_delegation(l, b->meeting, b->member, sign);
         break;
     case EVENT_ADOPTION:
-        tally_adoption(l, s->member, &s->adoption->fact, sign);
+        tally_adoption(l, b->member, &b->adoption->fact, sign);
         break;
     case EVENT_SEAT:
-        tally_seat(l, s->committee, s->member, e->from, sign);
-        tally_tenure(l, s->committee, s->member, sign);
+        tally_seat(l, b->committee, b->member, e->from, sign);
+        tally_tenure(l, b->committee, b->member, sign);
         break;
     case EVENT_BALLOT:
-        tally_ballot(l, s->ballot, sign);
+        tally_ballot(l, b->ballot, sign);
         break;
     case EVENT_MEETING:
-        tally_meeting(l, s->meeting, sign);
+        tally_meeting(l, b->meeting, sign);
         break;
     case EVENT_MEMBER:
     case EVENT_COMMITTEE:
@@ -117,98 +50,99 @@ static void subject_tally(struct ledger *l, const struct event *e, const struct 
     } while (0)
 
 /* Notes what the next commit must write. */
-static void subject_touch(struct ledger *l, enum event_type type, const struct subject *s)
+static void touch_bearing(struct ledger *l, enum event_type type, const struct bearing *b)
 {
-    if (s->committee && !s->committee->listed)
-        ledger_touch_committee(l, s->committee);
+    if (b->committee && !b->committee->listed)
+        ledger_touch_committee(l, b->committee);
     switch (type) {
     case EVENT_VOTE:
-        CHANGE(s->vote, s->ballot->changed_votes);
-        ledger_touch_ballot(l, s->ballot);
+        CHANGE(b->vote, b->ballot->changed_votes);
+        ledger_touch_ballot(l, b->ballot);
         break;
     case EVENT_ATTENDANCE:
-        CHANGE(s->participant, s->meeting->changed_participants);
-        ledger_touch_meeting(l, s->meeting);
+        CHANGE(b->participant, b->meeting->changed_participants);
+        ledger_touch_meeting(l, b->meeting);
         break;
     case EVENT_ADOPTION:
-        CHANGE(s->adoption, s->member->changed_adoptions);
-        ledger_touch_member(l, s->member);
+        CHANGE(b->adoption, b->member->changed_adoptions);
+        ledger_touch_member(l, b->member);
         break;
     case EVENT_MEMBER:
-        s->profile->changed = true;
-        ledger_touch_member(l, s->member);
+        b->profile->changed = true;
+        ledger_touch_member(l, b->member);
         break;
     case EVENT_COMMITTEE:
-        s->committee->fact_changed = true;
-        ledger_touch_committee(l, s->committee);
+        b->committee->fact_changed = true;
+        ledger_touch_committee(l, b->committee);
         break;
     case EVENT_SEAT:
-        CHANGE(s->seat, s->committee->changed_seats);
-        ledger_touch_committee(l, s->committee);
+        CHANGE(b->seat, b->committee->changed_seats);
+        ledger_touch_committee(l, b->committee);
         break;
     case EVENT_BALLOT:
-        s->ballot->notice_changed = true;
-        ledger_touch_ballot(l, s->ballot);
+        b->ballot->notice_changed = true;
+        ledger_touch_ballot(l, b->ballot);
         break;
     case EVENT_MEETING:
-        s->meeting->notice_changed = true;
-        ledger_touch_meeting(l, s->meeting);
+        b->meeting->notice_changed = true;
+        ledger_touch_meeting(l, b->meeting);
         break;
     case EVENT_TYPES:
         break;
     }
-    if (s->member && !s->member->listed)
-        ledger_touch_member(l, s->member);
+    if (b->member && !b->member->listed)
+        ledger_touch_member(l, b->member);
 }
 
 /* A delegation knows how many of its participants hold with each status. */
-static void count_present(const struct subject *s, int sign)
+static void count_present(const struct bearing *b, int sign)
 {
-    const struct attendance_fact *a = &s->participant->fact;
+    const struct attendance_fact *a = &b->participant->fact;
 
     if (version_holds(&a->version))
-        s->participant->delegation->present[a->presence] += (uint32_t)sign;
+        b->participant->delegation->present[a->presence] += (uint32_t)sign;
+}
+
+/* Where the fact's texts go. */
+static struct arena *arena_of(struct ledger *l, enum event_type type)
+{
+    return type == EVENT_VOTE || type == EVENT_ATTENDANCE || type == EVENT_ADOPTION ? &l->many
+                                                                                    : &l->keep;
 }
 
 /* Keeps the version's bytes for good: another event with all else equal is known. */
-static void version_contest(struct ledger *l, struct version *v)
+static void version_contest(struct ledger *l, enum event_type type, struct version *v)
 {
-    v->raw = arena_copy(&l->keep, v->raw);
+    v->raw = arena_copy(arena_of(l, type), v->raw);
     v->contested = true;
 }
 
-static void subject_replace(struct ledger *l, const struct event *e, const struct subject *s,
-                            uint64_t digest)
+static void fact_replace(struct ledger *l, const struct event *e, const struct bearing *b,
+                         uint64_t digest)
 {
-    bool contested = s->version->known && s->version->rev == e->rev &&
-                     s->version->time_ms == e->time_ms && slice_equal(s->version->id, e->id);
-    bool held = version_holds(s->version);
+    bool contested = b->version->known && b->version->rev == e->rev &&
+                     b->version->time_ms == e->time_ms && slice_equal(b->version->id, e->id);
+    bool held = version_holds(b->version);
 
-    subject_tally(l, e, s, -1);
+    tally_bearing(l, e, b, -1);
     if (e->type == EVENT_ATTENDANCE)
-        count_present(s, -1);
-    fact_from_event(e, digest, &l->keep, s->version);
+        count_present(b, -1);
+    fact_from_event(e, digest, arena_of(l, e->type), b->version);
     if (contested)
-        version_contest(l, s->version);
-    if (s->member && version_holds(s->version) != held) {
-        s->member->facts += held ? -1 : 1;
-        ledger_touch_member(l, s->member);
+        version_contest(l, e->type, b->version);
+    if (b->member && version_holds(b->version) != held) {
+        b->member->facts += held ? -1 : 1;
+        ledger_touch_member(l, b->member);
     }
     if (e->type == EVENT_ATTENDANCE)
-        count_present(s, +1);
-    subject_tally(l, e, s, +1);
+        count_present(b, +1);
+    tally_bearing(l, e, b, +1);
 }
 
-struct version *fold_version(struct ledger *l, const struct event *e)
+bool fold_needs_bytes(const struct event *e, const struct bearing *b)
 {
-    return subject_find(l, e).version;
-}
-
-bool fold_needs_bytes(struct ledger *l, const struct event *e)
-{
-    const struct version *v = fold_version(l, e);
-
-    return v->known && version_compare(v, e, version_digest(e->raw)) == VERSION_UNKNOWN;
+    return b->version->known &&
+           version_compare(b->version, e, version_digest(e->raw)) == VERSION_UNKNOWN;
 }
 
 void fold_recall(struct ledger *l, struct version *v, struct slice raw)
@@ -216,25 +150,24 @@ void fold_recall(struct ledger *l, struct version *v, struct slice raw)
     v->raw = arena_copy(&l->keep, raw);
 }
 
-int fold_event(struct ledger *l, const struct event *e)
+int fold_event(struct ledger *l, const struct event *e, const struct bearing *b)
 {
-    struct subject s = subject_find(l, e);
     uint64_t digest = version_digest(e->raw);
 
-    switch (version_compare(s.version, e, digest)) {
+    switch (version_compare(b->version, e, digest)) {
     case VERSION_UNKNOWN:
         return ERR_AGAIN;
     case VERSION_OLDER:
         return 0;
     case VERSION_TIED:
-        if (s.version->contested)
+        if (b->version->contested)
             return 0;
-        version_contest(l, s.version);
+        version_contest(l, e->type, b->version);
         break;
     case VERSION_NEWER:
-        subject_replace(l, e, &s, digest);
+        fact_replace(l, e, b, digest);
         break;
     }
-    subject_touch(l, e->type, &s);
+    touch_bearing(l, e->type, b);
     return 0;
 }

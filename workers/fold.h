@@ -5,19 +5,16 @@
 #ifndef WORKERS_FOLD_H
 #define WORKERS_FOLD_H
 
-#include "workers/ledger.h"
+#include "workers/bearing.h"
 
-/* The version of the event's fact that holds so far.  Its records must have been gathered. */
-struct version *fold_version(struct ledger *l, const struct event *e);
-
-/* Returns 0, or ERR_AGAIN with nothing changed: the event ties with the winner in rev, time and
- * id but not in its bytes, and the winner's bytes are not at hand.  They are recalled from the
- * journal (fold_recall), and the event is folded again.  The event's bytes must live until the
- * commit is flushed. */
-int fold_event(struct ledger *l, const struct event *e);
+/* `b` is what the event bears on, and has been gathered.  Returns 0, or ERR_AGAIN with nothing
+ * changed: the event ties with the winner in rev, time and id but not in its bytes, and the
+ * winner's bytes are not at hand.  They are recalled from the journal (fold_recall), and the event
+ * is folded again.  The event's bytes must live until the commit is flushed. */
+int fold_event(struct ledger *l, const struct event *e, const struct bearing *b);
 
 /* True when fold_event would say ERR_AGAIN: so that one walk through the journal serves a batch. */
-bool fold_needs_bytes(struct ledger *l, const struct event *e);
+bool fold_needs_bytes(const struct event *e, const struct bearing *b);
 
 /* Gives the version its bytes, found in the journal by their digest. */
 void fold_recall(struct ledger *l, struct version *v, struct slice raw);

@@ -44,12 +44,12 @@ static int row_ballot(void *context, void *record, struct slice field, struct sl
 static int row_vote(void *context, void *record, struct slice field, struct slice value)
 {
     struct ledger *l = context;
-    struct vote *v = value.at ? ledger_vote(l, record, field) : NULL;
+    struct vote *v = value.at ? ledger_vote(l, record, ledger_member(l, field)) : NULL;
 
     /* what the ledger already had is as new as this or newer */
     if (!v || v->fact.version.known)
         return 0;
-    return fact_parse(EVENT_VOTE, value, &l->keep, &v->fact);
+    return fact_parse(EVENT_VOTE, value, &l->many, &v->fact);
 }
 
 static int row_meeting(void *context, void *record, struct slice field, struct slice value)
@@ -70,8 +70,8 @@ static int row_attendance(void *context, void *record, struct slice field, struc
 
     if (!split(field, '|', &member, &participant))
         return ERR_CORRUPT;
-    p = ledger_participant(l, record, member, field);
-    if (fact_parse(EVENT_ATTENDANCE, value, &l->keep, &p->fact) < 0)
+    p = ledger_participant(l, record, ledger_member(l, member), field);
+    if (fact_parse(EVENT_ATTENDANCE, value, &l->many, &p->fact) < 0)
         return ERR_CORRUPT;
     if (version_holds(&p->fact.version))
         p->delegation->present[p->fact.presence]++;
@@ -86,7 +86,8 @@ static int row_seat(void *context, void *record, struct slice field, struct slic
 
     if (!split(field, '|', &member, &from) || !date_parse(from, &day))
         return ERR_CORRUPT;
-    return fact_parse(EVENT_SEAT, value, &l->keep, &ledger_seat(l, record, member, day)->fact);
+    return fact_parse(EVENT_SEAT, value, &l->keep,
+                      &ledger_seat(l, record, ledger_member(l, member), day)->fact);
 }
 
 /* The index of a committee: "committee" its fact, "ballot|B" and "meeting|M" their dates. */
@@ -116,7 +117,7 @@ static int row_adoption(void *context, void *record, struct slice field, struct 
 
     if (!value.at)
         return 0;
-    return fact_parse(EVENT_ADOPTION, value, &l->keep, &ledger_adoption(l, record, field)->fact);
+    return fact_parse(EVENT_ADOPTION, value, &l->many, &ledger_adoption(l, record, field)->fact);
 }
 
 static int row_profile(void *context, void *record, struct slice field, struct slice value)
@@ -168,16 +169,13 @@ static struct store_fetch *gather_add(struct gather *g, const char *family, stru
     return gather_key(g, buffer_slice(key), FETCH_HASH, row, record);
 }
 
-struct committee *gather_committee(struct gather *g, struct slice id)
+void gather_committee(struct gather *g, struct committee *c)
 {
-    struct committee *c = ledger_committee(g->ledger, id);
-
-    if (!c->loaded) {
-        c->loaded = true;
-        gather_add(g, "index:", id, (struct slice){0}, row_index, c);
-        gather_add(g, "seats:", id, (struct slice){0}, row_seat, c);
-    }
-    return c;
+    if (c->loaded)
+        return;
+    c->loaded = true;
+    gather_add(g, "index:", c->entry.key, (struct slice){0}, row_index, c);
+    gather_add(g, "seats:", c->entry.key, (struct slice){0}, row_seat, c);
 }
 
 static void load_ballot(struct gather *g, struct ballot *b)
@@ -197,14 +195,12 @@ void gather_ballot(struct gather *g, struct ballot *b)
     gather_add(g, "votes:", b->committee->entry.key, b->entry.key, row_vote, b);
 }
 
-static void load_vote(struct gather *g, struct ballot *b, struct slice member)
+static void load_vote(struct gather *g, struct ballot *b, struct vote *v)
 {
-    struct vote *v;
-
     load_ballot(g, b);
-    if (b->complete || table_find(&b->votes, member))
+    if (b->complete || v->loaded)
         return;
-    v = ledger_vote(g->ledger, b, member);
+    v->loaded = true;
     if (!b->wanted_votes)
         pointers_add(&g->ballots, b);
     v->next_wanted = b->wanted_votes;
@@ -228,56 +224,48 @@ void gather_meeting(struct gather *g, struct meeting *m)
     gather_add(g, "attendance:", m->committee->entry.key, m->entry.key, row_attendance, m);
 }
 
-static void load_adoption(struct gather *g, const struct event *e)
+static void load_adoption(struct gather *g, struct member *m, struct adoption *a)
 {
-    struct member *m = ledger_member(g->ledger, e->member);
-    struct slice key = ledger_pair(g->ledger, e->standard, e->reference);
-    struct adoption *a;
-
-    if (table_find(&m->adoptions, key))
+    if (a->loaded)
         return;
-    a = ledger_adoption(g->ledger, m, key);
+    a->loaded = true;
     if (!m->wanted_adoptions)
         pointers_add(&g->members, m);
     a->next_wanted = m->wanted_adoptions;
     m->wanted_adoptions = a;
 }
 
-static void load_profiles(struct gather *g, struct slice member)
+static void load_profiles(struct gather *g, struct member *m)
 {
-    struct member *m = ledger_member(g->ledger, member);
-
     if (m->profiles_loaded)
         return;
     m->profiles_loaded = true;
-    gather_add(g, "profiles:", member, (struct slice){0}, row_profile, m);
+    gather_add(g, "profiles:", m->entry.key, (struct slice){0}, row_profile, m);
 }
 
-void gather_event(struct gather *g, const struct event *e)
+void gather_event(struct gather *g, const struct event *e, const struct bearing *b)
 {
-    struct ledger *l = g->ledger;
-
+    if (b->committee)
+        gather_committee(g, b->committee);
     switch (e->type) {
     case EVENT_VOTE:
-        load_vote(g, ledger_ballot(l, gather_committee(g, e->committee), e->ballot), e->member);
+        load_vote(g, b->ballot, b->vote);
         break;
     case EVENT_BALLOT: /* moves everybody's part */
-        gather_ballot(g, ledger_ballot(l, gather_committee(g, e->committee), e->ballot));
+        gather_ballot(g, b->ballot);
         break;
     case EVENT_ATTENDANCE:
     case EVENT_MEETING:
-        gather_meeting(g, ledger_meeting(l, gather_committee(g, e->committee), e->meeting));
+        gather_meeting(g, b->meeting);
+        break;
+    case EVENT_ADOPTION:
+        load_adoption(g, b->member, b->adoption);
+        break;
+    case EVENT_MEMBER:
+        load_profiles(g, b->member);
         break;
     case EVENT_SEAT:
     case EVENT_COMMITTEE:
-        gather_committee(g, e->committee);
-        break;
-    case EVENT_ADOPTION:
-        load_adoption(g, e);
-        break;
-    case EVENT_MEMBER:
-        load_profiles(g, e->member);
-        break;
     case EVENT_TYPES:
         break;
     }
@@ -290,18 +278,17 @@ static bool bears_on(date_days from, date_days indexed, bool holds, date_days da
     return (indexed != DATE_NONE && indexed >= from) || (holds && day >= from);
 }
 
-void gather_seats(struct gather *g, const struct event *e)
+void gather_seats(struct gather *g, const struct event *e, const struct bearing *bearing)
 {
-    struct committee *c;
+    struct committee *c = bearing->committee;
     struct ballot *b;
     struct meeting *m;
 
     if (e->type != EVENT_SEAT)
         return;
-    c = ledger_committee(g->ledger, e->committee);
     for (size_t i = 0; (b = table_next(&c->ballots, &i));)
         if (bears_on(e->from, b->indexed, version_holds(&b->notice.version), b->notice.closes))
-            load_vote(g, b, e->member);
+            load_vote(g, b, ledger_vote(g->ledger, b, bearing->member));
     for (size_t i = 0; (m = table_next(&c->meetings, &i));)
         if (bears_on(e->from, m->indexed, version_holds(&m->notice.version), m->notice.starts))
             gather_meeting(g, m);

@@ -10,7 +10,7 @@
 #ifndef WORKERS_GATHER_H
 #define WORKERS_GATHER_H
 
-#include "workers/ledger.h"
+#include "workers/bearing.h"
 #include "workers/store.h"
 
 struct gather {
@@ -23,8 +23,9 @@ struct gather {
 void gather_open(struct gather *g, struct ledger *l);
 void gather_close(struct gather *g);
 
-void gather_event(struct gather *g, const struct event *e);
-void gather_seats(struct gather *g, const struct event *e);
+/* `b` is what the event bears on. */
+void gather_event(struct gather *g, const struct event *e, const struct bearing *b);
+void gather_seats(struct gather *g, const struct event *e, const struct bearing *b);
 
 /* Any key of which the caller reads the rows itself; the fetch may be refined. */
 struct store_fetch *gather_key(struct gather *g, struct slice key, enum fetch_kind kind,
@@ -32,7 +33,7 @@ struct store_fetch *gather_key(struct gather *g, struct slice key, enum fetch_ki
 
 /* One record at a time, for those who fold nothing: a committee's index and seats; a ballot's
  * notice and all its votes; a meeting's notice, and with its participants. */
-struct committee *gather_committee(struct gather *g, struct slice id);
+void gather_committee(struct gather *g, struct committee *c);
 void gather_ballot(struct gather *g, struct ballot *b);
 void gather_meeting_notice(struct gather *g, struct meeting *m);
 void gather_meeting(struct gather *g, struct meeting *m);

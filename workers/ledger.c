@@ -61,14 +61,46 @@ void ledger_drop(struct ledger *l)
     table_clear(&l->listed);
     arena_reset(&l->batch, BATCH_KEEP);
     arena_reset(&l->keep, BATCH_KEEP);
+    arena_reset(&l->many, BATCH_KEEP);
+}
+
+static void committee_thin(struct committee *c)
+{
+    struct ballot *b;
+    struct meeting *m;
+
+    for (size_t i = 0; (b = table_next(&c->ballots, &i));) {
+        table_clear(&b->votes);
+        b->complete = false;
+    }
+    for (size_t i = 0; (m = table_next(&c->meetings, &i));) {
+        table_clear(&m->delegations);
+        table_clear(&m->participants);
+        m->complete = false;
+    }
+}
+
+/* Forgets the records of which there are many. */
+static void ledger_thin(struct ledger *l)
+{
+    struct committee *c;
+    struct member *m;
+
+    for (size_t i = 0; (c = table_next(&l->committees, &i));)
+        committee_thin(c);
+    for (size_t i = 0; (m = table_next(&l->members, &i));)
+        table_clear(&m->adoptions);
+    arena_reset(&l->many, BATCH_KEEP);
 }
 
 void ledger_settle(struct ledger *l, size_t keep_bytes)
 {
-    if (l->keep.used > keep_bytes) {
+    if (l->keep.used > keep_bytes / 2) {
         ledger_drop(l);
         return;
     }
+    if (l->keep.used + l->many.used > keep_bytes)
+        ledger_thin(l);
     for (size_t i = 0; i < l->touched_committees.count; i++)
         ((struct committee *)l->touched_committees.items[i])->touched = false;
     for (size_t i = 0; i < l->touched_ballots.count; i++)
@@ -92,6 +124,7 @@ void ledger_free(struct ledger *l)
     table_free(&l->listed);
     arena_free(&l->batch);
     arena_free(&l->keep);
+    arena_free(&l->many);
     buffer_free(&l->scratch);
     free(l->touched_committees.items);
     free(l->touched_ballots.items);
@@ -100,17 +133,35 @@ void ledger_free(struct ledger *l)
     free(l);
 }
 
-/* The entry with this key, or a new one of `size` bytes; *ret_new says which. */
-static void *entry_of(struct ledger *l, struct table *t, struct slice key, size_t size,
+/* The entry with this key, or a new one of `size` bytes with a copy of the key; *ret_new says
+ * which.
+ */
+static void *entry_of(struct arena *arena, struct table *t, struct slice key, size_t size,
                       bool *ret_new)
 {
-    struct table_entry *e = table_find(t, key);
+    uint64_t hash = table_hash(key);
+    struct table_entry *e = table_find_hashed(t, key, hash);
 
     *ret_new = !e;
     if (!e) {
-        e = arena_need(&l->keep, size);
-        e->key = arena_copy(&l->keep, key);
-        table_add(t, e);
+        e = arena_need(arena, size);
+        e->key = arena_copy(arena, key);
+        table_add_hashed(t, e, hash);
+    }
+    return e;
+}
+
+/* The same for what is found by its member, whose key and hash it shares. */
+static void *entry_of_member(struct arena *arena, struct table *t, const struct member *m,
+                             size_t size, bool *ret_new)
+{
+    struct table_entry *e = table_find_hashed(t, m->entry.key, m->entry.hash);
+
+    *ret_new = !e;
+    if (!e) {
+        e = arena_need(arena, size);
+        e->key = m->entry.key;
+        table_add_hashed(t, e, m->entry.hash);
     }
     return e;
 }
@@ -118,17 +169,17 @@ static void *entry_of(struct ledger *l, struct table *t, struct slice key, size_
 struct member *ledger_member(struct ledger *l, struct slice name)
 {
     bool fresh;
-    struct member *m = entry_of(l, &l->members, name, sizeof *m, &fresh);
+    struct member *m = entry_of(&l->keep, &l->members, name, sizeof *m, &fresh);
 
     if (fresh)
-        m->adoptions.arena = &l->keep;
+        m->adoptions.arena = &l->many;
     return m;
 }
 
 struct committee *ledger_committee(struct ledger *l, struct slice id)
 {
     bool fresh;
-    struct committee *c = entry_of(l, &l->committees, id, sizeof *c, &fresh);
+    struct committee *c = entry_of(&l->keep, &l->committees, id, sizeof *c, &fresh);
 
     if (fresh)
         c->seats.arena = c->ballots.arena = c->meetings.arena = &l->keep;
@@ -138,55 +189,60 @@ struct committee *ledger_committee(struct ledger *l, struct slice id)
 struct ballot *ledger_ballot(struct ledger *l, struct committee *c, struct slice id)
 {
     bool fresh;
-    struct ballot *b = entry_of(l, &c->ballots, id, sizeof *b, &fresh);
+    struct ballot *b = entry_of(&l->keep, &c->ballots, id, sizeof *b, &fresh);
 
     if (fresh) {
         b->committee = c;
         b->indexed = DATE_NONE;
-        b->votes.arena = &l->keep;
+        b->votes.arena = &l->many;
     }
     return b;
 }
 
-struct vote *ledger_vote(struct ledger *l, struct ballot *b, struct slice member)
+struct vote *ledger_vote(struct ledger *l, struct ballot *b, struct member *m)
 {
     bool fresh;
-    struct vote *v = entry_of(l, &b->votes, member, sizeof *v, &fresh);
+    struct vote *v = entry_of_member(&l->many, &b->votes, m, sizeof *v, &fresh);
 
     if (fresh)
-        v->member = ledger_member(l, member);
+        v->member = m;
     return v;
+}
+
+struct vote *ledger_voted(const struct ballot *b, const struct member *m)
+{
+    return table_find_hashed(&b->votes, m->entry.key, m->entry.hash);
 }
 
 struct meeting *ledger_meeting(struct ledger *l, struct committee *c, struct slice id)
 {
     bool fresh;
-    struct meeting *m = entry_of(l, &c->meetings, id, sizeof *m, &fresh);
+    struct meeting *m = entry_of(&l->keep, &c->meetings, id, sizeof *m, &fresh);
 
     if (fresh) {
         m->committee = c;
         m->indexed = DATE_NONE;
-        m->delegations.arena = m->participants.arena = &l->keep;
+        m->delegations.arena = m->participants.arena = &l->many;
     }
     return m;
 }
 
 static struct delegation *ledger_delegation(struct ledger *l, struct meeting *m,
-                                            struct slice member)
+                                            struct member *member)
 {
     bool fresh;
-    struct delegation *d = entry_of(l, &m->delegations, member, sizeof *d, &fresh);
+    struct delegation *d = entry_of_member(&l->many, &m->delegations, member, sizeof *d, &fresh);
 
     if (fresh)
-        d->member = ledger_member(l, member);
+        d->member = member;
     return d;
 }
 
-struct participant *ledger_participant(struct ledger *l, struct meeting *m, struct slice member,
+struct participant *ledger_participant(struct ledger *l, struct meeting *m, struct member *member,
                                        struct slice key)
 {
     bool fresh;
-    struct participant *p = entry_of(l, &m->participants, key, sizeof *p, &fresh);
+    struct participant *p = entry_of(&l->many, &m->participants, key, sizeof *p, &fresh);
 
     if (fresh) {
         p->delegation = ledger_delegation(l, m, member);
@@ -196,14 +252,19 @@ struct participant *ledger_participant(struct ledger *l, struct meeting *m, stru
     return p;
 }
 
-struct seat *ledger_seat(struct ledger *l, struct committee *c, struct slice member, date_days from)
+const struct seat_line *ledger_line(const struct committee *c, const struct member *m)
+{
+    return table_find_hashed(&c->seats, m->entry.key, m->entry.hash);
+}
+
+struct seat *ledger_seat(struct ledger *l, struct committee *c, struct member *m, date_days from)
 {
     bool fresh;
-    struct seat_line *line = entry_of(l, &c->seats, member, sizeof *line, &fresh);
+    struct seat_line *line = entry_of_member(&l->keep, &c->seats, m, sizeof *line, &fresh);
     struct seat **at = &line->first, *s;
 
     if (fresh)
-        line->member = ledger_member(l, member);
+        line->member = m;
     while (*at && (*at)->from < from)
         at = &(*at)->next;
     if (*at && (*at)->from == from)
@@ -233,7 +294,7 @@ struct adoption *ledger_adoption(struct ledger *l, struct member *m, struct slic
 {
     bool fresh;
 
-    return entry_of(l, &m->adoptions, key, sizeof(struct adoption), &fresh);
+    return entry_of(&l->many, &m->adoptions, key, sizeof(struct adoption), &fresh);
 }
 
 struct slice ledger_pair(struct ledger *l, struct slice a, struct slice b)
@@ -252,7 +313,7 @@ bool ledger_first_time(struct ledger *l, char kind, struct slice name)
     buffer_clear(&l->scratch);
     buffer_add(&l->scratch, &kind, 1);
     buffer_add_slice(&l->scratch, name);
-    entry_of(l, &l->listed, buffer_slice(&l->scratch), sizeof(struct table_entry), &fresh);
+    entry_of(&l->keep, &l->listed, buffer_slice(&l->scratch), sizeof(struct table_entry), &fresh);
     return fresh;
 }
 
@@ -283,13 +344,17 @@ void ledger_touch_member(struct ledger *l, struct member *m)
     touch(&l->touched_members, &m->touched, m);
 }
 
-enum role ledger_role(const struct committee *c, struct slice member, date_days day)
+enum role seat_role(const struct seat_line *line, date_days day)
 {
-    const struct seat_line *line = table_find(&c->seats, member);
     enum role role = ROLE_NONE;
 
     for (const struct seat *s = line ? line->first : NULL; s && s->from <= day; s = s->next)
         if (version_holds(&s->fact.version))
             role = (enum role)s->fact.role;
     return role;
+}
+
+enum role ledger_role(const struct committee *c, struct slice member, date_days day)
+{
+    return seat_role(table_find(&c->seats, member), day);
 }

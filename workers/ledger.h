@@ -2,8 +2,9 @@
  * worker holds, and what the fold has changed in them since.
  *
  * It is a cache with one rule: it is right exactly as long as the worker's own commits succeed.
- * So there is no eviction of single records: when it has grown too large after a commit, or when
- * anything at all goes wrong, it is dropped whole and filled again from the store.
+ * When anything at all goes wrong it is dropped whole and filled again from the store.  When it has
+ * grown too large after a commit it first forgets all votes, participants and adoptions, of which
+ * there is no end, and keeps what they are judged by; there is no eviction of single records.
  *
  *     committee ─┬─ seats ── line of seat notices of one member
  *                ├─ ballots ── notice, tally, votes (those that were asked for; all if `complete`)
@@ -40,7 +41,7 @@ struct profile {
 struct adoption {
     struct table_entry entry;
     struct adoption *next_changed, *next_wanted;
-    bool changed;
+    bool loaded, changed;
     struct adoption_fact fact;
 };
 
@@ -101,6 +102,8 @@ struct vote {
     struct table_entry entry;
     struct member *member;
     struct vote *next_changed, *next_wanted;
+    const struct seat_line *line; /* the member's in the committee; NULL: not looked up yet */
+    bool loaded;                  /* asked for; all are when the ballot is complete */
     bool changed;
     struct vote_fact fact;
 };
@@ -151,6 +154,7 @@ void pointers_add(struct pointers *p, void *item);
 
 struct ledger {
     struct arena keep;  /* records; lives until the ledger is dropped */
+    struct arena many;  /* votes, participants and adoptions; until there are too many */
     struct arena batch; /* what one commit needs */
     struct table committees, members;
     struct table listed; /* "p:2026", "g:ldc": names of periods and groups the store has */
@@ -165,20 +169,19 @@ void ledger_free(struct ledger *l);
 /* Forgets everything. */
 void ledger_drop(struct ledger *l);
 
-/* After a commit went through: forgets what it changed, and drops the records when they hold more
- * than `keep_bytes`. */
+/* After a commit: forgets what it changed, and those records of which there are many, or all, when
+ * they hold more than `keep_bytes`. */
 void ledger_settle(struct ledger *l, size_t keep_bytes);
 
 /* Each finds the record or makes an empty one. */
 struct member *ledger_member(struct ledger *l, struct slice name);
 struct committee *ledger_committee(struct ledger *l, struct slice id);
 struct ballot *ledger_ballot(struct ledger *l, struct committee *c, struct slice id);
-struct vote *ledger_vote(struct ledger *l, struct ballot *b, struct slice member);
+struct vote *ledger_vote(struct ledger *l, struct ballot *b, struct member *m);
 struct meeting *ledger_meeting(struct ledger *l, struct committee *c, struct slice id);
-struct participant *ledger_participant(struct ledger *l, struct meeting *m, struct slice member,
+struct participant *ledger_participant(struct ledger *l, struct meeting *m, struct member *member,
                                        struct slice key);
-struct seat *ledger_seat(struct ledger *l, struct committee *c, struct slice member,
-                         date_days from);
+struct seat *ledger_seat(struct ledger *l, struct committee *c, struct member *m, date_days from);
 struct profile *ledger_profile(struct ledger *l, struct member *m, date_days from);
 struct adoption *ledger_adoption(struct ledger *l, struct member *m, struct slice key);
 
@@ -193,6 +196,14 @@ void ledger_touch_committee(struct ledger *l, struct committee *c);
 void ledger_touch_ballot(struct ledger *l, struct ballot *b);
 void ledger_touch_meeting(struct ledger *l, struct meeting *m);
 void ledger_touch_member(struct ledger *l, struct member *m);
+
+/* What is there of a member; NULL if there is nothing. */
+struct vote *ledger_voted(const struct ballot *b, const struct member *m);
+const struct seat_line *ledger_line(const struct committee *c, const struct member *m);
+
+/* By seat notices on a day: the role of the latest `from` not after it; ROLE_NONE where there is
+ * none, and for NULL. */
+enum role seat_role(const struct seat_line *line, date_days day);
 
 /* The member's role in the committee on a day, by its seat notices: the latest `from` not after
  * it; ROLE_NONE where there is none. */

@@ -6,13 +6,15 @@
 #include "proto/log.h"
 #include "workers/login.h"
 #include "workers/reply.h"
+#include "workers/reply_arena.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define COMPLAIN_MS 10000
+#define COMPLAIN_MS  10000
+#define REPLIES_KEEP ((size_t)2 << 20) /* of memory, from one reply to the next */
 
 /* Whether it is time to complain once more: a program that tries again must not fill the log. */
 static bool complains(struct redis_link *l)
@@ -87,17 +89,15 @@ int redis_link_error(struct redis_link *l, const redisReply *r)
 int redis_link_take(struct redis_link *l, redisReply **ret)
 {
     void *reply = NULL;
-    int error;
 
+    arena_reset(&l->arena, REPLIES_KEEP);
     if (redisGetReply(l->redis, &reply) != REDIS_OK || !reply)
         return ERR_LOST;
     *ret = reply;
     l->replies++;
     if ((*ret)->type != REDIS_REPLY_ERROR)
         return 0;
-    error = redis_link_error(l, *ret);
-    freeReplyObject(*ret);
-    return error;
+    return redis_link_error(l, *ret);
 }
 
 int redis_link_statuses(struct redis_link *l, size_t count, const char *word)
@@ -111,7 +111,6 @@ int redis_link_statuses(struct redis_link *l, size_t count, const char *word)
             break;
         if (!reply_is_status(r, word))
             error = ERR_CORRUPT;
-        freeReplyObject(r);
     }
     return error;
 }
@@ -161,10 +160,8 @@ static int redis_check(struct redis_link *l)
         error = redis_link_take(l, &r);
     if (error < 0)
         return error;
-    if (r->type != REDIS_REPLY_STRING) {
-        freeReplyObject(r);
+    if (r->type != REDIS_REPLY_STRING)
         return ERR_CORRUPT;
-    }
     policy = info_value(slice_make(r->str, r->len), "maxmemory_policy");
     most = info_value(slice_make(r->str, r->len), "maxmemory");
     if (policy.at && !slice_is(policy, "noeviction") && !slice_is(most, "0")) {
@@ -172,7 +169,6 @@ static int redis_check(struct redis_link *l)
                   (int)policy.size, policy.at);
         error = ERR_CONFIG;
     }
-    freeReplyObject(r);
     return error;
 }
 
@@ -209,29 +205,7 @@ static int redis_login(struct redis_link *l)
     } else {
         error = redis_link_error(l, r);
     }
-    freeReplyObject(reply);
     return error;
-}
-
-/* An array's head can claim any number of elements, and hiredis makes room for all of them at once.
- * The most that a reply of ours has are the fields and values of a hash: 128 MiB of pointers. */
-#define ELEMENTS_MOST (16 * 1024 * 1024)
-
-static void *(*array_create)(const redisReadTask *task, int elements);
-
-static void *array_create_bounded(const redisReadTask *task, int elements)
-{
-    return elements <= ELEMENTS_MOST ? array_create(task, elements) : NULL;
-}
-
-static void replies_bound(redisContext *redis)
-{
-    static redisReplyObjectFunctions bounded;
-
-    array_create = redis->reader->fn->createArray;
-    bounded = *redis->reader->fn;
-    bounded.createArray = array_create_bounded;
-    redis->reader->fn = &bounded;
 }
 
 static int redis_connect(struct redis_link *l)
@@ -252,7 +226,7 @@ static int redis_connect(struct redis_link *l)
         return ERR_LOST;
     }
     redisSetTimeout(l->redis, limit);
-    replies_bound(l->redis);
+    reply_arena_use(l->redis, &l->arena);
     error = redis_login(l);
     return error < 0 ? error : redis_check(l);
 }
@@ -298,6 +272,7 @@ void redis_link_close(struct redis_link *l)
 {
     redis_link_drop(l);
     resp_free(&l->out);
+    arena_free(&l->arena);
     free((void *)(uintptr_t)l->options.address);
     free((void *)(uintptr_t)l->options.prefix);
     free((void *)(uintptr_t)l->options.user);

@@ -1,6 +1,6 @@
 /* The connection to Redis: connecting, logging in, sending commands and taking their replies; what
- * an error reply means is said here, once.  Only this, reply.c and the store
- * see hiredis.
+ * an error reply means is said here, once.  Only this, reply.c, reply_arena.c and
+ * the store see hiredis.
  *
  * After any error the connection is dropped, because a reply could still be outstanding on it. */
 #ifndef WORKERS_REDIS_LINK_H
@@ -17,6 +17,7 @@ struct redis_link {
     bool let_in;                  /* Redis has taken our password once */
     int64_t complained_ms;        /* of being turned away, when last */
     struct resp out;              /* the commands to be sent */
+    struct arena arena;           /* of the reply taken last */
     size_t replies;               /* so many of those sent last have been answered */
 };
 
@@ -31,7 +32,7 @@ void redis_link_drop(struct redis_link *l);
 /* Sends the commands of `out`. */
 int redis_link_send(struct redis_link *l);
 
-/* One reply, which the caller frees.  An error reply is an error. */
+/* One reply, good until the next one is taken.  An error reply is an error. */
 int redis_link_take(struct redis_link *l, redisReply **ret);
 
 /* `count` times the same word, as Redis gives to commands that have nothing to tell.  Anything else

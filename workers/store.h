@@ -70,7 +70,7 @@ struct store {
 };
 
 #define STORE_PREFIX "turnout:"
-#define STORE_SCHEMA 2
+#define STORE_SCHEMA 3
 
 /* Where Redis is, and as whom to use it. */
 struct redis_options {

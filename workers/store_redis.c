@@ -82,7 +82,6 @@ static int read_fetches(struct redis_store *s, const struct store_fetch *fetches
         if (error < 0)
             break;
         error = read_rows(s, &fetches[i], r, context);
-        freeReplyObject(r);
         if (error == 0 && fetches[i].kind == FETCH_HASH)
             know(s, fetches[i].key);
     }
@@ -103,7 +102,6 @@ static int read_snapshot(struct redis_store *s, const struct store_look *look)
         error = ERR_CORRUPT;
     for (size_t i = 0; i < look->fetch_count && error == 0; i++)
         error = read_rows(s, &look->fetches[i], r->element[i], look->context);
-    freeReplyObject(r);
     return error;
 }
 
@@ -135,7 +133,6 @@ static int read_places(struct redis_store *s, const struct store_look *look)
         if (error < 0)
             return error;
         error = reply_applied(r, &look->ret_applied[i]);
-        freeReplyObject(r);
     }
     return error;
 }
@@ -180,7 +177,6 @@ static int read_exec(struct redis_store *s, size_t commands)
                       redis_link_words(r->element[i]), r->element[i]->str);
             error = ERR_CORRUPT;
         }
-    freeReplyObject(r);
     return error;
 }
 
@@ -216,7 +212,6 @@ static int read_type(struct redis_store *s, const struct commit_op *op)
                   (int)op->key.size, op->key.at, type_of(op->verb), r->str);
         error = ERR_CORRUPT;
     }
-    freeReplyObject(r);
     return error;
 }
 
@@ -294,7 +289,6 @@ static int read_scan(struct redis_store *s, char cursor[SCAN_CURSOR], store_key_
     }
     if (error == 0)
         snprintf(cursor, SCAN_CURSOR, "%s", r->element[0]->str);
-    freeReplyObject(r);
     return error;
 }
 

@@ -7,7 +7,7 @@
 
 static const struct vote_fact no_vote;
 
-static void add(struct ledger *l, const struct place *at, uint8_t level, enum counter counter,
+static void add(struct ledger *l, struct place *at, uint8_t level, enum counter counter,
                 struct slice suffix, bool applies, int sign)
 {
     if (applies)
@@ -29,11 +29,10 @@ static void tally_share(struct ballot *b, const struct ballot_share *s, int sign
     b->tally[TALLY_EXCUSED] += s->excused * sign;
 }
 
-static void count_share(struct ledger *l, const struct place *at, const struct ballot_share *s,
+static void count_share(struct ledger *l, struct place *at, const struct ballot_share *s,
                         struct slice kind, int sign)
 {
     struct slice whole = {0};
-    struct place duty = *at;
 
     if (s->position) {
         add(l, at, s->level, COUNTER_VOTES, whole, true, sign);
@@ -42,54 +41,55 @@ static void count_share(struct ledger *l, const struct place *at, const struct b
         add(l, at, s->level, COUNTER_PARTICIPATE, whole, s->participate, sign);
         add(l, at, s->level, COUNTER_LATE, whole, s->late, sign);
     }
-    duty.duty = true;
-    add(l, &duty, s->level, COUNTER_VOLUNTARY, whole, s->voluntary, sign);
+    at->duty = true;
+    add(l, at, s->level, COUNTER_VOLUNTARY, whole, s->voluntary, sign);
     if (!s->due)
         return;
-    add(l, &duty, s->level, COUNTER_DUE, whole, true, sign);
-    add(l, &duty, s->level, COUNTER_DUE, kind, true, sign);
-    add(l, &duty, s->level, COUNTER_ABSTAINED, whole, s->abstained, sign);
-    add(l, &duty, s->level, COUNTER_EXCUSED, whole, s->excused, sign);
-    add(l, &duty, s->level, COUNTER_MISSED, whole, s->missed, sign);
-    add(l, &duty, s->level, COUNTER_MISSED, kind, s->missed, sign);
+    add(l, at, s->level, COUNTER_DUE, whole, true, sign);
+    add(l, at, s->level, COUNTER_DUE, kind, true, sign);
+    add(l, at, s->level, COUNTER_ABSTAINED, whole, s->abstained, sign);
+    add(l, at, s->level, COUNTER_EXCUSED, whole, s->excused, sign);
+    add(l, at, s->level, COUNTER_MISSED, whole, s->missed, sign);
+    add(l, at, s->level, COUNTER_MISSED, kind, s->missed, sign);
     if (s->commented)
         counters_add_seat(&l->counters, at,
                           counters_named(&l->counters, slice_of("ballots.commented")), sign);
 }
 
-/* `vote` is NULL when the member has none. */
-static void tally_member(struct ledger *l, struct ballot *b, const struct member *m,
-                         const struct vote *vote, int sign)
+static enum role vote_role(const struct ballot *b, const struct member *m, struct vote *v)
+{
+    if (!v)
+        return seat_role(ledger_line(b->committee, m), b->notice.closes);
+    if (!v->line)
+        v->line = ledger_line(b->committee, m);
+    return seat_role(v->line, b->notice.closes);
+}
+
+void tally_vote(struct ledger *l, struct ballot *b, const struct member *m, struct vote *v,
+                int sign)
 {
     bool noticed = version_holds(&b->notice.version);
-    enum role role =
-        noticed ? ledger_role(b->committee, m->entry.key, b->notice.closes) : ROLE_NONE;
-    struct ballot_share s = ballot_share(&b->notice, vote ? &vote->fact : &no_vote, role);
-    struct place at = {m, b->committee, s.day, false};
+    struct ballot_share s;
+    struct place at;
 
+    assert(b->loaded && (b->complete || (v && v->loaded))); /* or unknown would pass for absent */
+    s = ballot_share(&b->notice, v ? &v->fact : &no_vote, noticed ? vote_role(b, m, v) : ROLE_NONE);
+    at = (struct place){.member = m, .committee = b->committee, .day = s.day};
     tally_share(b, &s, sign);
     count_share(l, &at, &s, b->notice.kind, sign);
 }
 
-void tally_vote(struct ledger *l, struct ballot *b, const struct member *m, int sign)
-{
-    const struct vote *v = table_find(&b->votes, m->entry.key);
-
-    assert(b->loaded && (v || b->complete)); /* or the fold would take unknown for absent */
-    tally_member(l, b, m, v, sign);
-}
-
 void tally_ballot(struct ledger *l, struct ballot *b, int sign)
 {
-    const struct vote *v;
+    struct vote *v;
     const struct seat_line *line;
 
     assert(b->loaded && b->complete);
     for (size_t i = 0; (v = table_next(&b->votes, &i));)
-        tally_member(l, b, v->member, v, sign);
+        tally_vote(l, b, v->member, v, sign);
     for (size_t i = 0; (line = table_next(&b->committee->seats, &i));)
-        if (!table_find(&b->votes, line->entry.key))
-            tally_member(l, b, line->member, NULL, sign);
+        if (!ledger_voted(b, line->member))
+            tally_vote(l, b, line->member, NULL, sign);
 }
 
 enum verdict tally_verdict(const struct ballot *b)
@@ -107,7 +107,7 @@ enum verdict tally_verdict(const struct ballot *b)
 void tally_participant(struct ledger *l, struct meeting *m, const struct participant *p, int sign)
 {
     struct delegate_share s = delegate_share(&m->notice, &p->fact);
-    struct place at = {p->delegation->member, m->committee, s.day, false};
+    struct place at = {.member = p->delegation->member, .committee = m->committee, .day = s.day};
     struct slice whole = {0};
 
     if (!s.counts)
@@ -139,10 +139,11 @@ static void first_attended(const struct delegation *d, date_days *ret_day, uint8
 void tally_delegation(struct ledger *l, struct meeting *m, const struct member *member, int sign)
 {
     static const struct delegation nobody;
-    const struct delegation *d = table_find(&m->delegations, member->entry.key);
+    const struct delegation *d =
+        table_find_hashed(&m->delegations, member->entry.key, member->entry.hash);
     bool noticed = version_holds(&m->notice.version);
     enum role role =
-        noticed ? ledger_role(m->committee, member->entry.key, m->notice.starts) : ROLE_NONE;
+        noticed ? seat_role(ledger_line(m->committee, member), m->notice.starts) : ROLE_NONE;
     struct slice whole = {0};
     date_days day = DATE_NONE;
     uint8_t level = LEVEL_ABSENT;
@@ -151,7 +152,7 @@ void tally_delegation(struct ledger *l, struct meeting *m, const struct member *
     if (!noticed)
         first_attended(d, &day, &level);
     struct presence_share s = presence_share(&m->notice, d->present, day, level, role);
-    struct place at = {member, m->committee, s.day, false};
+    struct place at = {.member = member, .committee = m->committee, .day = s.day};
     m->tally[GATHERING_MEMBERS] += s.attended * sign;
     m->tally[GATHERING_DUE] += s.due * sign;
     m->tally[GATHERING_MISSED] += s.missed * sign;
@@ -175,18 +176,17 @@ void tally_meeting(struct ledger *l, struct meeting *m, int sign)
         tally_delegation(l, m, d->member, sign);
     }
     for (size_t i = 0; (line = table_next(&m->committee->seats, &i));)
-        if (!table_find(&m->delegations, line->entry.key))
+        if (!table_find_hashed(&m->delegations, line->entry.key, line->entry.hash))
             tally_delegation(l, m, line->member, sign);
 }
 
-static void add_named(struct ledger *l, const struct place *at, struct slice name, int sign)
+static void add_named(struct ledger *l, struct place *at, struct slice name, int sign)
 {
     counters_add(&l->counters, at, counters_named(&l->counters, name), sign);
 }
 
 /* "adoptions.theme.trade" and "adoptions.sdg.13" */
-static void add_parts(struct ledger *l, const struct place *at, const struct adoption_fact *a,
-                      int sign)
+static void add_parts(struct ledger *l, struct place *at, const struct adoption_fact *a, int sign)
 {
     for (uint32_t i = 0; i < a->theme_count; i++) {
         bool again = false; /* a theme given twice is one theme */
@@ -215,7 +215,7 @@ void tally_adoption(struct ledger *l, const struct member *m, const struct adopt
         [DEGREE_MOD] = "adoptions.modified",
         [DEGREE_NEQ] = "adoptions.not-equivalent",
     };
-    struct place at = {m, NULL, a->date, false};
+    struct place at = {.member = m, .day = a->date};
 
     if (!version_holds(&a->version))
         return;
@@ -224,7 +224,7 @@ void tally_adoption(struct ledger *l, const struct member *m, const struct adopt
         return;
     add_named(l, &at, slice_of("adoptions"), sign);
     add_parts(l, &at, a, sign);
-    at.day = a->withdrawn;
+    at = (struct place){.member = m, .day = a->withdrawn};
     if (a->force == FORCE_WITHDRAWN)
         add_named(l, &at, slice_of("adoptions.withdrawn"), sign);
 }
@@ -249,7 +249,7 @@ static void add_tenure(struct ledger *l, const struct member *m, const char *rol
 
 void tally_tenure(struct ledger *l, const struct committee *c, const struct member *m, int sign)
 {
-    const struct seat_line *line = table_find(&c->seats, m->entry.key);
+    const struct seat_line *line = ledger_line(c, m);
     uint8_t before = ROLE_NONE;
 
     for (const struct seat *s = line ? line->first : NULL; s; s = s->next) {
@@ -270,7 +270,7 @@ void tally_seat(struct ledger *l, struct committee *c, const struct member *m, d
 
     for (size_t i = 0; (b = table_next(&c->ballots, &i));)
         if (b->loaded && version_holds(&b->notice.version) && b->notice.closes >= from) {
-            tally_vote(l, b, m, sign);
+            tally_vote(l, b, m, ledger_voted(b, m), sign);
             ledger_touch_ballot(l, b);
         }
     for (size_t i = 0; (meeting = table_next(&c->meetings, &i));)

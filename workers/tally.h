@@ -5,8 +5,10 @@
 
 #include "workers/ledger.h"
 
-/* One member's part in a ballot; the vote may be unknown. */
-void tally_vote(struct ledger *l, struct ballot *b, const struct member *m, int sign);
+/* One member's part in a ballot; the vote may be unknown, and NULL when the ballot is complete and
+ * has none. */
+void tally_vote(struct ledger *l, struct ballot *b, const struct member *m, struct vote *v,
+                int sign);
 
 /* Everybody's part in a ballot: all that voted or have a seat.  All votes must be there. */
 void tally_ballot(struct ledger *l, struct ballot *b, int sign);

@@ -3,13 +3,6 @@
 
 static const char hex_digit[] = "0123456789abcdef";
 
-void words_add(struct words_out *w, struct slice plain)
-{
-    if (w->out->size != w->start)
-        buffer_add(w->out, " ", 1);
-    buffer_add_slice(w->out, plain);
-}
-
 static bool must_escape(unsigned char c)
 {
     return c <= ' ' || c == '%' || c == 0x7f;
@@ -22,61 +15,67 @@ static void add_escape(struct buffer *out, unsigned char c)
     buffer_add(out, escape, 3);
 }
 
-void words_add_escaped(struct words_out *w, struct slice any)
+void words_escaped(struct buffer *out, struct slice any)
 {
+    size_t plain = 0;
+
     if (!any.at) {
-        words_add(w, slice_of("-"));
+        buffer_add(out, "-", 1);
         return;
     }
-    words_add(w, slice_make("", 0));
     if (slice_is(any, "-")) {
-        add_escape(w->out, '-'); /* a bare "-" means absent */
+        add_escape(out, '-'); /* a bare "-" means absent */
         return;
     }
     for (size_t i = 0; i < any.size; i++) {
-        unsigned char c = (unsigned char)any.at[i];
-        if (must_escape(c))
-            add_escape(w->out, c);
-        else
-            buffer_add(w->out, any.at + i, 1);
+        if (!must_escape((unsigned char)any.at[i]))
+            continue;
+        buffer_add(out, any.at + plain, i - plain);
+        add_escape(out, (unsigned char)any.at[i]);
+        plain = i + 1;
     }
+    buffer_add(out, any.at + plain, any.size - plain);
 }
 
-void words_add_int(struct words_out *w, int64_t n)
-{
-    words_add(w, slice_make("", 0));
-    buffer_add_int(w->out, n);
-}
-
-void words_add_date(struct words_out *w, date_days d)
+void words_date(struct buffer *out, date_days d)
 {
     char text[DATE_TEXT];
 
     if (d == DATE_NONE) {
-        words_add(w, slice_of("-"));
+        buffer_add(out, "-", 1);
         return;
     }
     date_format(d, text);
-    words_add(w, slice_make(text, sizeof text));
+    buffer_add(out, text, sizeof text);
 }
 
-void words_add_hex(struct words_out *w, struct slice bytes)
+void words_hex(struct buffer *out, struct slice bytes)
 {
-    words_add(w, slice_make("", 0));
     for (size_t i = 0; i < bytes.size; i++) {
         unsigned char c = (unsigned char)bytes.at[i];
         char pair[2] = {hex_digit[c >> 4], hex_digit[c & 15]};
-        buffer_add(w->out, pair, 2);
+        buffer_add(out, pair, 2);
     }
 }
 
-void words_add_digest(struct words_out *w, uint64_t digest)
+void words_digest(struct buffer *out, uint64_t digest)
 {
     char text[16];
 
     for (int i = 0; i < 16; i++)
         text[i] = hex_digit[digest >> (60 - 4 * i) & 15];
-    words_add(w, slice_make(text, sizeof text));
+    buffer_add(out, text, sizeof text);
+}
+
+void words_list(struct buffer *out, const struct slice *items, uint32_t count)
+{
+    if (count == 0)
+        buffer_add(out, "-", 1);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i)
+            buffer_add(out, ",", 1);
+        buffer_add_slice(out, items[i]);
+    }
 }
 
 bool words_left(const struct words_in *w)
@@ -99,11 +98,21 @@ struct slice words_take(struct words_in *w)
     return word;
 }
 
+bool words_take_name(struct words_in *w, const char *name)
+{
+    size_t size = strlen(name);
+
+    if (!words_left(w) || w->rest.size <= size || w->rest.at[size] != '=' ||
+        memcmp(w->rest.at, name, size) != 0)
+        return false;
+    w->rest.at += size + 1;
+    w->rest.size -= size + 1;
+    return true;
+}
+
 static int hex_value(char c)
 {
-    const char *at = c ? strchr(hex_digit, c) : NULL;
-
-    return at ? (int)(at - hex_digit) : -1;
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* The byte of two hex digits, -1 if they are not. */
@@ -173,16 +182,6 @@ uint64_t words_take_digest(struct words_in *w)
         digest = digest << 4 | (uint64_t)(hex_value(word.at[i]) & 15);
     }
     return digest;
-}
-
-void words_add_list(struct words_out *w, const struct slice *items, uint32_t count)
-{
-    words_add(w, slice_of(count ? "" : "-"));
-    for (uint32_t i = 0; i < count; i++) {
-        if (i)
-            buffer_add(w->out, ",", 1);
-        buffer_add_slice(w->out, items[i]);
-    }
 }
 
 const struct slice *words_take_list(struct words_in *w, struct arena *keep, uint32_t *ret_count)

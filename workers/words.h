@@ -5,18 +5,12 @@
 #include "proto/arena.h"
 #include "proto/date.h"
 
-/* Each appends one word, with a space before it unless `out` was empty at `line`'s start. */
-struct words_out {
-    struct buffer *out;
-    size_t start;
-};
-
-void words_add(struct words_out *w, struct slice plain); /* as it is: no spaces in it */
-void words_add_escaped(struct words_out *w, struct slice any);
-void words_add_int(struct words_out *w, int64_t n);
-void words_add_date(struct words_out *w, date_days d);
-void words_add_hex(struct words_out *w, struct slice bytes);
-void words_add_digest(struct words_out *w, uint64_t digest); /* 16 hex digits */
+/* Each appends one value, in which there is no space. */
+void words_escaped(struct buffer *out, struct slice any); /* "-" when absent */
+void words_date(struct buffer *out, date_days d);
+void words_hex(struct buffer *out, struct slice bytes);
+void words_digest(struct buffer *out, uint64_t digest);                         /* 16 hex digits */
+void words_list(struct buffer *out, const struct slice *items, uint32_t count); /* by commas */
 
 /* Reading: sticky failure, to be looked at once at the end. */
 struct words_in {
@@ -25,15 +19,16 @@ struct words_in {
 };
 
 bool words_left(const struct words_in *w);
+
+/* If the next word is `name=value`, takes the name off it: the value is the next word then. */
+bool words_take_name(struct words_in *w, const char *name);
+
 struct slice words_take(struct words_in *w);
 struct slice words_take_escaped(struct words_in *w, struct arena *keep);
 int64_t words_take_int(struct words_in *w);
 date_days words_take_date(struct words_in *w);
 struct slice words_take_hex(struct words_in *w, struct arena *keep);
 uint64_t words_take_digest(struct words_in *w);
-
-/* An escaped list is one word, its items joined by commas; "-" when empty. */
-void words_add_list(struct words_out *w, const struct slice *items, uint32_t count);
 const struct slice *words_take_list(struct words_in *w, struct arena *keep, uint32_t *ret_count);
 
 #endif

@@ -151,27 +151,21 @@ static void fact_came(struct explain *x, const struct explain_event *taken, cons
 
 /* ---- folding ---- */
 /* There is nothing to load. */
-static void event_load(struct ledger *l, const struct event *e)
+static void event_load(const struct event *e, const struct bearing *b)
 {
-    struct committee *c = e->committee.at ? ledger_committee(l, e->committee) : NULL;
-    struct ballot *b;
-    struct meeting *m;
-
-    if (c)
-        c->loaded = true;
+    if (b->committee)
+        b->committee->loaded = true;
     switch (e->type) {
     case EVENT_VOTE:
     case EVENT_BALLOT:
-        b = ledger_ballot(l, c, e->ballot);
-        b->loaded = b->complete = true;
+        b->ballot->loaded = b->ballot->complete = true;
         break;
     case EVENT_ATTENDANCE:
     case EVENT_MEETING:
-        m = ledger_meeting(l, c, e->meeting);
-        m->loaded = m->complete = true;
+        b->meeting->loaded = b->meeting->complete = true;
         break;
     case EVENT_MEMBER:
-        ledger_member(l, e->member)->profiles_loaded = true;
+        b->member->profiles_loaded = true;
         break;
     default:
         break;
@@ -195,7 +189,8 @@ static int run_decode(struct explain *x, const struct walk_run *run)
         e->offset = run->offset + i;
         if (!event_matters(x->target, &e->event))
             continue;
-        event_load(x->ledger, &e->event);
+        e->bearing = bearing_find(x->ledger, &e->event);
+        event_load(&e->event, &e->bearing);
         x->event_count++;
     }
     return rest.size ? ERR_CORRUPT : 0;
@@ -204,8 +199,8 @@ static int run_decode(struct explain *x, const struct walk_run *run)
 static int event_fold(struct explain *x, const struct explain_event *taken,
                       const struct walk_run *run)
 {
-    struct version *v = fold_version(x->ledger, &taken->event), before = *v;
-    int error = fold_event(x->ledger, &taken->event);
+    struct version *v = taken->bearing.version, before = *v;
+    int error = fold_event(x->ledger, &taken->event, &taken->bearing);
 
     if (error == 0 && (!before.known || before.digest != v->digest))
         fact_came(x, taken, v, before.id, run);
@@ -221,8 +216,8 @@ static int run_recall(struct explain *x, size_t first, const struct walk_run *ru
     int error;
 
     for (size_t i = first; i < x->event_count; i++)
-        if (fold_needs_bytes(l, &x->events[i].event))
-            wanted[n++] = fold_version(l, &x->events[i].event);
+        if (fold_needs_bytes(&x->events[i].event, &x->events[i].bearing))
+            wanted[n++] = x->events[i].bearing.version;
     recall_order(wanted, n);
     error = x->recall(x->arg, l, run->partition, run->offset, wanted, n);
     for (size_t i = 0; i < n && error == 0; i++)
@@ -249,7 +244,7 @@ static int run_fold(struct explain *x, const struct walk_run *run)
 static void run_forget(struct explain *x)
 {
     for (size_t i = 0; i < x->event_count; i++) {
-        struct version *v = fold_version(x->ledger, &x->events[i].event);
+        struct version *v = x->events[i].bearing.version;
         if (!v->contested)
             v->raw = (struct slice){0};
     }

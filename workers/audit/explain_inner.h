@@ -8,6 +8,7 @@
 /* An event on its way into the ledger. */
 struct explain_event {
     struct event event;
+    struct bearing bearing;
     uint64_t offset;
 };
 

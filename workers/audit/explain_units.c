@@ -21,20 +21,20 @@ static bool passed_over(const struct explain *x, const struct member *m)
 }
 
 static void ballot_unit(struct explain *x, explain_unit_fn each, struct ballot *b,
-                        const struct member *m, const struct vote *v)
+                        const struct member *m, struct vote *v)
 {
     struct explain_unit u = {.member = m, .ballot = b, .vote = v};
 
     if (passed_over(x, m))
         return;
     memset(b->tally, 0, sizeof b->tally);
-    tally_vote(x->ledger, b, m, +1);
+    tally_vote(x->ledger, b, m, v, +1);
     unit_end(x, each, &u);
 }
 
 static void ballot_units(struct explain *x, explain_unit_fn each, struct ballot *b)
 {
-    const struct vote *v;
+    struct vote *v;
     const struct seat_line *line;
 
     for (size_t i = 0; (v = table_next(&b->votes, &i));)

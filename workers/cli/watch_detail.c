@@ -269,7 +269,7 @@ static int load_details(struct detail *d, struct watch_entry **entries, size_t c
     int error;
 
     for (size_t i = 0; i < count; i++)
-        gather_committee(&d->gather, entries[i]->committee);
+        gather_committee(&d->gather, ledger_committee(d->ledger, entries[i]->committee));
     error = detail_fetch(d);
     for (size_t i = 0; i < count && error == 0; i++) {
         duties[i] = fetch_duties(d, entries[i]);

@@ -1,0 +1,76 @@
+/* The records that an event bears on; see bearing.h.  Nothing fails. */
+#include "workers/bearing.h"
+
+#include <assert.h>
+
+static void find_vote(struct ledger *l, const struct event *e, struct bearing *b)
+{
+    b->ballot = ledger_ballot(l, b->committee, e->ballot);
+    b->vote = ledger_vote(l, b->ballot, b->member);
+    b->version = &b->vote->fact.version;
+}
+
+static void find_attendance(struct ledger *l, const struct event *e, struct bearing *b)
+{
+    b->meeting = ledger_meeting(l, b->committee, e->meeting);
+    b->participant =
+        ledger_participant(l, b->meeting, b->member, ledger_pair(l, e->member, e->participant));
+    b->version = &b->participant->fact.version;
+}
+
+static void find_adoption(struct ledger *l, const struct event *e, struct bearing *b)
+{
+    b->adoption = ledger_adoption(l, b->member, ledger_pair(l, e->standard, e->reference));
+    b->version = &b->adoption->fact.version;
+}
+
+static void find_profile(struct ledger *l, const struct event *e, struct bearing *b)
+{
+    b->profile = ledger_profile(l, b->member, e->from);
+    b->version = &b->profile->fact.version;
+}
+
+static void find_committee(struct ledger *l, const struct event *e, struct bearing *b)
+{
+    (void)l;
+    (void)e;
+    b->version = &b->committee->fact.version;
+}
+
+static void find_seat(struct ledger *l, const struct event *e, struct bearing *b)
+{
+    b->seat = ledger_seat(l, b->committee, b->member, e->from);
+    b->version = &b->seat->fact.version;
+}
+
+static void find_ballot(struct ledger *l, const struct event *e, struct bearing *b)
+{
+    b->ballot = ledger_ballot(l, b->committee, e->ballot);
+    b->version = &b->ballot->notice.version;
+}
+
+static void find_meeting(struct ledger *l, const struct event *e, struct bearing *b)
+{
+    b->meeting = ledger_meeting(l, b->committee, e->meeting);
+    b->version = &b->meeting->notice.version;
+}
+
+struct bearing bearing_find(struct ledger *l, const struct event *e)
+{
+    static void (*const find[EVENT_TYPES])(struct ledger *, const struct event *,
+                                           struct bearing *) = {
+        [EVENT_VOTE] = find_vote,           [EVENT_ATTENDANCE] = find_attendance,
+        [EVENT_ADOPTION] = find_adoption,   [EVENT_MEMBER] = find_profile,
+        [EVENT_COMMITTEE] = find_committee, [EVENT_SEAT] = find_seat,
+        [EVENT_BALLOT] = find_ballot,       [EVENT_MEETING] = find_meeting,
+    };
+    struct bearing b = {0};
+
+    assert(e->type < EVENT_TYPES);
+    if (e->committee.at)
+        b.committee = ledger_committee(l, e->committee);
+    if (e->member.at)
+        b.member = ledger_member(l, e->member);
+    find[e->type](l, e, &b);
+    return b;
+}
