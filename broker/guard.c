@@ -258,6 +258,7 @@ static void memory_relieve(struct guard *g, uint64_t bytes, bool all, int64_t no
 {
     unsigned n = many_cut(g, all);
 
+    g->counts.relieved += n;
     g->high = true;
     g->high_bytes = bytes;
     g->cut_ms = now_ms;
@@ -272,6 +273,7 @@ static void memory_look(struct guard *g, int64_t now_ms)
     uint64_t bytes = memory_own(g);
     uint64_t step = g->config.memory_bytes / 16;
 
+    g->counts.memory_bytes = bytes;
     if (bytes <= g->config.memory_bytes) {
         g->high = false;
         return;
@@ -349,7 +351,7 @@ int guard_start(const struct guard_config *config, struct guard **ret)
     struct guard *g = memory_need(sizeof *g);
     pthread_condattr_t monotonic;
 
-    *g = (struct guard){.config = *config};
+    *g = (struct guard){.config = *config, .counts.limits = *config};
     pthread_mutex_init(&g->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -66,8 +66,11 @@ bool guard_knows(const struct guard *g, int fd);
 
 struct guard_counts {
     unsigned connections, greeted; /* at the last look */
+    uint64_t memory_bytes;         /* likewise */
     uint64_t silent;               /* cut for want of a session */
     uint64_t emergencies;          /* times that memory was above its limit */
+    uint64_t relieved;             /* cut because of it */
+    struct guard_config limits;
 };
 struct guard_counts guard_counts(struct guard *g);
 

@@ -321,6 +321,18 @@ static void assert_nothing_lost(struct post *p, struct slice sent)
     buffer_free(&kept);
 }
 
+/* What the guard did stands in the status. */
+static void assert_alarms_told(struct post *p)
+{
+    struct run r =
+        stack_run(p->stack, slice_of(""), (const char *const[]){"turnout", "status", NULL});
+
+    assert_int_equal(r.status, 0);
+    assert_non_null(strstr(r.out.at, "bound     memory_alarms: "));
+    assert_non_null(strstr(r.out.at, "bound     cut_memory: "));
+    run_free(&r);
+}
+
 static void messages_without_end_are_cut_and_nothing_is_lost(void **state)
 {
     struct post p = post_of_stack();
@@ -341,6 +353,7 @@ static void messages_without_end_are_cut_and_nothing_is_lost(void **state)
         most = bytes > most ? bytes : most;
     }
     print_message("at most %llu MiB, of " MEMORY_LIMIT "\n", (unsigned long long)most >> 20);
+    assert_alarms_told(&p);
     for (int i = 0; i < ENDLESS; i++)
         attacker_end(attackers[i]);
     assert_true(most < MEMORY_BYTES + MEMORY_MORE);

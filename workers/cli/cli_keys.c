@@ -158,7 +158,9 @@ static int rights_write(struct keys_verb *v, const struct buffer *text)
 {
     char why[512];
 
-    if (rights_file_write(&v->file, buffer_slice(text), why, sizeof why) < 0)
+    mode_t mode = v->rights_path ? 0644 : 0640; /* elsewhere it may not be the broker's own */
+
+    if (rights_file_write(&v->file, buffer_slice(text), mode, why, sizeof why) < 0)
         return fail("%s", why);
     return EX_OK;
 }
@@ -321,7 +323,8 @@ static bool file_of_key(const struct keys_verb *v, const char *public, struct ke
     return found;
 }
 
-static int revoke_await(const struct keys_verb *v, const struct right *right)
+/* `public`: the key, NULL if that is not known. */
+static int revoke_await(const struct keys_verb *v, const char *public)
 {
     struct keyfile k;
     bool found;
@@ -329,7 +332,7 @@ static int revoke_await(const struct keys_verb *v, const struct right *right)
 
     if (status != EX_OK)
         return status;
-    found = file_of_key(v, right->key, &k);
+    found = file_of_key(v, public, &k);
     status = broker_await(v, found ? &k : NULL, LINK_REVOKED_KEY);
     if (found)
         keyfile_forget(&k);
@@ -379,7 +382,30 @@ static int keys_revoke(struct keys_verb *v)
         status = rights_write(v, &text);
     }
     if (status == EX_OK)
-        status = revoke_await(v, right);
+        status = revoke_await(v, right->key);
+    buffer_free(&text);
+    return status;
+}
+
+/* Somebody can be shut out whatever else is wrong with the file: the broker takes that from it. */
+static int keys_revoke_faulty(struct keys_verb *v)
+{
+    struct buffer text = {0};
+    int status = fail("%s: %s", v->file.path, v->file.fault);
+    int err = rights_revoke_faulty(buffer_slice(&v->file.text), v->name,
+                                   date_of_ms(clock_wall_ms()), &text);
+
+    if (err == ERR_AGAIN)
+        return status;
+    status = EX_OK;
+    if (err == ERR_CONFLICT)
+        fail("%s: was revoked before", v->name);
+    else
+        status = rights_write(v, &text);
+    if (status == EX_OK)
+        status = revoke_await(v, NULL);
+    if (status == EX_OK)
+        fail("%s: revoked; else nothing of the file counts until it is mended", v->name);
     buffer_free(&text);
     return status;
 }
@@ -558,6 +584,10 @@ static int run(struct keys_verb *v, const char *path)
         return fail("%s: %s", v->dir, strerror(errno));
     if (rights_file_open(&v->file, path, !is_list, why, sizeof why) < 0)
         return fail("%s", why);
+    if (!v->file.rights && strcmp(v->action, "revoke") == 0)
+        return keys_revoke_faulty(v);
+    if (!v->file.rights)
+        return fail("%s: %s", v->file.path, v->file.fault);
     if (is_list && !v->file.found)
         fail("no rights file at %s: no keys; a broker that runs keeps the rights it has read last",
              path);
