@@ -21,6 +21,22 @@ struct disk;
  * says so then, cleanly, and not in the middle of a commit. */
 #define DISK_STEP ((uint64_t)16 * 1024 * 1024)
 
+/* LMDB's page of 4 KiB, as far as those who append to a table should know.  A value up to
+ * DISK_INSIDE stands among others in a page and takes DISK_NODE more of it; a longer one has pages
+ * of its own, of which half of one is empty on average, and its number stands in the table's page.
+ * Where pages are larger, all this is a guess that does no harm. */
+#define DISK_PAGE   4080 /* without its head */
+#define DISK_NODE   18
+#define DISK_INSIDE 2022
+
+/* What is left of a table's last page behind one more value, if `left` bytes were before. */
+static inline size_t disk_left(size_t left, size_t size)
+{
+    size_t node = DISK_NODE + (size <= DISK_INSIDE ? size + (size & 1) : sizeof(uint64_t));
+
+    return (node <= left ? left : DISK_PAGE) - node;
+}
+
 /* What stays free on the file system, for everybody else's last words. */
 #define DISK_SPARE ((uint64_t)16 * 1024 * 1024)
 

@@ -8,6 +8,7 @@
 #include "broker/ingest.h"
 
 #include "broker/burden.h"
+#include "broker/drafts.h"
 #include "proto/clock.h"
 #include "proto/error.h"
 #include "proto/event.h"
@@ -36,19 +37,12 @@ struct ack {
     struct refused *refused, **refused_end;
 };
 
-/* Events of one partition and one source, not yet a record. */
-struct draft {
-    struct buffer events;
-    uint32_t count;
-    struct slice source;
-};
-
 struct ingest {
     struct journal *journal;
     struct sessions *producers;
     struct event_decoder *decoder;
     struct arena arena;
-    struct draft drafts[WIRE_MAX_PARTS];
+    struct drafts *drafts;
     struct ack *acks, **acks_end;
     uint64_t round;
     size_t bytes, events;             /* of this round: looked at */
@@ -68,6 +62,7 @@ struct ingest *ingest_new(struct journal *journal, struct sessions *producers)
                           .share_bytes = ROUND_BYTES,
                           .share_events = ROUND_EVENTS};
     in->decoder = event_decoder_new();
+    in->drafts = drafts_new(journal);
     in->acks_end = &in->acks;
     return in;
 }
@@ -76,40 +71,13 @@ void ingest_free(struct ingest *in)
 {
     if (!in)
         return;
-    for (unsigned p = 0; p < WIRE_MAX_PARTS; p++)
-        buffer_free(&in->drafts[p].events);
+    drafts_free(in->drafts);
     event_decoder_free(in->decoder);
     arena_free(&in->arena);
     free(in);
 }
 
 /* ---- drain ---- */
-
-static void draft_close(struct ingest *in, unsigned partition)
-{
-    struct draft *draft = &in->drafts[partition];
-    struct record record = {draft->source, in->received_ms, draft->count,
-                            buffer_slice(&draft->events)};
-
-    if (draft->count > 0)
-        journal_append(in->journal, partition, &record); /* an error sticks until the commit */
-    draft->count = 0;
-    buffer_clear(&draft->events);
-}
-
-static void draft_add(struct ingest *in, unsigned partition, struct slice source,
-                      struct slice event)
-{
-    struct draft *draft = &in->drafts[partition];
-
-    if (draft->count == RECORD_MAX_EVENTS || !slice_equal(draft->source, source) ||
-        draft->events.size + event.size > WIRE_MAX_PAYLOAD)
-        draft_close(in, partition);
-    if (draft->count == 0)
-        draft->source = arena_copy(&in->arena, source); /* the session may end in this round */
-    buffer_add_slice(&draft->events, event);
-    draft->count++;
-}
 
 static struct ack *ack_for(struct ingest *in, struct session *to, uint64_t first)
 {
@@ -204,7 +172,7 @@ static uint32_t publish_take(struct ingest *in, struct session *from, const stru
         payload = slice_make(payload.at + raw.size, payload.size - raw.size);
         bool good = event_judge(in, from, raw, now_ms, &event, &why) == 0;
         if (good)
-            draft_add(in, event_partition(&event, partitions), source, raw);
+            drafts_add(in->drafts, event_partition(&event, partitions), source, raw);
         else
             event_refuse(in, ack, m->first + i, raw, &why);
         ack->bytes += raw.size;
@@ -342,6 +310,7 @@ bool ingest_drain(struct ingest *in, int64_t now_ms)
     bool more = true;
 
     in->received_ms = clock_wall_ms();
+    drafts_begin(in->drafts, in->received_ms);
     in->round++;
     sessions_begin(in->producers);
     while (more && messages < ROUND_MESSAGES && !sessions_enough(in->producers)) {
@@ -384,8 +353,7 @@ int ingest_commit(struct ingest *in)
 
     if (!in->acks)
         return 0;
-    for (unsigned p = 0; p < journal_partitions(in->journal); p++)
-        draft_close(in, p);
+    drafts_close(in->drafts);
     err = journal_commit(in->journal);
     if (err < 0 && err != ERR_FULL)
         return err;

@@ -25,6 +25,7 @@ struct journal {
     uint64_t commit;                 /* the number of the last one */
     uint64_t ends[WIRE_MAX_PARTS];   /* as committed */
     uint64_t staged[WIRE_MAX_PARTS]; /* as they will be */
+    size_t left[WIRE_MAX_PARTS];     /* of the last page; too much or little after a failure */
     unsigned read_partition;         /* of the reading under way */
     uint64_t read_offset;
     bool read_first;
@@ -297,7 +298,14 @@ int journal_append(struct journal *j, unsigned partition, const struct record *r
         return err;
     record_encode(record, partition, j->staged[partition], room);
     j->staged[partition] += record->count;
+    j->left[partition] = disk_left(j->left[partition], record_size(record));
     return 0;
+}
+
+size_t journal_left(const struct journal *j, unsigned partition)
+{
+    assert(partition < j->partitions);
+    return j->left[partition];
 }
 
 int journal_reject(struct journal *j, const struct reject *reject)

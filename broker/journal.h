@@ -42,6 +42,10 @@ int journal_drop_reject(struct journal *j, uint64_t number); /* ERR_AGAIN: none;
 int journal_commit(struct journal *j);
 void journal_abort(struct journal *j);
 
+/* Bytes that are left of the page where the partition's next record goes, as disk_left reckons; 0
+ * until something has been appended. */
+size_t journal_left(const struct journal *j, unsigned partition);
+
 /* The offset behind the last committed event. */
 uint64_t journal_end(const struct journal *j, unsigned partition);
 uint64_t journal_rejects(const struct journal *j); /* how many are kept */

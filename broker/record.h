@@ -1,4 +1,4 @@
-/* A record of the journal: the events that one source sent in one commit, of one partition.
+/* A record of the journal: events that one source sent in one commit, of one partition.
  *
  *     0        1         2        4         8            16          24         24+S
  *     +--------+---------+--------+---------+------------+-----------+----------+-----------+

@@ -223,6 +223,7 @@ int main(int argc, char **argv)
     struct broker *broker = NULL;
     int stop_fd, err;
 
+    memory_keep();
     standard_files_open();
     core_forbid();
     umask(umask(0) | S_IRWXO); /* its sockets and files are nobody's but the user's, and by the unit

@@ -1,6 +1,7 @@
 /* Slices and buffers; see bytes.h.  Nothing here can fail but for want of memory. */
 #include "proto/bytes.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -111,6 +112,15 @@ uint32_t utf8_next(const char **at)
 bool char_is_control(uint32_t c)
 {
     return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029;
+}
+
+#define KEEP_BYTES (16 * 1024 * 1024) /* a window of events */
+#define MAP_BYTES  (4 * 1024 * 1024)  /* above all that a round asks for in one piece */
+
+void memory_keep(void)
+{
+    mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
+    mallopt(M_MMAP_THRESHOLD, MAP_BYTES);
 }
 
 static void *memory_checked(void *p, size_t size)

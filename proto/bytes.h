@@ -62,6 +62,10 @@ struct buffer {
     size_t size, room;
 };
 
+/* For programs that work in rounds, to be called first: what one round frees is kept for the next,
+ * up to a few MiB, where malloc would give it back and have it faulted in anew. */
+void memory_keep(void);
+
 /* malloc and realloc that never return NULL. */
 void *memory_need(size_t size);
 void *memory_grow(void *old, size_t size);

@@ -122,56 +122,37 @@ const struct key_rule key_rules[KEY_RULES] = {
     {"title", COMMITTEE | BALLOT | MEETING, CHECK_TEXT, NEED_NOT, AT(title)},
 };
 
-/* Length, first and last byte: the factors were tried out so that of the keys above only two pairs
- * meet.  A new key that meets an old one costs one more comparison, nothing else. */
-static unsigned slot_first(struct slice key)
-{
-    unsigned first = (unsigned char)key.at[0], last = (unsigned char)key.at[key.size - 1];
-
-    return ((unsigned)key.size + first * 29 + last * 20) % KEY_SLOTS;
-}
-
-uint8_t key_index_find(const struct key_index *index, struct slice key)
-{
-    unsigned slot = slot_first(key);
-    uint8_t name;
-
-    for (; (name = index->slots[slot]) != KEY_NOT_KNOWN; slot = (slot + 1) % KEY_SLOTS)
-        if (index->name_size[name] == key.size && memcmp(index->name[name], key.at, key.size) == 0)
-            return name;
-    return KEY_NOT_KNOWN;
-}
-
 /* The name's number, a new one if the rule is the first with it. */
 static uint8_t name_need(struct key_index *index, struct slice key, uint8_t *names)
 {
-    uint8_t name = key_index_find(index, key);
-    unsigned slot = slot_first(key);
+    uint8_t name = key_index_find(index, key, key.size);
 
     if (name != KEY_NOT_KNOWN)
         return name;
-    assert(*names < KEY_NAMES);
-    while (index->slots[slot] != KEY_NOT_KNOWN)
-        slot = (slot + 1) % KEY_SLOTS;
-    index->name[*names] = key.at;
-    index->name_size[*names] = (uint8_t)key.size;
-    return index->slots[slot] = (*names)++;
+    assert(*names < KEY_NAMES && key.size <= KEY_LONGEST);
+    struct key_words w = key_words_of(key, key.size);
+    unsigned i = key_slot_first(w);
+    while (index->slots[i].size)
+        i = (i + 1) % KEY_SLOTS;
+    index->slots[i] = (struct key_slot){w, (uint8_t)key.size, *names};
+    return (*names)++;
 }
 
 void key_index_build(struct key_index *ret)
 {
     uint8_t names = 0, rules[EVENT_TYPES] = {0};
 
-    memset(ret->slots, KEY_NOT_KNOWN, sizeof ret->slots);
-    memset(ret->rules_of, KEY_NOT_KNOWN, sizeof ret->rules_of);
-    for (uint8_t i = 0; i < KEY_RULES; i++) {
-        ret->name_of_rule[i] = name_need(ret, slice_of(key_rules[i].key), &names);
+    *ret = (struct key_index){.type_name = 0};
+    for (const struct key_rule *rule = key_rules; rule < key_rules + KEY_RULES; rule++) {
+        struct type_rule r = {rule, name_need(ret, slice_of(rule->key), &names)};
+        if (rule->check == CHECK_TYPE)
+            ret->type_name = r.name;
+        if (strcmp(rule->key, "mandatory") == 0)
+            ret->mandatory_name = r.name;
         for (unsigned type = 0; type < EVENT_TYPES; type++)
-            if (key_rules[i].check != CHECK_TYPE && (key_rules[i].types & (1 << type))) {
+            if (rule->check != CHECK_TYPE && (rule->types & (1 << type))) {
                 assert(rules[type] < KEY_OF_TYPE);
-                ret->rules_of[type][rules[type]++] = i;
+                ret->rules_of[type][rules[type]++] = r;
             }
     }
-    ret->type_name = key_index_find(ret, slice_of("type"));
-    ret->mandatory_name = key_index_find(ret, slice_of("mandatory"));
 }

@@ -1,5 +1,5 @@
 /* The keys of events as one table: which types know a key, which require it, what its value has
- * to be, and where in struct event it goes.  Used by event.c alone. */
+ * to be, and where in struct event it goes.  Used by the decoder alone. */
 #ifndef PROTO_EVENT_KEYS_H
 #define PROTO_EVENT_KEYS_H
 
@@ -42,25 +42,80 @@ struct key_rule {
 #define KEY_RULES 45
 extern const struct key_rule key_rules[KEY_RULES];
 
-#define KEY_NAMES     39  /* different keys; several types may each have a rule for one */
-#define KEY_OF_TYPE   20  /* most rules of one type */
-#define KEY_SLOTS     128 /* a power of two, well above KEY_NAMES */
+#define KEY_NAMES     39 /* different keys; several types may each have a rule for one */
+#define KEY_OF_TYPE   20 /* most rules of one type */
+#define KEY_SLOT_BITS 7
+#define KEY_SLOTS     (1 << KEY_SLOT_BITS) /* well above KEY_NAMES */
 #define KEY_NOT_KNOWN UINT8_MAX
+#define KEY_FACTOR    0x2cdeec51972ab68bu
+
+#define KEY_LONGEST 16 /* bytes of a known key, at most: two words */
+
+/* A key of at most KEY_LONGEST bytes, filled up with zeros. */
+struct key_words {
+    uint64_t front, back;
+};
+
+struct key_slot {
+    struct key_words words;
+    uint8_t size; /* 0: a free slot */
+    uint8_t name;
+};
+
+struct type_rule {
+    const struct key_rule *rule; /* NULL behind the last */
+    uint8_t name;
+};
 
 /* The rules arranged for use; made once per decoder. */
 struct key_index {
-    const char *name[KEY_NAMES];
-    uint8_t name_size[KEY_NAMES];
-    uint8_t name_of_rule[KEY_RULES];
-    uint8_t slots[KEY_SLOTS];                       /* hash of a key to its name */
-    uint8_t rules_of[EVENT_TYPES][KEY_OF_TYPE + 1]; /* ended by KEY_NOT_KNOWN */
-    uint8_t type_name, mandatory_name;              /* the numbers of "type" and "mandatory" */
+    struct key_slot slots[KEY_SLOTS];
+    struct type_rule rules_of[EVENT_TYPES][KEY_OF_TYPE + 1];
+    uint8_t type_name, mandatory_name; /* the numbers of "type" and "mandatory" */
 };
 
 void key_index_build(struct key_index *ret);
 
-/* The number of the name, or KEY_NOT_KNOWN.  The key has at least one byte. */
-uint8_t key_index_find(const struct key_index *index, struct slice key);
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the words are cut from above");
+
+/* The words of a key; `room` bytes from its start on may be read, at least its own. */
+static inline struct key_words key_words_of(struct slice key, size_t room)
+{
+    struct key_words w = {0, 0};
+
+    if (room < KEY_LONGEST) {
+        memcpy(&w, key.at, key.size);
+        return w;
+    }
+    memcpy(&w, key.at, KEY_LONGEST);
+    if (key.size <= 8) {
+        w.front &= UINT64_MAX >> (64 - 8 * key.size);
+        w.back = 0;
+    } else {
+        w.back &= UINT64_MAX >> (128 - 8 * key.size);
+    }
+    return w;
+}
+
+/* The factor was tried out so that no two of the keys meet.  A new key that meets an old one costs
+ * one more comparison, nothing else. */
+static inline unsigned key_slot_first(struct key_words w)
+{
+    return (unsigned)((w.front + w.back) * KEY_FACTOR >> (64 - KEY_SLOT_BITS));
+}
+
+/* The number of the name, or KEY_NOT_KNOWN; `room` as above. */
+static inline uint8_t key_index_find(const struct key_index *index, struct slice key, size_t room)
+{
+    if (key.size == 0 || key.size > KEY_LONGEST)
+        return KEY_NOT_KNOWN;
+    struct key_words w = key_words_of(key, room);
+    const struct key_slot *s;
+    for (unsigned i = key_slot_first(w); (s = &index->slots[i])->size; i = (i + 1) % KEY_SLOTS)
+        if (s->words.front == w.front && s->words.back == w.back && s->size == key.size)
+            return s->name;
+    return KEY_NOT_KNOWN;
+}
 
 /* True when the text is the word, all of it. */
 bool word_equal(const char *word, struct slice text);

@@ -1,14 +1,17 @@
 /* msgpack, both ways; see pack.h.
  *
- * Writing is msgpack-c's packer into a buffer.  The check and the reader share one function,
- * head_read, which understands the first bytes of any msgpack value and is told how many bytes
- * there are; neither allocates, and neither believes a length before it has compared it with
- * what is left.  What can fail: foreign bytes, which are answered with a refusal or ERR_PROTOCOL.
+ * Writing is msgpack-c's packer into a buffer.  The check, the reader and the decoder of
+ * events (event.c) share one function, head_read, which understands the first bytes of any msgpack
+ * value and is told how many bytes there are; neither allocates, and neither believes a length
+ * before it has compared it with what is left.  What can fail: foreign bytes, which are answered
+ * with a refusal or ERR_PROTOCOL.
  */
 #include "proto/pack.h"
 
 #include "proto/error.h"
+#include "proto/pack_head.h"
 
+#include <endian.h>
 #include <msgpack.h>
 
 static int buffer_write(void *buffer, const char *bytes, size_t size)
@@ -85,13 +88,6 @@ void pack_bin(struct buffer *b, struct slice bytes)
 
 /* ---- heads ---- */
 
-/* A value as far as it has a fixed size. */
-struct head {
-    enum pack_kind kind;
-    uint64_t number; /* the value; of str, bin and ext the bytes that follow, else the items */
-    size_t size;     /* bytes of the head itself */
-};
-
 /* The formats c0 to df: the kind, and how many big-endian bytes of a number come after it. */
 static const struct {
     uint8_t kind, width;
@@ -110,50 +106,30 @@ static uint64_t big_endian(const char *at, unsigned width)
 {
     uint64_t n = 0;
 
+    if (width == sizeof n) { /* times, mostly */
+        memcpy(&n, at, sizeof n);
+        return be64toh(n);
+    }
     for (unsigned i = 0; i < width; i++)
         n = n << 8 | (unsigned char)at[i];
     return n;
 }
 
-/* The forms of one byte, which hold their number in it. */
-static bool head_short(unsigned char c, struct head *ret)
+bool head_read_long(struct slice bytes, struct head *ret)
 {
-    if (c < 0x80)
-        *ret = (struct head){PACK_UINT, c, 1};
-    else if (c < 0x90)
-        *ret = (struct head){PACK_MAP, c & 0x0f, 1};
-    else if (c < 0xa0)
-        *ret = (struct head){PACK_ARRAY, c & 0x0f, 1};
-    else if (c < 0xc0)
-        *ret = (struct head){PACK_STR, c & 0x1f, 1};
-    else if (c >= 0xe0)
-        *ret = (struct head){PACK_INT, (uint64_t)(int8_t)c, 1};
-    else
-        return false;
-    return true;
-}
+    unsigned form = bytes.size ? (unsigned char)bytes.at[0] - 0xc0u : 1; /* c1 is none */
+    unsigned kind = head_form[form].kind, width = head_form[form].width;
 
-/* False when there is no whole head at the start of `bytes`. */
-static bool head_read(struct slice bytes, struct head *ret)
-{
-    unsigned char c;
-
-    if (bytes.size == 0)
+    if (kind == PACK_NONE || bytes.size < 1 + width)
         return false;
-    c = (unsigned char)bytes.at[0];
-    if (head_short(c, ret))
-        return true;
-    unsigned width = head_form[c - 0xc0].width;
-    if (head_form[c - 0xc0].kind == PACK_NONE || bytes.size < 1 + width)
-        return false;
-    *ret = (struct head){head_form[c - 0xc0].kind, big_endian(bytes.at + 1, width), 1 + width};
-    if (ret->kind == PACK_BOOL)
-        ret->number = c == 0xc3;
-    if (ret->kind == PACK_INT) /* the sign bit goes to the top and is drawn back down */
+    *ret = (struct head){big_endian(bytes.at + 1, width), (uint8_t)kind, (uint8_t)(1 + width)};
+    if (kind == PACK_BOOL)
+        ret->number = form == 3;
+    if (kind == PACK_INT) /* the sign bit goes to the top and is drawn back down */
         ret->number = (uint64_t)((int64_t)(ret->number << (64 - 8 * width)) >> (64 - 8 * width));
-    if (ret->kind == PACK_EXT && width == 0)
-        ret->number = (uint64_t)1 << (c - 0xd4);
-    if (ret->kind == PACK_EXT)
+    if (kind == PACK_EXT && width == 0)
+        ret->number = (uint64_t)1 << (form - 0x14);
+    if (kind == PACK_EXT)
         ret->number++; /* its type is the first byte of what follows */
     return true;
 }
@@ -196,15 +172,14 @@ static int check_value(struct slice *rest, struct head *h, struct refusal *why)
     return 0;
 }
 
-int pack_check(struct slice bytes, size_t *ret_size, struct refusal *why)
+int pack_pass(struct slice *rest, unsigned depth, struct refusal *why)
 {
-    uint64_t open[PACK_DEPTH + 1] = {1}; /* values still to come, at each depth */
-    struct slice rest = bytes;
-    unsigned depth = 0;
+    uint64_t open[PACK_DEPTH + 1]; /* values still to come, at each depth */
+    unsigned outer = depth;
 
-    for (;;) {
+    for (open[depth] = 1;;) {
         struct head h;
-        int r = check_value(&rest, &h, why);
+        int r = check_value(rest, &h, why);
         if (r < 0)
             return r;
         open[depth]--;
@@ -214,13 +189,21 @@ int pack_check(struct slice bytes, size_t *ret_size, struct refusal *why)
                                    "containers nested more than %d deep", PACK_DEPTH);
             open[++depth] = head_items(&h);
         }
-        while (depth > 0 && open[depth] == 0)
+        while (depth > outer && open[depth] == 0)
             depth--;
         if (open[depth] == 0)
-            break;
+            return 0;
     }
-    *ret_size = bytes.size - rest.size;
-    return 0;
+}
+
+int pack_check(struct slice bytes, size_t *ret_size, struct refusal *why)
+{
+    struct slice rest = bytes;
+    int r = pack_pass(&rest, 0, why);
+
+    if (r == 0)
+        *ret_size = bytes.size - rest.size;
+    return r;
 }
 
 /* ---- the reader ---- */

@@ -1,8 +1,8 @@
 /* msgpack, both ways: a writer into a buffer (by msgpack-c), a bounded check of foreign bytes, and
  * a reader for the small arrays of the wire and the journal.
  *
- * msgpack-c trusts what it reads: five bytes make it ask for gigabytes.  So nothing foreign
- * reaches it before pack_check has walked the bytes without allocating. */
+ * msgpack-c trusts what it reads: five bytes make it ask for gigabytes.  So nothing foreign ever
+ * reaches it, and it is the fuzzers that hold our reading against its own. */
 #ifndef PROTO_PACK_H
 #define PROTO_PACK_H
 

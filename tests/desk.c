@@ -90,6 +90,8 @@ int desk_apply(struct desk *d, unsigned worker, unsigned partitions, uint64_t mo
                 slice_make(d->journal[p].at + start, d->starts[p][at + n] - start)};
     }
     int error = count ? apply_batches(w->apply, batches, count, 1700000000000) : 0;
+    if (error == 0)
+        error = apply_confirm(w->apply);
     for (size_t i = 0; i < count && error == 0; i++) {
         struct applied *a = &w->applied[batches[i].partition];
         a->known = true;

@@ -47,6 +47,13 @@ static int frail_commit(struct store *s, const struct commit *c)
     CALL(f, store_commit(f->inner, c));
 }
 
+static int frail_confirm(struct store *s)
+{
+    struct frail *f = frail_of(s);
+
+    CALL(f, store_confirm(f->inner));
+}
+
 static int frail_keys(struct store *s, store_key_fn each, void *arg)
 {
     struct frail *f = frail_of(s);
@@ -67,8 +74,13 @@ static void frail_free(struct store *s)
 
 struct frail *frail_new(struct store *inner)
 {
-    static const struct store_ops ops = {frail_begin, frail_fetch, frail_commit,
-                                         frail_keys,  frail_drop,  frail_free};
+    static const struct store_ops ops = {.begin = frail_begin,
+                                         .fetch = frail_fetch,
+                                         .commit = frail_commit,
+                                         .confirm = frail_confirm,
+                                         .keys = frail_keys,
+                                         .drop = frail_drop,
+                                         .free = frail_free};
     struct frail *f = memory_need(sizeof *f);
 
     *f = (struct frail){.base.ops = &ops, .inner = inner};

@@ -1,8 +1,11 @@
 /* Fuzzes the decoder of events: what it accepts is within all bounds, what it refuses has a code
- * and a reason. */
+ * and a reason; and where the bytes themselves are broken, it says so in the words of pack_check.
+ */
 #include "proto/event.h"
 
 #include <assert.h>
+
+#include "proto/pack.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,6 +31,19 @@ static void event_is_sound(const struct event *e)
     assert(event_partition(e, 8) < 8);
 }
 
+/* What pack_check says of the bytes that the decoder accepted (`size` of them) or not (0). */
+static void bytes_are_judged(struct slice bytes, size_t size, const struct refusal *why)
+{
+    struct refusal of_bytes = {0};
+    size_t whole = 0;
+
+    if (pack_check(bytes, &whole, &of_bytes) == 0)
+        assert(size == 0 || size == whole);
+    else
+        assert(size == 0 && why->code == of_bytes.code &&
+               strcmp(why->reason, of_bytes.reason) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct event_decoder *decoder;
@@ -40,9 +56,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (event_next(decoder, &rest, NOW_MS, &e, &why) == 0) {
         struct event again;
         event_is_sound(&e);
+        bytes_are_judged(e.raw, e.raw.size, NULL);
         assert(event_decode(decoder, e.raw, NOW_MS, &again, &why) == 0);
     }
     assert(why.code != REFUSAL_NONE && why.reason[0]);
+    bytes_are_judged(rest, 0, &why);
     event_decoder_reset(decoder);
     return 0;
 }

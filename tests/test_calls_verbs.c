@@ -89,8 +89,12 @@ struct store *__wrap_store_redis_new(const struct redis_options *options);
 
 struct store *__wrap_store_redis_new(const struct redis_options *options)
 {
-    static const struct store_ops ops = {seam_begin, seam_fetch, seam_commit,
-                                         seam_keys,  seam_drop,  seam_free};
+    static const struct store_ops ops = {.begin = seam_begin,
+                                         .fetch = seam_fetch,
+                                         .commit = seam_commit,
+                                         .keys = seam_keys,
+                                         .drop = seam_drop,
+                                         .free = seam_free};
     struct seam *s = memory_need(sizeof *s);
 
     *s = (struct seam){{&ops}, __real_store_redis_new(options)};

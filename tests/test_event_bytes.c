@@ -199,6 +199,41 @@ static void an_event_cut_short_or_with_more_behind_it_is_refused(void **state)
     }
 }
 
+/* Whatever else is wrong with an event, and however early in it. */
+static void what_is_wrong_with_the_bytes_is_told_first(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t size;
+        enum refusal_code decode, next;
+    } rows[] = {
+#define BYTES(text) text, sizeof text - 1
+        /* an early key that cannot be one, or is there twice; then text that is not UTF-8 */
+        {BYTES("\x83\x01\x01\xa1k\xa1\xff\xa2id\xa1x"), REFUSAL_BAD_UTF8, REFUSAL_BAD_UTF8},
+        {BYTES("\x83\xa2id\xa1x\xa2id\xa1x\xa1\xff\xc0"), REFUSAL_BAD_UTF8, REFUSAL_BAD_UTF8},
+        {BYTES("\x83\xa1k\xc0\xa1k\xc0\xa1l\xc1"), REFUSAL_MALFORMED, REFUSAL_MALFORMED},
+        {BYTES("\x83\xa2id\xa1x\xa2id\xa1x\xa1l"), REFUSAL_MALFORMED, REFUSAL_MALFORMED},
+        /* no map, but sound */
+        {BYTES("\xc0"), REFUSAL_MALFORMED, REFUSAL_MALFORMED},
+        /* something behind an event that has no type */
+        {BYTES("\x81\xa2id\xa1x\xc0"), REFUSAL_MALFORMED, REFUSAL_MISSING},
+        {BYTES("\x82\xa2id\xa1x\xa2id\xa1x\xc0"), REFUSAL_MALFORMED, REFUSAL_DUPLICATE_KEY},
+        {BYTES("\x82\xa2id\xa1x\xa2id\xa1x"), REFUSAL_DUPLICATE_KEY, REFUSAL_DUPLICATE_KEY},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct slice raw = slice_make(rows[i].bytes, rows[i].size), rest = raw;
+        struct refusal why;
+        struct event e;
+        assert_int_equal(event_decode(decoder, raw, COMPOSE_NOW_MS, &e, &why), ERR_REFUSED);
+        assert_int_equal(why.code, rows[i].decode);
+        assert_int_equal(event_next(decoder, &rest, COMPOSE_NOW_MS, &e, &why), ERR_REFUSED);
+        assert_int_equal(why.code, rows[i].next);
+        assert_ptr_equal(rest.at, raw.at);
+    }
+}
+
 static void flipped_bits_are_refused_or_mean_something_else(void **state)
 {
     struct random r = random_new(random_seed("flipped_bits_are_refused"));
@@ -260,6 +295,7 @@ int main(void)
         cmocka_unit_test(the_partition_follows_the_committee_or_the_member),
         cmocka_unit_test(partitions_are_what_journals_already_hold),
         cmocka_unit_test(an_event_cut_short_or_with_more_behind_it_is_refused),
+        cmocka_unit_test(what_is_wrong_with_the_bytes_is_told_first),
         cmocka_unit_test(flipped_bits_are_refused_or_mean_something_else),
         cmocka_unit_test(a_world_of_random_events_is_accepted),
     };

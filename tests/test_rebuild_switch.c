@@ -120,8 +120,12 @@ static void handed_drop(struct store *s)
     store_drop(handed_of(s)->inner);
 }
 
-static const struct store_ops handed_ops = {handed_begin, handed_fetch, handed_commit,
-                                            handed_keys,  handed_drop,  NULL};
+static const struct store_ops handed_ops = {.begin = handed_begin,
+                                            .fetch = handed_fetch,
+                                            .commit = handed_commit,
+                                            .keys = handed_keys,
+                                            .drop = handed_drop,
+                                            .free = NULL};
 
 static struct handed handed_new(struct scene *s, const char *prefix)
 {

@@ -299,6 +299,89 @@ static void a_commit_after_the_connection_went_is_never_tried(void **state)
     redis_server_free(server);
 }
 
+/* Sends a commit and does not wait for its outcome. */
+static int send_ahead(struct store *s, struct applied *a)
+{
+    struct commit *c = moving(a, a->offset + 1);
+    int error;
+
+    add_vote(c, 1);
+    c->unawaited = true;
+    error = store_commit(s, c);
+    c->unawaited = false;
+    a->known = true;
+    strcpy(a->log, LOG);
+    a->offset++;
+    return error;
+}
+
+static void an_unawaited_commit_is_answered_before_what_follows_it(void **state)
+{
+    struct redis_server *server = redis_server_new(NULL, NULL);
+    struct store *s = store_at(server->socket, STORE_PREFIX, LIMIT_MS);
+    struct applied a, seen;
+
+    (void)state;
+    assert_int_equal(look(s, &a), 0);
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(send_ahead(s, &a), 0);
+        assert_int_equal(look(s, &seen), 0);
+        assert_true(applied_same(&a, &seen));
+    }
+    assert_int_equal(send_ahead(s, &a), 0);
+    assert_int_equal(store_confirm(s), 0);
+    assert_int_equal(store_confirm(s), 0); /* there is no other */
+    assert_int_equal(votes(server), 51);
+    store_free(s);
+    redis_server_free(server);
+}
+
+static void the_conflict_of_an_unawaited_commit_is_told_by_what_follows_it(void **state)
+{
+    struct redis_server *server = redis_server_new(NULL, NULL);
+    struct store *one = store_at(server->socket, STORE_PREFIX, LIMIT_MS);
+    struct store *two = store_at(server->socket, STORE_PREFIX, LIMIT_MS);
+    struct applied a, b, seen;
+
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        assert_int_equal(look(one, &a), 0);
+        assert_int_equal(look(two, &b), 0);
+        assert_int_equal(send_ahead(one, &a), 0);
+        assert_int_equal(store_confirm(one), 0);
+        assert_int_equal(send_ahead(two, &b), 0); /* nobody knows yet */
+        assert_int_equal(round % 2 ? look(two, &seen) : store_confirm(two), ERR_CONFLICT);
+        assert_int_equal(look(two, &seen), 0);
+        assert_true(applied_same(&a, &seen));
+    }
+    assert_int_equal(votes(server), 20);
+    store_free(one);
+    store_free(two);
+    redis_server_free(server);
+}
+
+static void of_an_unawaited_commit_to_a_server_that_dies_the_offset_tells(void **state)
+{
+    struct redis_server *server = redis_server_new(NULL, NULL);
+    struct store *s = store_at(server->socket, STORE_PREFIX, LIMIT_MS);
+    struct applied a, seen;
+
+    (void)state;
+    assert_int_equal(look(s, &a), 0);
+    assert_int_equal(send_ahead(s, &a), 0); /* the types of its keys are known from here on */
+    assert_int_equal(look(s, &seen), 0);
+    kill(server->pid, SIGSTOP);
+    assert_int_equal(send_ahead(s, &a), 0);
+    redis_server_kill(server);
+    redis_server_start(server);
+    assert_int_equal(look(s, &seen), ERR_LOST);
+    assert_int_equal(store_confirm(s), 0); /* that was told */
+    assert_int_equal(look(s, &seen), 0);
+    assert_int_equal(votes(server), (int64_t)seen.offset);
+    store_free(s);
+    redis_server_free(server);
+}
+
 static void a_server_that_hangs_is_lost_and_its_late_answer_is_never_read(void **state)
 {
     struct redis_server *server = redis_server_new(NULL, NULL);
@@ -445,6 +528,9 @@ int main(void)
         cmocka_unit_test(of_two_that_move_the_same_offset_one_succeeds),
         cmocka_unit_test(a_flush_between_begin_and_commit_is_a_conflict),
         cmocka_unit_test(a_commit_after_the_connection_went_is_never_tried),
+        cmocka_unit_test(an_unawaited_commit_is_answered_before_what_follows_it),
+        cmocka_unit_test(the_conflict_of_an_unawaited_commit_is_told_by_what_follows_it),
+        cmocka_unit_test(of_an_unawaited_commit_to_a_server_that_dies_the_offset_tells),
         cmocka_unit_test(a_server_that_hangs_is_lost_and_its_late_answer_is_never_read),
         cmocka_unit_test(a_foreign_key_of_another_type_stops_the_commit_whole),
         cmocka_unit_test(a_fetch_of_a_foreign_key_is_corrupt),

@@ -21,6 +21,7 @@ struct apply {
     struct event_decoder *decoder;
     struct gather gather;
     struct commit commit;
+    bool unconfirmed; /* a commit is under way */
     apply_recall_fn recall;
     void *recall_arg;
     char log[LOG_ID + 1];
@@ -42,6 +43,7 @@ struct apply *apply_new(struct store *store, apply_recall_fn recall, void *arg)
     a->decoder = event_decoder_new();
     gather_open(&a->gather, a->ledger);
     a->commit.arena = &a->ledger->batch;
+    a->commit.unawaited = true;
     return a;
 }
 
@@ -82,6 +84,21 @@ void apply_forget(struct apply *a)
 {
     ledger_forget(a);
     commit_clear(&a->commit);
+}
+
+bool apply_unconfirmed(const struct apply *a)
+{
+    return a->unconfirmed;
+}
+
+int apply_confirm(struct apply *a)
+{
+    int error = a->unconfirmed ? store_confirm(a->store) : 0;
+
+    a->unconfirmed = false;
+    if (error < 0)
+        ledger_forget(a);
+    return error;
 }
 
 static int decode_batch(struct apply *a, const struct apply_batch *b)
@@ -160,6 +177,7 @@ static int gather_batches(struct apply *a, const struct apply_batch *batches, si
     size_t fetch_count;
     int error;
 
+    a->gather.seats = 0;
     for (size_t i = 0; i < a->event_count; i++) {
         a->bearings[i] = bearing_find(a->ledger, &a->events[i]);
         gather_event(&a->gather, &a->events[i], &a->bearings[i]);
@@ -266,6 +284,7 @@ int apply_batches(struct apply *a, const struct apply_batch *batches, size_t cou
 {
     int error = apply_steps(a, batches, count, now_ms);
 
+    a->unconfirmed = error == 0;
     for (size_t i = 0; i < a->commit.move_count && error == 0; i++)
         a->left[a->commit.moves[i].place] = a->commit.moves[i].to;
     commit_clear(&a->commit);

@@ -32,12 +32,19 @@ void apply_free(struct apply *a);
 /* The journal whose events come from now on. */
 void apply_journal(struct apply *a, const char *log, unsigned partitions);
 
-/* Folds the batches, at most one per partition, and commits.  0, and the store stands at
- * from.offset + count of each; or an error of the store (ERR_CONFLICT also when it does not stand
- * where a batch begins; ERR_FOREIGN when a partition of it stands for another journal), or
- * ERR_CORRUPT for bytes that are no event.  After an error nothing is known of the store any more:
- * look at its offsets again. */
+/* Folds the batches, at most one per partition, and sends the commit, so that the store works on it
+ * while the next batches are decoded.  0, and the store will stand at from.offset + count of each
+ * unless the next call says otherwise; or, of this commit or the one before, an error of the store
+ * (ERR_CONFLICT also when it does not stand where a batch begins; ERR_FOREIGN when a partition of
+ * it stands for another journal), or ERR_CORRUPT for bytes that are no event.  After an error
+ * nothing is known of the store any more: look at its offsets again. */
 int apply_batches(struct apply *a, const struct apply_batch *batches, size_t count, int64_t now_ms);
+
+/* A commit is under way. */
+bool apply_unconfirmed(const struct apply *a);
+
+/* Waits for it: errors as above.  Before anything else is asked of the store. */
+int apply_confirm(struct apply *a);
 
 /* Forgets what is known of the store: it is not ours alone any more. */
 void apply_forget(struct apply *a);

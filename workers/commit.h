@@ -64,6 +64,8 @@ struct commit {
     size_t count, room;
     struct commit_move *moves;
     size_t move_count, move_room;
+    bool unawaited; /* the store need not wait for the outcome: store_confirm, or the next begin,
+                       gives it */
 };
 
 void commit_clear(struct commit *c);

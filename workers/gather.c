@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+#define SEATS_FEW 64 /* notices in a batch */
+
 static bool split(struct slice pair, char at, struct slice *ret_left, struct slice *ret_right)
 {
     *ret_right = pair;
@@ -265,6 +267,8 @@ void gather_event(struct gather *g, const struct event *e, const struct bearing 
         load_profiles(g, b->member);
         break;
     case EVENT_SEAT:
+        g->seats++;
+        break;
     case EVENT_COMMITTEE:
     case EVENT_TYPES:
         break;
@@ -278,6 +282,16 @@ static bool bears_on(date_days from, date_days indexed, bool holds, date_days da
     return (indexed != DATE_NONE && indexed >= from) || (holds && day >= from);
 }
 
+/* One notice asks for one vote of each ballot, many for all: then those that are not there need no
+ * records of their own, of which there would be as many as notices times ballots. */
+static void gather_share(struct gather *g, struct ballot *b, struct member *m)
+{
+    if (g->seats > SEATS_FEW)
+        gather_ballot(g, b);
+    else
+        load_vote(g, b, ledger_vote(g->ledger, b, m));
+}
+
 void gather_seats(struct gather *g, const struct event *e, const struct bearing *bearing)
 {
     struct committee *c = bearing->committee;
@@ -288,7 +302,7 @@ void gather_seats(struct gather *g, const struct event *e, const struct bearing 
         return;
     for (size_t i = 0; (b = table_next(&c->ballots, &i));)
         if (bears_on(e->from, b->indexed, version_holds(&b->notice.version), b->notice.closes))
-            load_vote(g, b, ledger_vote(g->ledger, b, bearing->member));
+            gather_share(g, b, bearing->member);
     for (size_t i = 0; (m = table_next(&c->meetings, &i));)
         if (bears_on(e->from, m->indexed, version_holds(&m->notice.version), m->notice.starts))
             gather_meeting(g, m);

@@ -48,7 +48,7 @@ static int redis_denied(struct redis_link *l)
 {
     struct slice words[2], family;
 
-    if (!complains(l) || l->replies == 0 || !resp_find(&l->out, l->replies - 1, words))
+    if (!complains(l) || l->replies == 0 || !resp_find(l->asked, l->replies - 1, words))
         return ERR_CONFIG;
     family = family_of(l, words[1]);
     log_error("redis: user %s may not %.*s %.*s%s", user_of(l), (int)words[0].size, words[0].at,
@@ -122,12 +122,31 @@ int redis_link_queued(struct redis_link *l, size_t commands)
     return error < 0 ? error : redis_link_statuses(l, commands, "QUEUED");
 }
 
+void redis_link_answers(struct redis_link *l, bool before)
+{
+    l->asked = before ? &l->before : &l->out;
+    l->replies = 0;
+}
+
 int redis_link_send(struct redis_link *l)
 {
-    l->replies = 0;
+    redis_link_answers(l, false);
     if (redisAppendFormattedCommand(l->redis, l->out.out.at, l->out.out.size) != REDIS_OK)
         return ERR_LOST;
     return 0;
+}
+
+int redis_link_send_ahead(struct redis_link *l)
+{
+    struct resp free = l->before;
+    int done = 0, error = redis_link_send(l);
+
+    while (error == 0 && !done)
+        error = redisBufferWrite(l->redis, &done) == REDIS_OK ? 0 : ERR_LOST;
+    l->before = l->out;
+    l->out = free;
+    l->out.prefix = l->before.prefix;
+    return error;
 }
 
 /* A value of INFO, up to the end of its line; absent when it is not there. */
@@ -272,6 +291,7 @@ void redis_link_close(struct redis_link *l)
 {
     redis_link_drop(l);
     resp_free(&l->out);
+    resp_free(&l->before);
     arena_free(&l->arena);
     free((void *)(uintptr_t)l->options.address);
     free((void *)(uintptr_t)l->options.prefix);

@@ -17,8 +17,10 @@ struct redis_link {
     bool let_in;                  /* Redis has taken our password once */
     int64_t complained_ms;        /* of being turned away, when last */
     struct resp out;              /* the commands to be sent */
+    struct resp before;           /* those whose replies come first, while there are any */
+    const struct resp *asked;     /* those of the two that are being answered */
     struct arena arena;           /* of the reply taken last */
-    size_t replies;               /* so many of those sent last have been answered */
+    size_t replies;               /* so many of those have been answered */
 };
 
 void redis_link_open(struct redis_link *l, const struct redis_options *options);
@@ -29,8 +31,13 @@ void redis_link_close(struct redis_link *l);
 int redis_link_ready(struct redis_link *l);
 void redis_link_drop(struct redis_link *l);
 
-/* Sends the commands of `out`. */
+/* Sends the commands of `out`; they go out no later than when a reply is waited for. */
 int redis_link_send(struct redis_link *l);
+
+/* Sends them at once.  Their replies are for later: `out` is free for the next commands, and what
+ * is taken after redis_link_answers(l, true) answers these, after (l, false) the next ones. */
+int redis_link_send_ahead(struct redis_link *l);
+void redis_link_answers(struct redis_link *l, bool before);
 
 /* One reply, good until the next one is taken.  An error reply is an error. */
 int redis_link_take(struct redis_link *l, redisReply **ret);

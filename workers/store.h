@@ -60,6 +60,7 @@ struct store_ops {
     int (*begin)(struct store *s, const struct store_look *look);
     int (*fetch)(struct store *s, const struct store_fetch *fetches, size_t count, void *context);
     int (*commit)(struct store *s, const struct commit *c);
+    int (*confirm)(struct store *s); /* NULL: commit always waits */
     int (*keys)(struct store *s, store_key_fn each, void *arg);
     void (*drop)(struct store *s);
     void (*free)(struct store *s);
@@ -115,6 +116,13 @@ static inline int store_fetch(struct store *s, const struct store_fetch *fetches
 static inline int store_commit(struct store *s, const struct commit *c)
 {
     return s->ops->commit(s, c);
+}
+
+/* The outcome of an unawaited commit whose outcome nobody has taken yet; 0 when there is none.  A
+ * begin takes it too, and fails with what it says: then neither has happened. */
+static inline int store_confirm(struct store *s)
+{
+    return s->ops->confirm ? s->ops->confirm(s) : 0;
 }
 
 /* Every key of the store, in no order, some perhaps twice; one that comes or goes meanwhile may be

@@ -278,8 +278,12 @@ static void memory_free(struct store *base)
 
 struct store *store_memory_new(void)
 {
-    static const struct store_ops ops = {memory_begin, memory_fetch, memory_commit,
-                                         memory_keys,  memory_drop,  memory_free};
+    static const struct store_ops ops = {.begin = memory_begin,
+                                         .fetch = memory_fetch,
+                                         .commit = memory_commit,
+                                         .keys = memory_keys,
+                                         .drop = memory_drop,
+                                         .free = memory_free};
     struct memory_store *s = memory_need(sizeof *s);
 
     memset(s, 0, sizeof *s);

@@ -6,9 +6,11 @@
  *     commit   MULTI, HSET HDEL HINCRBY SADD ZADD ZREM XADD ..., HSET offset:P ..., EXEC
  *     keys     SCAN
  *
- * each in one write and one run of replies.  EXEC does nothing, and answers nil, when a watched
- * offset has changed since begin: that is the compare-and-set of invariant 3.  After any error
- * the connection is given up, because a reply could still be outstanding on it (invariant 5). */
+ * each in one write and one run of replies.  An unawaited commit is sent and its replies left to be
+ * read before those of what follows, so that Redis works on it meanwhile.  EXEC does nothing, and
+ * answers nil, when a watched offset has changed since begin: that is the compare-and-set of
+ * invariant 3.  After any error the connection is given up, because a reply could still be
+ * outstanding on it (invariant 5). */
 #include "proto/error.h"
 #include "proto/log.h"
 #include "proto/table.h"
@@ -17,6 +19,7 @@
 #include "workers/resp_commit.h"
 #include "workers/resp_look.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,6 +30,7 @@
 struct redis_store {
     struct store base;
     struct redis_link link;
+    size_t unconfirmed; /* commands of the commit whose replies are to come first; 0: none is */
     struct table known; /* keys that have the type we are about to write */
     struct arena known_arena;
 };
@@ -53,6 +57,7 @@ static void redis_drop(struct store *base)
     struct redis_store *s = (struct redis_store *)base;
 
     redis_link_drop(&s->link);
+    s->unconfirmed = 0;
     known_forget(s);
 }
 
@@ -105,24 +110,6 @@ static int read_snapshot(struct redis_store *s, const struct store_look *look)
     return error;
 }
 
-static int redis_fetch(struct store *base, const struct store_fetch *fetches, size_t count,
-                       void *context)
-{
-    struct redis_store *s = (struct redis_store *)base;
-    int error = redis_ready(s);
-
-    if (error < 0)
-        return error;
-    resp_clear(&s->link.out);
-    resp_fetches(&s->link.out, fetches, count);
-    error = redis_link_send(&s->link);
-    if (error == 0)
-        error = read_fetches(s, fetches, count, context);
-    if (error < 0)
-        redis_drop(base);
-    return error;
-}
-
 static int read_places(struct redis_store *s, const struct store_look *look)
 {
     redisReply *r;
@@ -134,28 +121,6 @@ static int read_places(struct redis_store *s, const struct store_look *look)
             return error;
         error = reply_applied(r, &look->ret_applied[i]);
     }
-    return error;
-}
-
-static int redis_begin(struct store *base, const struct store_look *look)
-{
-    struct redis_store *s = (struct redis_store *)base;
-    bool snapshot = look->snapshot && look->fetch_count;
-    int error = redis_ready(s);
-
-    if (error < 0)
-        return error;
-    resp_clear(&s->link.out);
-    resp_look(&s->link.out, look);
-    error = redis_link_send(&s->link);
-    if (error == 0 && snapshot)
-        error = read_snapshot(s, look);
-    if (error == 0)
-        error = read_places(s, look);
-    if (error == 0 && !snapshot)
-        error = read_fetches(s, look->fetches, look->fetch_count, look->context);
-    if (error < 0)
-        redis_drop(base);
     return error;
 }
 
@@ -177,6 +142,89 @@ static int read_exec(struct redis_store *s, size_t commands)
                       redis_link_words(r->element[i]), r->element[i]->str);
             error = ERR_CORRUPT;
         }
+    return error;
+}
+
+/* The replies of a commit of so many commands. */
+static int read_commit(struct redis_store *s, size_t commands)
+{
+    int error = redis_link_queued(&s->link, commands);
+
+    return error < 0 ? error : read_exec(s, commands);
+}
+
+/* The replies that come first. */
+static int read_unconfirmed(struct redis_store *s)
+{
+    size_t commands = s->unconfirmed;
+    int error;
+
+    if (!commands)
+        return 0;
+    s->unconfirmed = 0;
+    redis_link_answers(&s->link, true);
+    error = read_commit(s, commands);
+    redis_link_answers(&s->link, false);
+    return error;
+}
+
+static int redis_confirm(struct store *base)
+{
+    struct redis_store *s = (struct redis_store *)base;
+    int error = read_unconfirmed(s);
+
+    if (error < 0)
+        redis_drop(base);
+    return error;
+}
+
+/* A call that begins nothing comes after the outcome of what went before. */
+static int redis_settled(struct redis_store *s)
+{
+    int error = redis_confirm(&s->base);
+
+    return error < 0 ? error : redis_ready(s);
+}
+
+static int redis_fetch(struct store *base, const struct store_fetch *fetches, size_t count,
+                       void *context)
+{
+    struct redis_store *s = (struct redis_store *)base;
+    int error = redis_settled(s);
+
+    if (error < 0)
+        return error;
+    resp_clear(&s->link.out);
+    resp_fetches(&s->link.out, fetches, count);
+    error = redis_link_send(&s->link);
+    if (error == 0)
+        error = read_fetches(s, fetches, count, context);
+    if (error < 0)
+        redis_drop(base);
+    return error;
+}
+
+static int redis_begin(struct store *base, const struct store_look *look)
+{
+    struct redis_store *s = (struct redis_store *)base;
+    bool snapshot = look->snapshot && look->fetch_count;
+    int error = redis_ready(s);
+
+    if (error < 0)
+        return error;
+    resp_clear(&s->link.out);
+    resp_look(&s->link.out, look);
+    error = redis_link_send(&s->link);
+    if (error == 0)
+        error = read_unconfirmed(s);
+    if (error == 0 && snapshot)
+        error = read_snapshot(s, look);
+    if (error == 0)
+        error = read_places(s, look);
+    if (error == 0 && !snapshot)
+        error = read_fetches(s, look->fetches, look->fetch_count, look->context);
+    if (error < 0)
+        redis_drop(base);
     return error;
 }
 
@@ -244,18 +292,19 @@ static int redis_commit(struct store *base, const struct commit *c)
 {
     struct redis_store *s = (struct redis_store *)base;
     int error = s->link.redis ? check_types(s, c) : ERR_LOST; /* begin's watch went with it */
-    size_t queued = 0;
+    size_t commands = 0;
 
+    assert(!s->unconfirmed); /* begin has taken its outcome */
     if (error == 0) {
         resp_clear(&s->link.out);
         resp_commit(&s->link.out, c);
-        queued = s->link.out.commands - 2; /* between MULTI and EXEC */
-        error = redis_link_send(&s->link);
+        commands = s->link.out.commands - 2; /* between MULTI and EXEC */
+        error = c->unawaited ? redis_link_send_ahead(&s->link) : redis_link_send(&s->link);
     }
-    if (error == 0)
-        error = redis_link_queued(&s->link, queued);
-    if (error == 0)
-        error = read_exec(s, queued);
+    if (error == 0 && c->unawaited)
+        s->unconfirmed = commands;
+    else if (error == 0)
+        error = read_commit(s, commands);
     if (error < 0 && error != ERR_CONFLICT)
         redis_drop(base);
     return error;
@@ -296,7 +345,7 @@ static int redis_keys(struct store *base, store_key_fn each, void *arg)
 {
     struct redis_store *s = (struct redis_store *)base;
     char cursor[SCAN_CURSOR] = "0";
-    int error = redis_ready(s);
+    int error = redis_settled(s);
 
     while (error == 0) {
         resp_clear(&s->link.out);
@@ -325,8 +374,13 @@ static void redis_free(struct store *base)
 
 struct store *store_redis_new(const struct redis_options *options)
 {
-    static const struct store_ops ops = {redis_begin, redis_fetch, redis_commit,
-                                         redis_keys,  redis_drop,  redis_free};
+    static const struct store_ops ops = {.begin = redis_begin,
+                                         .fetch = redis_fetch,
+                                         .commit = redis_commit,
+                                         .confirm = redis_confirm,
+                                         .keys = redis_keys,
+                                         .drop = redis_drop,
+                                         .free = redis_free};
     struct redis_store *s = memory_need(sizeof *s);
 
     memset(s, 0, sizeof *s);

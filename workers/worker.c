@@ -203,7 +203,7 @@ static bool worker_lacks(const struct worker *w)
 /* Whether there is something to do at once. */
 static bool worker_busy(const struct worker *w)
 {
-    if (w->inbox.count)
+    if (w->inbox.count || apply_unconfirmed(w->apply))
         return true;
     if (clock_mono_ms() < w->again_ms)
         return false;
@@ -348,6 +348,19 @@ static int worker_return(struct worker *w, int64_t now_ms)
     return 0;
 }
 
+/* The outcome of the last commit; false when there is nothing to build on. */
+static bool worker_confirm(struct worker *w)
+{
+    bool unconfirmed = apply_unconfirmed(w->apply);
+    int error = apply_confirm(w->apply);
+
+    if (error < 0)
+        worker_failed(w, error);
+    else if (unconfirmed)
+        worker_answered(w);
+    return error == 0;
+}
+
 static int worker_locate(struct worker *w)
 {
     int64_t now_ms = clock_mono_ms();
@@ -358,6 +371,8 @@ static int worker_locate(struct worker *w)
     if (!w->session || now_ms < w->again_ms || (!worker_lacks(w) && now_ms - w->look_ms < LOOK_MS))
         return 0;
     w->look_ms = now_ms;
+    if (!worker_confirm(w))
+        return 0;
     error = worker_look(w);
     if (error == ERR_CONFIG)
         return error;
@@ -389,7 +404,8 @@ static size_t worker_batches(struct worker *w, struct apply_batch *ret)
     return count;
 }
 
-/* One commit for all of them. */
+/* One commit for all of them; what becomes of it is known with the next, or when there is no next.
+ */
 static int batches_apply(struct worker *w, const struct apply_batch *batches, size_t count)
 {
     int error = apply_batches(w->apply, batches, count, clock_wall_ms());
@@ -428,12 +444,15 @@ static int worker_apply(struct worker *w)
 {
     struct apply_batch batches[WIRE_MAX_PARTS];
     size_t count = worker_batches(w, batches);
-    int error = count ? batches_apply(w, batches, count) : 0;
+    int error;
 
+    if (count == 0) {
+        worker_confirm(w);
+        return 0;
+    }
+    error = batches_apply(w, batches, count);
     if (error == ERR_CORRUPT)
         error = batches_apply_singly(w, batches, count);
-    if (error == 0 && count)
-        worker_answered(w);
     if (error < 0 && error != ERR_CONFIG)
         worker_failed(w, error);
     return error == ERR_CONFIG ? error : 0;
@@ -470,7 +489,7 @@ static int worker_derive(struct worker *w)
     bool busy = derive_busy(w->derive);
     int r;
 
-    if (!derive_due(w, now_ms))
+    if (!derive_due(w, now_ms) || !worker_confirm(w))
         return 0;
     r = derive_step(w->derive, clock_wall_ms(), false);
     if (!busy)

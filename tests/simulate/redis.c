@@ -34,6 +34,7 @@ struct connection {
     struct actor *owner;
     struct copy *to; /* NULL: not connected */
     bool broken;     /* and the next call finds out */
+    int outcome;     /* of an unawaited commit, nobody has taken it yet; 0: it went well */
     uint64_t watched[PLACES];
     int64_t until_us; /* after a fail-over: until then it talks to the old one */
 };
@@ -233,6 +234,7 @@ static int lose(struct connection *c, int64_t pause_us)
     actor_pause(pause_us);
     c->to = NULL;
     c->broken = false;
+    c->outcome = 0;
     memset(c->watched, 0, sizeof c->watched);
     return ERR_LOST;
 }
@@ -260,10 +262,24 @@ static int reach(struct connection *c)
     return 0;
 }
 
+static int sim_confirm(struct store *base)
+{
+    struct connection *c = (struct connection *)base;
+    int outcome = c->outcome;
+
+    c->outcome = 0;
+    if (outcome < 0)
+        store_drop(base);
+    return outcome;
+}
+
 static int sim_begin(struct store *base, const struct store_look *look)
 {
     struct connection *c = (struct connection *)base;
-    int error = reach(c);
+    int error = sim_confirm(base);
+
+    if (error == 0)
+        error = reach(c);
 
     if (error < 0)
         return error;
@@ -277,8 +293,10 @@ static int sim_fetch(struct store *base, const struct store_fetch *fetches, size
                      void *context)
 {
     struct connection *c = (struct connection *)base;
-    int error = reach(c);
+    int error = sim_confirm(base);
 
+    if (error == 0)
+        error = reach(c);
     if (error < 0)
         return error;
     return store_fetch(c->to->memory, fetches, count, context);
@@ -296,7 +314,7 @@ static void commit_late(struct connection *c, const struct commit *commit)
     lates = l;
 }
 
-static int sim_commit(struct store *base, const struct commit *commit)
+static int commit_try(struct store *base, const struct commit *commit)
 {
     struct connection *c = (struct connection *)base;
     struct copy *was = c->to;
@@ -321,6 +339,18 @@ static int sim_commit(struct store *base, const struct commit *commit)
     if (fault_now(FAULT_COMMIT_LOST))
         return lose(c, chance_below(2) ? MS : TIMEOUT_US);
     return error;
+}
+
+/* What becomes of a commit happens now; an unawaited one's outcome is known later. */
+static int sim_commit(struct store *base, const struct commit *commit)
+{
+    struct connection *c = (struct connection *)base;
+    int error = commit_try(base, commit);
+
+    if (!commit->unawaited)
+        return error;
+    c->outcome = error;
+    return 0;
 }
 
 static int sim_keys(struct store *base, store_key_fn each, void *arg)
@@ -351,8 +381,13 @@ static void sim_free(struct store *base)
 
 struct store *redis_connect(void)
 {
-    static const struct store_ops ops = {sim_begin, sim_fetch, sim_commit,
-                                         sim_keys,  sim_drop,  sim_free};
+    static const struct store_ops ops = {.begin = sim_begin,
+                                         .fetch = sim_fetch,
+                                         .commit = sim_commit,
+                                         .confirm = sim_confirm,
+                                         .keys = sim_keys,
+                                         .drop = sim_drop,
+                                         .free = sim_free};
     struct connection *c = arena_need(&sim.arena, sizeof *c);
 
     c->base.ops = &ops;

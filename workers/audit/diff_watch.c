@@ -160,8 +160,12 @@ static void watch_free(struct store *base)
 
 struct store *diff_watch_new(struct diff *d)
 {
-    static const struct store_ops ops = {watch_begin, watch_fetch, watch_commit,
-                                         watch_keys,  watch_drop,  watch_free};
+    static const struct store_ops ops = {.begin = watch_begin,
+                                         .fetch = watch_fetch,
+                                         .commit = watch_commit,
+                                         .keys = watch_keys,
+                                         .drop = watch_drop,
+                                         .free = watch_free};
     struct watch *w = memory_need(sizeof *w);
 
     *w = (struct watch){{&ops}, d};
