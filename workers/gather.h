@@ -17,7 +17,7 @@ struct gather {
     struct ledger *ledger;
     struct store_fetch *fetches;
     size_t count, room;
-    size_t seats; /* notices in the batch so far; who begins one sets it to 0 */
+    size_t seats;                     /* notices in the batch so far; who begins one sets it to 0 */
     struct pointers ballots, members; /* those with a list of single votes or adoptions to fetch */
 };
 
