@@ -69,9 +69,9 @@ $(BUILD)/bin/soak: $(BUILD)/obj/tests/soak.o $(BUILD)/lib/tests.a $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL) -lz
 
-$(BUILD)/bin/bench_%: $(BUILD)/obj/tests/bench_%.o $(ARCHIVES)
+$(BUILD)/bin/bench_%: $(BUILD)/obj/tests/bench_%.o $(BUILD)/lib/tests.a $(ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL) -lz
 
 # The simulation: its own clocks, links and log lines come before the archives, which then give none.
 SIMULATION := $(wildcard tests/simulate/*.c) $(filter-out %_lines.c,$(wildcard tests/model*.c)) \
@@ -163,7 +163,7 @@ help:
 	@echo 'all      programs into $(BUILD)/bin, libturnout into $(BUILD)/lib'
 	@echo 'test     every test (SANITIZE=address,undefined BUILD=build/asan: under sanitizers)'
 	@echo 'check    the house rules: sizes, includes, formatting'
-	@echo 'bench    throughput of a private stack, as one JSON line'
+	@echo 'bench    what a private stack can do and what it costs, as a table (minutes; scripts/bench --help)'
 	@echo 'fuzz     every parser for FUZZ_S seconds (clang)'
 	@echo 'coverage lines and branches that the tests run through (clang, llvm)'
 	@echo 'simulate SEEDS=N [SEED=S] [JOBS=n]: all programs in one thread, everything failing'

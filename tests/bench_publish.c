@@ -1,176 +1,133 @@
-/* The load of scripts/bench: ballot votes over a moving window of 64 open ballots and 165 members,
- * one in ten a change of an earlier vote, one in twenty an exact repeat.  The same seed gives the
- * same bytes.
+/* Publishes a load as fast as the stack in $TURNOUT_DIR takes it, and waits until all of it is
+ * counted in Redis ($BENCH_REDIS: in another one).  The same seed gives the same bytes.
  *
- *     bench_publish notices EVENTS SEED   the ballots and seats that those votes need
- *     bench_publish votes EVENTS SEED     the votes, all made before the first is sent
+ *     bench_publish notices EVENTS SEED FIRST   ballots and seats for so many votes
+ *     bench_publish votes EVENTS SEED FIRST     votes on them, 64 ballots open at a time
+ *     bench_publish once EVENTS SEED FIRST      a vote of each member on one ballot after the other
+ *     bench_publish random EVENTS SEED FIRST    votes on any of the FIRST ballots there are
+ *     bench_publish season SEED                 a year of ballots, votes and meetings
+ *     bench_publish registry                    members, committees, and at last their seats
+ *     bench_publish attendance                  of ICANN and IETF
+ *     bench_publish adoptions COPIES            of EASC, so many times as other standards
  *
- * $TURNOUT_DIR says where the stack is.  Prints one JSON object: events, when the first was sent
- * and when the last was acknowledged (Unix ms), and the CPU seconds in between. */
+ * Votes are made while they are sent, as by a producer of many; all else before.  Prints one JSON
+ * object: how many events of how many bytes, the seconds from the first publish to the last
+ * acknowledgement and to the last counter, the CPU seconds of the former, and how many ballots
+ * there are now. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#include "proto/clock.h"
-#include "proto/pack.h"
 #include "proto/turnout.h"
+#include "tests/fixtures.h"
+#include "tests/gauge.h"
+#include "tests/season.h"
+#include "tests/votes.h"
+#include "tests/world.h"
 
-#define WINDOW     64  /* ballots open at a time */
-#define MEMBERS    165 /* that vote on each */
-#define COMMITTEES 340
-#define MEMORY     4096          /* votes that a later one can change or repeat */
-#define START_MS   1704067200000 /* 2024-01-01 */
-#define STEP_MS    37
-#define TIMEOUT_MS 60000
-
-struct vote {
-    uint64_t id, ballot, member, position, commented;
-    int64_t time_ms;
-};
+#define TIMEOUT_MS  60000
+#define SEASON_YEAR 2026 /* in which the registry has its seats */
 
 struct load {
-    uint64_t random, count;
-    struct vote memory[MEMORY];
-    struct buffer events; /* one after the other */
-    struct buffer sizes;  /* uint32_t each */
+    struct votes *votes; /* made while they are sent; NULL: the events below are sent */
+    struct buffer bytes;
+    struct slice *events;
+    size_t count, size; /* events, and their bytes */
+    uint64_t ballots;   /* that there are afterwards */
 };
 
-/* splitmix64 */
-static uint64_t load_random(struct load *l)
-{
-    uint64_t z = l->random += 0x9e3779b97f4a7c15u;
-
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
-/* ---- writing events ---- */
-static void event_text(struct buffer *b, const char *key, const char *value)
-{
-    pack_text(b, key);
-    pack_text(b, value);
-}
-
-static void event_number(struct buffer *b, const char *key, const char *prefix, uint64_t number)
-{
-    char text[32];
-
-    snprintf(text, sizeof text, "%s%" PRIu64, prefix, number);
-    event_text(b, key, text);
-}
-
-static void event_begin(struct load *l, uint32_t keys, const char *type, uint64_t id,
-                        int64_t time_ms)
-{
-    char text[32];
-
-    pack_map(&l->events, keys);
-    event_text(&l->events, "type", type);
-    snprintf(text, sizeof text, "%016" PRIx64, id);
-    event_text(&l->events, "id", text);
-    pack_text(&l->events, "time");
-    pack_int(&l->events, time_ms);
-}
-
-static void event_member(struct buffer *b, uint64_t member)
-{
-    char text[4] = {(char)('A' + member / 26), (char)('A' + member % 26), 'X', 0};
-
-    event_text(b, "member", text);
-}
-
-static void event_end(struct load *l, size_t start)
-{
-    uint32_t size = (uint32_t)(l->events.size - start);
-
-    buffer_add(&l->sizes, &size, sizeof size);
-}
-
 /* ---- votes ---- */
-static struct vote vote_new(struct load *l, uint64_t random)
+static uint64_t number(const char *text)
 {
-    uint64_t window = l->count / (WINDOW * MEMBERS);
-    struct vote v = {.ballot = window * WINDOW + (random >> 8) % WINDOW,
-                     .member = (random >> 20) % MEMBERS,
-                     .commented = random >> 50 & 1};
-    uint64_t tenth = (random >> 40) % 10;
-
-    v.position = tenth < 8 ? 0 : tenth - 7;
-    return v;
+    return strtoull(text, NULL, 10);
 }
 
-static struct vote vote_next(struct load *l)
+static void make_votes(struct load *l, enum votes_order order, char **words)
 {
-    uint64_t random = load_random(l), percent = random % 100;
-    bool early = l->count < MEMORY;
-    struct vote v;
+    uint64_t first = number(words[2]);
 
-    if (!early && percent < 5)
-        return l->memory[(random >> 8) % MEMORY];
-    if (!early && percent < 15) {
-        v = l->memory[(random >> 8) % MEMORY];
-        v.position = (v.position + 1) % 3;
-    } else {
-        v = vote_new(l, random);
+    l->count = number(words[0]);
+    l->votes = votes_new(order, first, number(words[1]));
+    l->ballots = order == VOTES_RANDOM ? first : votes_ballots(first, l->count);
+}
+
+static void make_window(struct load *l, char **words)
+{
+    make_votes(l, VOTES_WINDOW, words);
+}
+
+static void make_once(struct load *l, char **words)
+{
+    make_votes(l, VOTES_ONCE, words);
+}
+
+static void make_random(struct load *l, char **words)
+{
+    make_votes(l, VOTES_RANDOM, words);
+}
+
+static void make_notices(struct load *l, char **words)
+{
+    uint64_t first = number(words[2]);
+
+    l->ballots = votes_ballots(first, number(words[0]));
+    votes_notices(first, l->ballots, number(words[1]), &l->bytes);
+}
+
+/* ---- real files ---- */
+static void make_season(struct load *l, char **words)
+{
+    struct buffer registry = {0};
+
+    fixture_events("registry.jsonl.gz", &registry);
+    season_events(number(words[0]), SEASON_YEAR, 100, buffer_slice(&registry), &l->bytes);
+    buffer_free(&registry);
+}
+
+/* The file ends with the seats. */
+static void make_registry(struct load *l, char **words)
+{
+    (void)words;
+    fixture_events("registry.jsonl.gz", &l->bytes);
+}
+
+static void make_attendance(struct load *l, char **words)
+{
+    (void)words;
+    fixture_events("icann-attendance.jsonl.gz", &l->bytes);
+    fixture_events("ietf-registrations.jsonl.gz", &l->bytes);
+}
+
+static void copy_line(struct slice line, uint64_t copy, struct buffer *ret)
+{
+    static const char key[] = "\"standard\":\"";
+    const char *at = memmem(line.at, line.size, key, sizeof key - 1);
+
+    if (!at)
+        abort();
+    at += sizeof key - 1;
+    buffer_add(ret, line.at, (size_t)(at - line.at));
+    buffer_add_int(ret, (int64_t)copy);
+    buffer_add_text(ret, "/");
+    buffer_add(ret, at, (size_t)(line.at + line.size - at));
+    buffer_add_text(ret, "\n");
+}
+
+static void make_adoptions(struct load *l, char **words)
+{
+    struct buffer lines = {0}, copies = {0};
+
+    fixture_lines("easc-adoptions.jsonl", &lines);
+    for (uint64_t copy = 0; copy < number(words[0]); copy++) {
+        struct slice rest = buffer_slice(&lines), line;
+
+        while (slice_cut(&rest, '\n', &line))
+            copy_line(line, copy, &copies);
     }
-    v.id = load_random(l);
-    v.time_ms = START_MS + (int64_t)l->count * STEP_MS;
-    return v;
-}
-
-static void vote_add(struct load *l)
-{
-    static const char *const positions[] = {"approve", "disapprove", "abstain"};
-    struct vote v = vote_next(l);
-    size_t start = l->events.size;
-
-    event_begin(l, 8, "vote", v.id, v.time_ms);
-    event_number(&l->events, "ballot", "B", v.ballot);
-    event_number(&l->events, "committee", "ISO/TC ", v.ballot % COMMITTEES);
-    event_member(&l->events, v.member);
-    event_text(&l->events, "position", positions[v.position]);
-    pack_text(&l->events, "comments");
-    pack_uint(&l->events, v.commented);
-    event_end(l, start);
-    l->memory[l->count++ % MEMORY] = v;
-}
-
-/* ---- notices ---- */
-static void ballot_add(struct load *l, uint64_t ballot)
-{
-    size_t start = l->events.size;
-
-    event_begin(l, 7, "ballot", load_random(l), START_MS);
-    event_number(&l->events, "ballot", "B", ballot);
-    event_number(&l->events, "committee", "ISO/TC ", ballot % COMMITTEES);
-    event_text(&l->events, "kind", "DIS");
-    event_text(&l->events, "closes", ballot % 2 ? "2024-03-01" : "2024-04-01");
-    event_end(l, start);
-}
-
-static void seat_add(struct load *l, uint64_t committee, uint64_t member)
-{
-    size_t start = l->events.size;
-
-    event_begin(l, 7, "seat", load_random(l), START_MS);
-    event_number(&l->events, "committee", "ISO/TC ", committee);
-    event_member(&l->events, member);
-    event_text(&l->events, "from", "2020-01-01");
-    event_text(&l->events, "role", load_random(l) % 3 ? "O" : "P");
-    event_end(l, start);
-}
-
-static void notices_add(struct load *l, uint64_t votes)
-{
-    uint64_t ballots = (votes / (WINDOW * MEMBERS) + 1) * WINDOW;
-
-    for (uint64_t b = 0; b < ballots; b++)
-        ballot_add(l, b);
-    for (uint64_t c = 0; c < COMMITTEES && c < ballots; c++)
-        for (uint64_t m = 0; m < MEMBERS; m++)
-            seat_add(l, c, m);
+    lines_encode(buffer_slice(&copies), &l->bytes);
+    buffer_free(&lines);
+    buffer_free(&copies);
 }
 
 /* ---- sending ---- */
@@ -183,65 +140,113 @@ static double cpu_seconds(void)
            (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
-static int load_send(const struct load *l, struct turnout_producer *p)
+static void give_up(const char *what)
 {
-    const uint32_t *sizes = (const uint32_t *)(const void *)l->sizes.at;
-    const char *at = l->events.at;
-
-    for (size_t i = 0; i < l->sizes.size / sizeof *sizes; at += sizes[i++])
-        if (turnout_send(p, at, sizes[i], NULL) < 0)
-            return -1;
-    return turnout_flush(p, TIMEOUT_MS);
+    fprintf(stderr, "bench_publish: %s\n", what);
+    exit(69);
 }
 
-static int load_publish(const struct load *l)
+static struct turnout_producer *producer_new(void)
 {
     const char *dir = getenv("TURNOUT_DIR");
     char endpoint[256];
     struct turnout_options options = {.endpoint = endpoint, .name = "bench"};
     struct turnout_producer *p;
-    int64_t start_ms, end_ms;
-    double cpu;
-    int error;
 
     snprintf(endpoint, sizeof endpoint, "ipc://%s/publish.sock", dir ? dir : "run");
     if (turnout_producer_new(&options, &p) < 0)
-        return 78;
+        give_up("the producer cannot be made");
     turnout_set_timeout(p, TIMEOUT_MS);
-    turnout_poll(p, 100); /* shaking hands is not what is measured */
-    start_ms = clock_wall_ms();
-    cpu = cpu_seconds();
-    error = load_send(l, p);
-    cpu = cpu_seconds() - cpu;
-    end_ms = clock_wall_ms();
-    if (error < 0)
-        fprintf(stderr, "bench_publish: %s\n", turnout_error(p));
-    printf("{\"events\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"start_ms\":%" PRId64
-           ",\"end_ms\":%" PRId64 ",\"cpu_s\":%.3f}\n",
-           turnout_counts(p).accepted, turnout_counts(p).refused, start_ms, end_ms, cpu);
+    while (!turnout_connected(p)) /* shaking hands is not what is measured */
+        turnout_poll(p, 100);
+    return p;
+}
+
+static struct slice event_of(struct load *l, size_t i)
+{
+    if (!l->votes)
+        return l->events[i];
+    buffer_clear(&l->bytes);
+    votes_next(l->votes, &l->bytes);
+    return buffer_slice(&l->bytes);
+}
+
+static void send_all(struct load *l, struct turnout_producer *p)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        struct slice event = event_of(l, i);
+
+        if (turnout_send(p, event.at, event.size, NULL) < 0)
+            give_up(turnout_error(p));
+        l->size += event.size;
+    }
+    if (turnout_flush(p, TIMEOUT_MS) < 0)
+        give_up(turnout_error(p));
+    if (turnout_counts(p).accepted != l->count || turnout_counts(p).reconnects > 0)
+        give_up("events were refused, or sent twice");
+}
+
+static void publish(struct load *l)
+{
+    struct turnout_producer *p = producer_new();
+    struct gauge *g = gauge_of_stack();
+    uint64_t before = gauge_total(g);
+    int64_t start_ns = gauge_now_ns(), acked_ns, counted_ns;
+    double cpu_s = cpu_seconds();
+
+    send_all(l, p);
+    cpu_s = cpu_seconds() - cpu_s;
+    acked_ns = gauge_now_ns();
+    gauge_await(g, before + l->count);
+    counted_ns = gauge_now_ns();
+    printf("{\"events\":%zu,\"bytes\":%zu,\"acked_s\":%.4f,\"counted_s\":%.4f,\"cpu_s\":%.3f,"
+           "\"ballots\":%" PRIu64 "}\n",
+           l->count, l->size, (double)(acked_ns - start_ns) / 1e9,
+           (double)(counted_ns - start_ns) / 1e9, cpu_s, l->ballots);
+    gauge_free(g);
     turnout_producer_free(p);
-    return error < 0 ? 69 : 0;
+}
+
+static const struct verb {
+    const char *name;
+    int words; /* behind it */
+    void (*make)(struct load *l, char **words);
+} verbs[] = {
+    {"notices", 3, make_notices},
+    {"votes", 3, make_window},
+    {"once", 3, make_once},
+    {"random", 3, make_random},
+    {"season", 1, make_season},
+    {"registry", 0, make_registry},
+    {"attendance", 0, make_attendance},
+    {"adoptions", 1, make_adoptions},
+};
+
+static const struct verb *verb_find(int argc, char **argv)
+{
+    for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(argv[1], verbs[i].name) == 0 && argc == 2 + verbs[i].words)
+            return &verbs[i];
+    return NULL;
 }
 
 int main(int argc, char **argv)
 {
+    const struct verb *verb = verb_find(argc, argv);
     struct load l = {0};
-    uint64_t votes;
-    int status;
 
-    if (argc != 4 || (strcmp(argv[1], "votes") != 0 && strcmp(argv[1], "notices") != 0)) {
-        fprintf(stderr, "usage: bench_publish notices|votes EVENTS SEED\n");
+    if (!verb) {
+        fprintf(stderr,
+                "usage: bench_publish notices|votes|once|random EVENTS SEED FIRST\n"
+                "       bench_publish season SEED | registry | attendance | adoptions COPIES\n");
         return 64;
     }
-    votes = strtoull(argv[2], NULL, 10);
-    l.random = strtoull(argv[3], NULL, 10);
-    if (strcmp(argv[1], "notices") == 0)
-        notices_add(&l, votes);
-    else
-        while (l.count < votes)
-            vote_add(&l);
-    status = load_publish(&l);
-    buffer_free(&l.events);
-    buffer_free(&l.sizes);
-    return status;
+    verb->make(&l, argv + 2);
+    if (!l.votes)
+        l.count = world_split(buffer_slice(&l.bytes), &l.events);
+    publish(&l);
+    votes_free(l.votes);
+    free(l.events);
+    buffer_free(&l.bytes);
+    return 0;
 }

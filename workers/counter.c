@@ -27,15 +27,27 @@ static const char *const counter_name[COUNTERS] = {
     [COUNTER_MEETINGS_CORRESPONDENCE] = "meetings.correspondence",
 };
 
+static struct row **bucket_of(struct counters *c, const struct row_key *k)
+{
+    uint64_t h = (uint64_t)(uintptr_t)k->member * 0x9e3779b97f4a7c15u;
+
+    h ^= ((uint64_t)(uintptr_t)k->committee >> 4) + k->kind + ((uint64_t)k->period << 3);
+    h *= 0x9e3779b97f4a7c15u;
+    return &c->buckets[h >> 51];
+}
+_Static_assert(ROW_BUCKETS == 1 << (64 - 51), "a bucket is the hash's top thirteen bits");
+
 void counters_open(struct counters *c, struct arena *keep, struct arena *batch)
 {
     *c = (struct counters){.keep = keep, .batch = batch};
     c->last = &c->first;
+    c->civil_of = DATE_NONE;
 }
 
 void counters_clear(struct counters *c)
 {
-    table_clear(&c->rows);
+    for (const struct row *r = c->first; r; r = r->next)
+        *bucket_of(c, &r->key) = NULL;
     c->first = NULL;
     c->last = &c->first;
 }
@@ -49,7 +61,6 @@ void counters_drop(struct counters *c)
 
 void counters_free(struct counters *c)
 {
-    table_free(&c->rows);
     table_free(&c->fields);
 }
 
@@ -84,30 +95,38 @@ const struct field *counters_field(struct counters *c, uint8_t level, enum count
     return counters_named(c, buffer_slice(&b));
 }
 
+static bool is_row_of(const struct row *r, const struct row_key *k)
+{
+    return r->key.member == k->member && r->key.committee == k->committee &&
+           r->key.kind == k->kind && r->key.period == k->period;
+}
+
 struct row *counters_row(struct counters *c, struct row_key key)
 {
-    struct row *r = table_find(&c->rows, slice_make(&key, sizeof key));
+    struct row **bucket = bucket_of(c, &key), *r = *bucket;
 
-    if (!r) {
-        r = arena_need(c->batch, sizeof *r);
-        r->key = key;
-        r->entry.key = slice_make(&r->key, sizeof r->key);
-        table_add(&c->rows, &r->entry);
-        *c->last = r;
-        c->last = &r->next;
-    }
+    while (r && !is_row_of(r, &key))
+        r = r->twin;
+    if (r)
+        return r;
+    r = arena_need(c->batch, sizeof *r);
+    r->key = key;
+    r->cells = r->first;
+    r->room = ROW_CELLS;
+    r->twin = *bucket;
+    *bucket = r;
+    *c->last = r;
+    c->last = &r->next;
     return r;
 }
 
 static void row_widen(struct counters *c, struct row *r)
 {
-    uint32_t room = r->room ? r->room * 2 : 8;
-    struct cell *cells = arena_need(c->batch, room * sizeof *cells);
+    struct cell *cells = arena_need(c->batch, r->room * 2 * sizeof *cells);
 
-    if (r->count)
-        memcpy(cells, r->cells, r->count * sizeof *cells);
+    memcpy(cells, r->cells, r->count * sizeof *cells);
     r->cells = cells;
-    r->room = room;
+    r->room *= 2;
 }
 
 void row_add(struct counters *c, struct row *r, const struct field *f, int64_t amount)
@@ -130,9 +149,18 @@ bool row_moves(const struct row *r)
     return false;
 }
 
+/* Most days that follow each other are the same. */
+static struct date_civil civil_of(struct counters *c, date_days day)
+{
+    if (day != c->civil_of)
+        c->civil = date_to_civil(day);
+    c->civil_of = day;
+    return c->civil;
+}
+
 static void place_find(struct counters *c, struct place *at)
 {
-    struct date_civil day = date_to_civil(at->day);
+    struct date_civil day = civil_of(c, at->day);
     uint32_t year = (uint32_t)day.year * 100;
 
     at->of_year = counters_row(c, (struct row_key){at->member, NULL, ROW_MEMBER, year});
@@ -159,8 +187,7 @@ void counters_add(struct counters *c, struct place *at, const struct field *f, i
 void counters_add_seat(struct counters *c, struct place *at, const struct field *f, int64_t amount)
 {
     if (!at->of_seat)
-        at->of_seat =
-            counters_row(c, (struct row_key){at->member, at->committee, ROW_SEAT,
-                                             (uint32_t)date_to_civil(at->day).year * 100});
+        at->of_seat = counters_row(c, (struct row_key){at->member, at->committee, ROW_SEAT,
+                                                       (uint32_t)civil_of(c, at->day).year * 100});
     row_add(c, at->of_seat, f, amount);
 }

@@ -50,19 +50,27 @@ struct row_key {
     uint32_t period;                   /* year * 100 + month; month 0 is the year; 0 in a tenure */
 };
 
+#define ROW_CELLS 8 /* enough for most */
+
 struct row {
-    struct table_entry entry; /* by the bytes of `key` */
     struct row_key key;
-    struct row *next;
-    struct cell *cells;
+    struct row *next, *twin; /* in the order of their making; with the same bucket */
+    struct cell *cells;      /* `first`, or elsewhere when there are more */
     uint32_t count, room;
+    struct cell first[ROW_CELLS];
 };
+
+/* A few hundred rows are looked up for every event: a table of their own, which compares words. */
+#define ROW_BUCKETS 8192
 
 struct counters {
     struct arena *keep, *batch; /* for fields; for rows */
-    struct table fields, rows;
+    struct table fields;
+    struct row *buckets[ROW_BUCKETS];
+    date_days civil_of; /* the day that was made a year and month last */
+    struct date_civil civil;
     const struct field *fixed[LEVELS][COUNTERS];
-    struct row *first, **last; /* in the order of their making */
+    struct row *first, **last;
 };
 
 void counters_open(struct counters *c, struct arena *keep, struct arena *batch);

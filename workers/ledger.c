@@ -90,7 +90,7 @@ static void ledger_thin(struct ledger *l)
         committee_thin(c);
     for (size_t i = 0; (m = table_next(&l->members, &i));)
         table_clear(&m->adoptions);
-    arena_reset(&l->many, BATCH_KEEP);
+    arena_reset(&l->many, SIZE_MAX); /* it will grow as large again */
 }
 
 void ledger_settle(struct ledger *l, size_t keep_bytes)

@@ -8,10 +8,12 @@
 #include "workers/reply.h"
 #include "workers/reply_arena.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define COMPLAIN_MS  10000
 #define REPLIES_KEEP ((size_t)2 << 20) /* of memory, from one reply to the next */
@@ -128,25 +130,30 @@ void redis_link_answers(struct redis_link *l, bool before)
     l->replies = 0;
 }
 
+/* Past hiredis, which would copy all of it first. */
 int redis_link_send(struct redis_link *l)
 {
+    struct slice rest = buffer_slice(&l->out.out);
+
     redis_link_answers(l, false);
-    if (redisAppendFormattedCommand(l->redis, l->out.out.at, l->out.out.size) != REDIS_OK)
-        return ERR_LOST;
+    while (rest.size) {
+        ssize_t n = send(l->redis->fd, rest.at, rest.size, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return ERR_LOST;
+        rest = slice_make(rest.at + n, rest.size - (size_t)n);
+    }
     return 0;
 }
 
-int redis_link_send_ahead(struct redis_link *l)
+void redis_link_put_off(struct redis_link *l)
 {
     struct resp free = l->before;
-    int done = 0, error = redis_link_send(l);
 
-    while (error == 0 && !done)
-        error = redisBufferWrite(l->redis, &done) == REDIS_OK ? 0 : ERR_LOST;
     l->before = l->out;
     l->out = free;
     l->out.prefix = l->before.prefix;
-    return error;
 }
 
 /* A value of INFO, up to the end of its line; absent when it is not there. */

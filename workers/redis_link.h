@@ -31,12 +31,12 @@ void redis_link_close(struct redis_link *l);
 int redis_link_ready(struct redis_link *l);
 void redis_link_drop(struct redis_link *l);
 
-/* Sends the commands of `out`; they go out no later than when a reply is waited for. */
+/* Sends the commands of `out`. */
 int redis_link_send(struct redis_link *l);
 
-/* Sends them at once.  Their replies are for later: `out` is free for the next commands, and what
- * is taken after redis_link_answers(l, true) answers these, after (l, false) the next ones. */
-int redis_link_send_ahead(struct redis_link *l);
+/* Their replies are for later: `out` is free for the next commands.  What is taken after
+ * redis_link_answers(l, true) answers these, after (l, false) the next ones. */
+void redis_link_put_off(struct redis_link *l);
 void redis_link_answers(struct redis_link *l, bool before);
 
 /* One reply, good until the next one is taken.  An error reply is an error. */

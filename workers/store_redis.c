@@ -299,12 +299,14 @@ static int redis_commit(struct store *base, const struct commit *c)
         resp_clear(&s->link.out);
         resp_commit(&s->link.out, c);
         commands = s->link.out.commands - 2; /* between MULTI and EXEC */
-        error = c->unawaited ? redis_link_send_ahead(&s->link) : redis_link_send(&s->link);
+        error = redis_link_send(&s->link);
     }
-    if (error == 0 && c->unawaited)
+    if (error == 0 && c->unawaited) {
+        redis_link_put_off(&s->link);
         s->unconfirmed = commands;
-    else if (error == 0)
+    } else if (error == 0) {
         error = read_commit(s, commands);
+    }
     if (error < 0 && error != ERR_CONFLICT)
         redis_drop(base);
     return error;
