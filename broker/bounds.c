@@ -29,6 +29,7 @@ static void add_guard(struct bounds *b, struct guard *guard)
     add(b, "cut_silent", c.silent, 0);
     add(b, "cut_memory", c.relieved, 0);
     add(b, "memory_alarms", c.emergencies, 0);
+    add(b, "memory_cut_all", c.all, 0);
 }
 
 /* What producers have published and not had looked at yet, and what they have not read. */
