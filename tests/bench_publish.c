@@ -2,6 +2,7 @@
  * counted in Redis ($BENCH_REDIS: in another one).  The same seed gives the same bytes.
  *
  *     bench_publish notices EVENTS SEED FIRST   ballots and seats for so many votes
+ *     bench_publish past EVENTS SEED FIRST      the same, the ballots closed
  *     bench_publish votes EVENTS SEED FIRST     votes on them, 64 ballots open at a time
  *     bench_publish once EVENTS SEED FIRST      a vote of each member on one ballot after the other
  *     bench_publish random EVENTS SEED FIRST    votes on any of the FIRST ballots there are
@@ -67,12 +68,22 @@ static void make_random(struct load *l, char **words)
     make_votes(l, VOTES_RANDOM, words);
 }
 
-static void make_notices(struct load *l, char **words)
+static void make_ballots(struct load *l, bool closed, char **words)
 {
     uint64_t first = number(words[2]);
 
     l->ballots = votes_ballots(first, number(words[0]));
-    votes_notices(first, l->ballots, number(words[1]), &l->bytes);
+    votes_notices(first, l->ballots, closed, number(words[1]), &l->bytes);
+}
+
+static void make_notices(struct load *l, char **words)
+{
+    make_ballots(l, false, words);
+}
+
+static void make_past(struct load *l, char **words)
+{
+    make_ballots(l, true, words);
 }
 
 /* ---- real files ---- */
@@ -212,13 +223,10 @@ static const struct verb {
     int words; /* behind it */
     void (*make)(struct load *l, char **words);
 } verbs[] = {
-    {"notices", 3, make_notices},
-    {"votes", 3, make_window},
-    {"once", 3, make_once},
-    {"random", 3, make_random},
-    {"season", 1, make_season},
-    {"registry", 0, make_registry},
-    {"attendance", 0, make_attendance},
+    {"notices", 3, make_notices},     {"past", 3, make_past},
+    {"votes", 3, make_window},        {"once", 3, make_once},
+    {"random", 3, make_random},       {"season", 1, make_season},
+    {"registry", 0, make_registry},   {"attendance", 0, make_attendance},
     {"adoptions", 1, make_adoptions},
 };
 
@@ -237,7 +245,7 @@ int main(int argc, char **argv)
 
     if (!verb) {
         fprintf(stderr,
-                "usage: bench_publish notices|votes|once|random EVENTS SEED FIRST\n"
+                "usage: bench_publish notices|past|votes|once|random EVENTS SEED FIRST\n"
                 "       bench_publish season SEED | registry | attendance | adoptions COPIES\n");
         return 64;
     }

@@ -151,12 +151,13 @@ void votes_next(struct votes *v, struct buffer *ret)
 }
 
 /* ---- notices ---- */
-static void ballot_notice(uint64_t ballot, uint64_t id, struct buffer *ret)
+static void ballot_notice(uint64_t ballot, bool closed, uint64_t id, struct buffer *ret)
 {
-    add_head(ret, 7, "ballot", id, START_MS);
+    add_head(ret, 8, "ballot", id, START_MS);
     add_ballot(ret, ballot);
     add_text(ret, "kind", "DIS");
     add_text(ret, "closes", ballot % 2 ? "2024-03-01" : "2024-04-01");
+    add_text(ret, "status", closed ? "closed" : "open");
 }
 
 static void seat_notice(uint64_t committee, uint64_t member, struct random *r, struct buffer *ret)
@@ -168,12 +169,12 @@ static void seat_notice(uint64_t committee, uint64_t member, struct random *r, s
     add_text(ret, "role", random_next(r) % 3 ? "O" : "P");
 }
 
-void votes_notices(uint64_t first, uint64_t end, uint64_t seed, struct buffer *ret)
+void votes_notices(uint64_t first, uint64_t end, bool closed, uint64_t seed, struct buffer *ret)
 {
     struct random r = random_new(seed);
 
     for (uint64_t b = first; b < end; b++)
-        ballot_notice(b, random_next(&r), ret);
+        ballot_notice(b, closed, random_next(&r), ret);
     for (uint64_t c = first; c < end && c < COMMITTEES; c++)
         for (uint64_t m = 0; m < MEMBERS; m++)
             seat_notice(c, m, &r, ret);

@@ -24,8 +24,8 @@ void votes_next(struct votes *v, struct buffer *ret);
 /* How many ballots there are after so many votes (VOTES_WINDOW). */
 uint64_t votes_ballots(uint64_t first, uint64_t count);
 
-/* Appends the notices of the ballots `first` to `end` - 1, and those of the seats in committees
- * that no earlier ballot had. */
-void votes_notices(uint64_t first, uint64_t end, uint64_t seed, struct buffer *ret);
+/* Appends the notices of the ballots `first` to `end` - 1, open or closed, and those of the seats
+ * in committees that no earlier ballot had. */
+void votes_notices(uint64_t first, uint64_t end, bool closed, uint64_t seed, struct buffer *ret);
 
 #endif

@@ -29,7 +29,8 @@
 #define AGAIN_MS      200 /* pause after Redis could not be used */
 #define HELD_MS       20  /* pause while somebody holds the partitions */
 #define COMPLAIN_MS   10000
-#define DERIVE_SHARE  3 /* while events wait, at most a quarter of the time goes into deriving */
+#define BUSY_MS       20 /* events keep coming when there were some not longer ago */
+#define DERIVE_SHARE  3  /* while they do, at most a quarter of the time goes into deriving */
 
 struct stream {
     bool assigned, followed;
@@ -54,6 +55,7 @@ struct worker {
     int64_t unusable_ms;         /* since when */
     int64_t held, held_seen_ms;  /* the hold seen last, and when first */
     int64_t derived_ms, rest_ms; /* when the last round began; until when events come first */
+    int64_t applied_ms;          /* when there were events last */
 };
 
 static void stream_lose(struct worker *w, unsigned p)
@@ -450,6 +452,7 @@ static int worker_apply(struct worker *w)
         worker_confirm(w);
         return 0;
     }
+    w->applied_ms = clock_mono_ms();
     error = batches_apply(w, batches, count);
     if (error == ERR_CORRUPT)
         error = batches_apply_singly(w, batches, count);
@@ -463,7 +466,7 @@ static bool derive_due(const struct worker *w, int64_t now_ms)
 {
     if (w->partitions == 0 || reader_away(w->reader) || now_ms < w->again_ms || worker_lacks(w))
         return false;
-    if (w->inbox.count && now_ms < w->rest_ms)
+    if (now_ms < w->rest_ms && now_ms - w->applied_ms < BUSY_MS)
         return false;
     return derive_busy(w->derive) || now_ms - w->derived_ms >= DERIVE_EVERY_MS;
 }
