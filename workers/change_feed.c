@@ -133,7 +133,6 @@ static int look(struct change_feed *f, bool newest, unsigned count, change_fn ea
     if (error < 0)
         return error;
     error = entries(f, reply, newest, each, arg);
-    freeReplyObject(reply);
     if (error < 0)
         redis_link_drop(&f->link);
     return error;
@@ -191,7 +190,6 @@ int change_feed_next(struct change_feed *f, int wait_ms, unsigned most, change_f
     if (error < 0)
         return error;
     error = take(f, reply, each, arg);
-    freeReplyObject(reply);
     if (error < 0)
         redis_link_drop(&f->link);
     return error;
