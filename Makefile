@@ -26,7 +26,10 @@ LDLIBS_ALL := $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(HARDEN_LINK) $(LDFLAGS)
 
 MAINS    := $(wildcard broker/*_main.c workers/*_main.c workers/*/*_main.c)
 PROGRAMS := $(patsubst %_main.c,$(BUILD)/bin/%,$(notdir $(MAINS)))
-TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
+# Those that take longest come first, so that none of them is left over at the end.
+SLOW     := pipeline verify rebuild_broken explain power fixtures diff walk rebuild calls_verbs kill_calls derive restart
+TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard $(SLOW:%=tests/test_%.c)) \
+              $(filter-out $(SLOW:%=tests/test_%.c),$(wildcard tests/test_*.c)))
 FUZZERS  := $(patsubst tests/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz_*.c))
 BENCHES  := $(patsubst tests/%.c,$(BUILD)/bin/%,$(wildcard tests/bench_*.c))
 REPLAYS  := $(patsubst tests/%.c,$(BUILD)/replay/%,$(wildcard tests/fuzz_*.c))

@@ -26,6 +26,8 @@ struct access {
     struct rate *rates; /* by the number of the right */
     int64_t *due_ms;    /* likewise: when all its handshakes up to now would have been due */
     uint64_t admitted;
+    char fault[256];
+    struct access_counts counts;
     struct stat taken; /* the file as it was read last; st_ino 0: it was not there */
     struct stat seen;  /* as it was looked at last */
     int64_t seen_ms;   /* since when it has looked so */
@@ -87,8 +89,22 @@ static void modes_check(const struct access *a)
         log_warn("the rights file %s can be written by others than its owner", a->path);
 }
 
-/* 0, or ERR_CONFIG, logged: nothing is then changed. */
-static int file_take(struct access *a, int64_t now_ms)
+/* Not taken, but for what it revokes: true if that is anything. */
+static bool file_refuse(struct access *a, struct slice text, const char *why)
+{
+    size_t revoked = a->rights ? rights_take_away(a->rights, text) : 0;
+
+    a->taken = a->seen; /* said once */
+    snprintf(a->fault, sizeof a->fault, "%s", utf8_valid(slice_of(why)) ? why : "see the log");
+    log_error("the rights file %s: %s%s", a->path, why,
+              a->rights ? "; the rights stay as they were" : "");
+    if (revoked)
+        log_warn("... but for %zu keys that it calls revoked: those are", revoked);
+    return revoked > 0;
+}
+
+/* 0, or ERR_CONFIG, logged; *ret_changed: whether other rights hold now. */
+static int file_take(struct access *a, int64_t now_ms, bool *ret_changed)
 {
     struct buffer text = {0};
     struct rights *rights = NULL;
@@ -99,13 +115,11 @@ static int file_take(struct access *a, int64_t now_ms)
         snprintf(why, sizeof why, "%s", strerror(errno));
     else
         err = rights_parse(buffer_slice(&text), &rights, why, sizeof why);
+    *ret_changed = err == 0 || file_refuse(a, buffer_slice(&text), why);
     buffer_free(&text);
-    if (err < 0) {
-        a->taken = a->seen; /* said once */
-        log_error("the rights file %s: %s%s", a->path, why,
-                  a->rights ? "; the rights stay as they were" : "");
+    if (err < 0)
         return ERR_CONFIG;
-    }
+    a->fault[0] = '\0';
     rights_take(a, rights, now_ms);
     log_info("the rights file %s: %zu keys", a->path, rights_count(rights));
     modes_check(a);
@@ -116,6 +130,7 @@ int access_open(const char *path, bool wanted, int64_t now_ms, struct access **r
 {
     struct access *a = memory_need(sizeof *a);
     struct rights *none = NULL;
+    bool changed;
     int err = 0;
 
     *a = (struct access){.path = strdup(path), .seen_ms = now_ms, .told_ms = now_ms - TELL_MS};
@@ -123,7 +138,7 @@ int access_open(const char *path, bool wanted, int64_t now_ms, struct access **r
         abort();
     a->seen = look(path);
     if (wanted || a->seen.st_ino) {
-        err = file_take(a, now_ms);
+        err = file_take(a, now_ms, &changed);
     } else {
         rights_parse(slice_of(""), &none, NULL, 0);
         rights_take(a, none, now_ms);
@@ -149,6 +164,7 @@ void access_free(struct access *a)
 static void missing_note(struct access *a)
 {
     a->taken = a->seen;
+    snprintf(a->fault, sizeof a->fault, "it is no longer there");
     log_error("the rights file %s is no longer there; the rights stay as they were", a->path);
 }
 
@@ -172,13 +188,25 @@ bool access_look(struct access *a, int64_t now_ms)
     }
     if (!access_pending(a) || !is_settled(a, now_ms))
         return false;
+    bool changed = false;
     if (a->seen.st_ino)
-        return file_take(a, now_ms) == 0;
-    missing_note(a);
-    return false;
+        file_take(a, now_ms, &changed);
+    else
+        missing_note(a);
+    return changed;
 }
 
 /* ---- asking ---- */
+
+const char *access_fault(const struct access *a)
+{
+    return a->fault;
+}
+
+struct access_counts access_counts(const struct access *a)
+{
+    return a->counts;
+}
 
 const struct rights *access_rights(const struct access *a)
 {
@@ -219,6 +247,14 @@ void access_distrust(struct access *a, const struct right *r)
     a->due_ms[r->number] = clock_mono_ms() + ACCESS_BURST * ACCESS_PACE_MS + ACCESS_DISTRUST_MS;
 }
 
+static enum gate_verdict admit_known(struct access *a, const struct right *r, unsigned sessions)
+{
+    if (sessions < ACCESS_SESSIONS && pace_take(a, r))
+        return GATE_OPEN;
+    a->counts.later++;
+    return GATE_LATER;
+}
+
 enum gate_verdict access_admit(struct access *a, const struct gate_request *request,
                                unsigned sessions)
 {
@@ -226,10 +262,11 @@ enum gate_verdict access_admit(struct access *a, const struct gate_request *requ
         return GATE_OPEN;
     const struct right *r = rights_of_key(a->rights, slice_of(request->key));
     if (r && !r->revoked)
-        return sessions < ACCESS_SESSIONS && pace_take(a, r) ? GATE_OPEN : GATE_LATER;
+        return admit_known(a, r, sessions);
     if (!r && access_pending(a))
         return GATE_LATER; /* it may be in the file that is about to be taken */
     a->refused++;
+    a->counts.refused++;
     snprintf(a->address, sizeof a->address, "%.*s", (int)request->address.size,
              request->address.at);
     return r ? GATE_REVOKED : GATE_UNKNOWN;
@@ -238,6 +275,7 @@ enum gate_verdict access_admit(struct access *a, const struct gate_request *requ
 void access_tell(struct access *a, uint64_t failed, int64_t now_ms)
 {
     a->failed += failed;
+    a->counts.failed += failed;
     if (now_ms - a->told_ms < TELL_MS || a->refused + a->failed == 0)
         return;
     a->told_ms = now_ms;

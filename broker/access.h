@@ -25,7 +25,8 @@ int access_open(const char *path, bool wanted, int64_t now_ms, struct access **r
 void access_free(struct access *a); /* NULL is allowed */
 
 /* Looks whether the file has changed.  True when other rights hold now: all that was borrowed from
- * the old ones is gone.  A faulty file is logged, and the old rights stay. */
+ * the old ones is gone.  A faulty file is logged, and the old rights stay, less those of keys that
+ * it calls revoked: that takes effect whatever else is wrong with it. */
 bool access_look(struct access *a, int64_t now_ms);
 
 /* The file has changed and is about to be taken: look again soon. */
@@ -47,6 +48,16 @@ uint64_t access_admitted(const struct access *a);
 
 /* This key has done what no program of ours does: it is let in again ACCESS_DISTRUST_MS later. */
 void access_distrust(struct access *a, const struct right *r);
+
+/* Why the file as it is now is not taken; "" if it is. */
+const char *access_fault(const struct access *a);
+
+struct access_counts { /* connections, since the start */
+    uint64_t refused;  /* with an unknown or revoked key */
+    uint64_t failed;   /* whose handshake came to nothing; up to the last access_tell */
+    uint64_t later;    /* put off: too many of one key, or too fast */
+};
+struct access_counts access_counts(const struct access *a);
 
 /* Logs who was turned away and how many handshakes failed (so many more), at most once a second. */
 void access_tell(struct access *a, uint64_t failed, int64_t now_ms);

@@ -6,6 +6,7 @@
  * stops, as nothing behind a gap may be folded). */
 #include "broker/feed.h"
 
+#include "broker/bounds.h"
 #include "proto/clock.h"
 #include "proto/error.h"
 #include "proto/log.h"
@@ -214,6 +215,7 @@ static void status_take(struct feed *f, struct session *from, const struct wire_
     r->journal_limit = journal_limit_bytes(f->journal);
     report_partitions(f, arena, asked, r);
     r->worker_count = report_workers(f, arena, now_ms, &r->workers);
+    bounds_report(f->producers, f->readers, from, arena, r);
     session_send(f->readers, from, &m, NULL, 0); /* who has no room for it asks again */
 }
 

@@ -10,6 +10,7 @@
 #include "proto/log.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -23,8 +24,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define AGAIN_MS 1000 /* between two times that all are cut, unless memory grows */
-#define TRIM_MS  250
+#define AGAIN_MS 1000 /* between two cuts, unless memory grows */
+#define LAST_MS  2000 /* above the limit for so long: then all are cut */
+
+/* Less than this is no endless message: with frames of one byte, which cost libzmq the most, it
+ * holds 2 MiB. */
+#define ENDLESS_LEAST ((uint64_t)64 * 1024)
+#define TRIM_MS       250
 
 struct connection {
     uint64_t number; /* 0: no connection has this descriptor */
@@ -44,8 +50,8 @@ struct guard {
     struct guard_counts counts;
     /* While memory is above its limit: */
     bool high;
-    uint64_t high_bytes; /* at the last cut */
-    int64_t cut_ms, trim_ms;
+    uint64_t high_bytes;              /* at the last cut */
+    int64_t high_ms, cut_ms, trim_ms; /* high_ms: since when */
     struct log_rate silent_rate, memory_rate;
 };
 
@@ -60,6 +66,25 @@ static _Atomic int accept_room = INT_MAX, accept_most = INT_MAX;
 static _Atomic uint64_t accepted_last, accepted[GUARD_DESCRIPTORS];
 static _Atomic bool greeted[GUARD_DESCRIPTORS], cut[GUARD_DESCRIPTORS];
 static _Atomic bool known[GUARD_DESCRIPTORS], local[GUARD_DESCRIPTORS]; /* known: once greeted */
+
+/* What each connection has received since its last whole message.  recv is ours too, as nobody else
+ * knows: libzmq tells of a message when it is whole. */
+static _Atomic uint64_t unfinished[GUARD_DESCRIPTORS];
+typedef ssize_t (*recv_fn)(int fd, void *to, size_t size, int flags);
+static _Atomic recv_fn recv_next;
+
+ssize_t recv(int fd, void *to, size_t size, int flags)
+{
+    recv_fn next = recv_next;
+    ssize_t n;
+
+    if (!next)
+        recv_next = next = (recv_fn)dlsym(RTLD_NEXT, "recv");
+    n = next(fd, to, size, flags);
+    if (n > 0 && fd >= 0 && fd < GUARD_DESCRIPTORS)
+        unfinished[fd] += (uint64_t)n;
+    return n;
+}
 
 static int oldest_silent(void)
 {
@@ -120,6 +145,7 @@ int accept4(int fd, struct sockaddr *restrict address, socklen_t *restrict size,
     }
     if (made < GUARD_DESCRIPTORS && accept_room < INT_MAX) {
         greeted[made] = cut[made] = known[made] = false;
+        unfinished[made] = 0;
         local[made] = is_local(made);
         accepted[made] = ++accepted_last;
     }
@@ -226,6 +252,27 @@ static void surplus_cut(struct guard *g)
     free(silent);
 }
 
+/* Those that hold messages of which no end has come: the largest, and what is not far behind it, so
+ * that many that share the work go together.  Who sends messages that end has little, if that much
+ * is held. */
+static unsigned endless_cut(struct guard *g)
+{
+    uint64_t most = 0;
+    unsigned n = 0;
+
+    for (int fd = 0; fd < GUARD_DESCRIPTORS; fd++)
+        if (g->list[fd].number && !cut[fd] && unfinished[fd] > most)
+            most = unfinished[fd];
+    if (most < ENDLESS_LEAST)
+        return 0;
+    for (int fd = 0; fd < GUARD_DESCRIPTORS; fd++)
+        if (g->list[fd].number && !cut[fd] && unfinished[fd] >= most / 4) {
+            connection_cut(g, fd);
+            n++;
+        }
+    return n;
+}
+
 static unsigned many_cut(struct guard *g, bool all)
 {
     unsigned n = 0;
@@ -254,17 +301,31 @@ static uint64_t memory_own(const struct guard *g)
     return (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static void memory_relieve(struct guard *g, uint64_t bytes, bool all, int64_t now_ms)
+/* One step after the other, as long as it does not help. */
+static void memory_relieve(struct guard *g, uint64_t bytes, int64_t now_ms)
 {
-    unsigned n = many_cut(g, all);
+    const char *which = " without a session";
+    unsigned n = g->high ? 0 : many_cut(g, false);
 
+    if (n == 0) {
+        which = " with endless messages";
+        n = endless_cut(g);
+    }
+    if (n == 0 || (g->high && now_ms - g->high_ms >= LAST_MS)) {
+        which = ", all there are,";
+        n += many_cut(g, true);
+        g->counts.all++;
+    }
+    if (!g->high)
+        g->high_ms = now_ms;
     g->high = true;
+    g->counts.relieved += n;
     g->high_bytes = bytes;
     g->cut_ms = now_ms;
     log_rated(&g->memory_rate, LOG_WARN,
               "%llu MiB of memory, %llu are allowed: %u connections%s cut",
               (unsigned long long)bytes >> 20, (unsigned long long)g->config.memory_bytes >> 20, n,
-              all ? "" : " without a session");
+              which);
 }
 
 static void memory_look(struct guard *g, int64_t now_ms)
@@ -272,15 +333,16 @@ static void memory_look(struct guard *g, int64_t now_ms)
     uint64_t bytes = memory_own(g);
     uint64_t step = g->config.memory_bytes / 16;
 
+    g->counts.memory_bytes = bytes;
     if (bytes <= g->config.memory_bytes) {
         g->high = false;
         return;
     }
     if (!g->high) {
         g->counts.emergencies++;
-        memory_relieve(g, bytes, g->counts.greeted == g->counts.connections, now_ms);
+        memory_relieve(g, bytes, now_ms);
     } else if (bytes > g->high_bytes + step || now_ms - g->cut_ms >= AGAIN_MS) {
-        memory_relieve(g, bytes, true, now_ms);
+        memory_relieve(g, bytes, now_ms);
     }
     if (now_ms - g->trim_ms >= TRIM_MS) { /* or what was freed would still be counted */
         malloc_trim(0);
@@ -349,7 +411,7 @@ int guard_start(const struct guard_config *config, struct guard **ret)
     struct guard *g = memory_need(sizeof *g);
     pthread_condattr_t monotonic;
 
-    *g = (struct guard){.config = *config};
+    *g = (struct guard){.config = *config, .counts.limits = *config};
     pthread_mutex_init(&g->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -394,6 +456,12 @@ uint64_t guard_greet(struct guard *g, int fd)
     greeted[fd] = known[fd] = true;
     pthread_mutex_unlock(&g->lock);
     return number;
+}
+
+void guard_heard(const struct guard *g, int fd)
+{
+    if (g && fd >= 0 && fd < GUARD_DESCRIPTORS)
+        unfinished[fd] = 0;
 }
 
 bool guard_knows(const struct guard *g, int fd)

@@ -10,10 +10,11 @@
  *     GREET_MS.  Fewer may stay at local sockets: a producer with nothing to say has no session
  *     either.  Those from elsewhere are cut in any case: who does not speak cannot be asked how he
  *     came by his name (names.h).
- *   - Above the limit of memory first all connections without a session are cut, and then, if that
- *     does not help, all.  This is what bounds messages of endless frames, and everything that
- *     nobody has thought of.  It is harmless by design: peers connect again, producers send again
- *     what was not acknowledged, readers go on at their offsets.
+ *   - Above the limit of memory first all connections without a session are cut; then, if that does
+ *     not help, those that have sent most since their last whole message, which is what bounds
+ *     messages of endless frames; and if that does not help either, all, which bounds everything
+ *     that nobody has thought of.  It is harmless by design: peers connect again, producers send
+ * again what was not acknowledged, readers go on at their offsets.
  *
  * To cut is to shut the socket down; ZeroMQ then cleans up as after any lost connection.
  *
@@ -61,13 +62,20 @@ void guard_stop(struct guard *g); /* NULL is allowed */
 uint64_t guard_greet(struct guard *g, int fd);
 void guard_leave(struct guard *g, int fd, uint64_t connection);
 
+/* Likewise: a whole message has come over this connection. */
+void guard_heard(const struct guard *g, int fd);
+
 /* Whether it has, or had. */
 bool guard_knows(const struct guard *g, int fd);
 
 struct guard_counts {
     unsigned connections, greeted; /* at the last look */
+    uint64_t memory_bytes;         /* likewise */
     uint64_t silent;               /* cut for want of a session */
     uint64_t emergencies;          /* times that memory was above its limit */
+    uint64_t relieved;             /* cut because of it */
+    uint64_t all;                  /* times that all were */
+    struct guard_config limits;
 };
 struct guard_counts guard_counts(struct guard *g);
 

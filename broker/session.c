@@ -492,6 +492,7 @@ int sessions_receive(struct sessions *s, int64_t now_ms, struct session **ret_fr
         return err;
     s->received += s->m.bytes;
     s->headers += s->m.header.size;
+    guard_heard(s->guard, link_connection(s->link));
     /* Copied, as an answer is a further call on the link. */
     peer = slice_make(s->peer, s->m.peer.size < SESSION_PEER ? s->m.peer.size : SESSION_PEER);
     memcpy(s->peer, s->m.peer.at, peer.size);

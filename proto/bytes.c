@@ -152,14 +152,20 @@ char *buffer_grow(struct buffer *b, size_t more)
     return b->at + b->size;
 }
 
+/* Two digits a division. */
 void buffer_add_int(struct buffer *b, int64_t number)
 {
+    static const char pairs[] =
+        "00010203040506070809101112131415161718192021222324252627282930313233"
+        "34353637383940414243444546474849505152535455565758596061626364656667"
+        "6869707172737475767778798081828384858687888990919293949596979899";
     char digits[24], *at = digits + sizeof digits;
     uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
 
-    do
-        *--at = (char)('0' + rest % 10);
-    while (rest /= 10);
+    for (; rest >= 10; rest /= 100)
+        at = memcpy(at - 2, pairs + rest % 100 * 2, 2);
+    if (rest || at == digits + sizeof digits)
+        *--at = (char)('0' + rest);
     if (number < 0)
         *--at = '-';
     buffer_add(b, at, (size_t)(digits + sizeof digits - at));

@@ -315,6 +315,73 @@ int rights_parse(struct slice text, struct rights **ret, char *ret_error, size_t
     return 0;
 }
 
+/* ---- what a faulty text says all the same ---- */
+
+/* False when it is none of the settings that there are. */
+static bool outline_take(struct rights_outline *o, const struct setting *s)
+{
+    date_days day;
+    int field = 0;
+
+    while (field < FIELDS && !slice_is(s->name, field_name[field]))
+        field++;
+    if (field == FIELD_KEY && !o->key.at)
+        o->key = s->value;
+    if (field == FIELD_REVOKED && date_parse(s->value, &day))
+        o->revoked = true;
+    return field < FIELDS;
+}
+
+/* Behind a line that makes no sense nobody knows whose section it is: it may have been a heading.
+ */
+bool rights_outline_next(struct settings *s, struct rights_outline *ret)
+{
+    struct setting one;
+    struct settings before;
+    bool sound = true;
+    int got;
+
+    do
+        got = settings_next(s, &one);
+    while (got != 0 && (got < 0 || !one.section.at));
+    if (got == 0)
+        return false;
+    *ret = (struct rights_outline){.name = one.section, .begin = s->rest.at};
+    for (before = *s; (got = settings_next(s, &one)) != 0; before = *s) {
+        if (got > 0 && one.section.at) {
+            *s = before;
+            return true;
+        }
+        sound = sound && got > 0 && outline_take(ret, &one);
+    }
+    return true;
+}
+
+static struct right *right_outlined(struct rights *r, const struct rights_outline *o)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (slice_is(o->name, r->list[i]->name) &&
+            (!o->key.at || slice_is(o->key, r->list[i]->key)))
+            return r->list[i];
+    return NULL;
+}
+
+size_t rights_take_away(struct rights *r, struct slice text)
+{
+    struct settings s = {text, 0};
+    struct rights_outline o;
+    size_t taken = 0;
+
+    while (rights_outline_next(&s, &o)) {
+        struct right *right = o.revoked ? right_outlined(r, &o) : NULL;
+        if (right && !right->revoked) {
+            right->revoked = true;
+            taken++;
+        }
+    }
+    return taken;
+}
+
 void rights_free(struct rights *r)
 {
     if (!r)

@@ -59,6 +59,19 @@ struct rights;
 int rights_parse(struct slice text, struct rights **ret, char *ret_error, size_t error_size);
 void rights_free(struct rights *r); /* NULL is allowed */
 
+/* What can be read of a text that is faulty somewhere: its sections, each up to its first line that
+ * makes no sense.  So somebody can be shut out whatever else is wrong with the file. */
+struct rights_outline {
+    struct slice name, key; /* key: absent where it is not said */
+    const char *begin;      /* of what follows the heading */
+    bool revoked;
+};
+bool rights_outline_next(struct settings *s, struct rights_outline *ret);
+
+/* Revokes those of the keys which the text, faulty as it may be, calls revoked.  Returns how many
+ * were not before. */
+size_t rights_take_away(struct rights *r, struct slice text);
+
 /* By the public key, 64 hex digits; one that is revoked too.  NULL: nobody knows it. */
 const struct right *rights_of_key(const struct rights *r, struct slice key);
 

@@ -47,7 +47,9 @@ struct turnout_refusal {
     const char *code;   /* stable, for programs: PROTOCOL.md lists them */
     const char *field;  /* the key it is about, "" if it is the whole event */
     const char *reason; /* a sentence for people */
-    bool retry;         /* true: the same event may be accepted later (journal-full) */
+    bool retry;         /* true: the same event may be accepted later (journal-full, rate-limit) */
+    const void *event;  /* the event itself, to be sent again if that can help */
+    size_t size;
 };
 
 /* All events from `first` to `last` are on disk; called in order of neither arrival nor number. */

@@ -203,7 +203,16 @@ static void copy_text(char *out, size_t room, struct slice text)
     out[size] = '\0';
 }
 
-static void tell_refused(struct walk *k, const struct wire_refused *refused)
+static struct slice event_slice(const struct window_chunk *c, uint32_t i)
+{
+    size_t start = 0;
+
+    for (uint32_t before = 0; before < i; before++)
+        start += c->sizes[before];
+    return slice_make(c->bytes.at + start, c->sizes[i]);
+}
+
+static void tell_refused(struct walk *k, const struct wire_refused *refused, struct slice event)
 {
     char code[WIRE_NAME + 1], field[WIRE_NAME + 1], reason[WIRE_REASON + 1];
 
@@ -213,8 +222,9 @@ static void tell_refused(struct walk *k, const struct wire_refused *refused)
     copy_text(field, sizeof field, refused->field);
     copy_text(reason, sizeof reason, refused->reason);
     if (k->listener->refused)
-        k->listener->refused(k->listener->arg, refused->seq,
-                             &(struct turnout_refusal){code, field, reason, refused->retry});
+        k->listener->refused(
+            k->listener->arg, refused->seq,
+            &(struct turnout_refusal){code, field, reason, refused->retry, event.at, event.size});
 }
 
 /* The refusal of this number, NULL if it was accepted; the numbers asked for only rise. */
@@ -248,7 +258,7 @@ static void event_done(struct walk *k, struct window_chunk *c, uint32_t i)
         w->away_bytes -= c->sizes[i];
     }
     if (refused)
-        tell_refused(k, refused);
+        tell_refused(k, refused, event_slice(c, i));
     else if (k->run_count++ == 0)
         k->run_first = seq;
 }

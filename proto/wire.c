@@ -288,6 +288,31 @@ static void read_worker(struct reader *r, struct wire_peer *ret)
     skip_items(r, more);
 }
 
+static void pack_bound(struct buffer *out, const struct wire_bound *b)
+{
+    pack_array(out, 3);
+    pack_str(out, b->name);
+    pack_uint(out, b->value);
+    pack_uint(out, b->limit);
+}
+
+static void read_bound(struct reader *r, struct wire_bound *ret)
+{
+    uint32_t more = read_record(r, 3);
+
+    ret->name = read_text(r, WIRE_NAME);
+    ret->value = read_number(r, 0, NUMBER_MAX);
+    ret->limit = read_number(r, 0, NUMBER_MAX);
+    skip_items(r, more);
+}
+
+/* Items that a report did not always have; they are written only where there is something to say.
+ */
+static uint32_t report_more(const struct wire_report *p)
+{
+    return p->rights.size || p->bound_count ? 2 : 0;
+}
+
 static void encode_report(const struct wire_message *m, struct buffer *out)
 {
     const struct wire_report *p = &m->report;
@@ -308,6 +333,12 @@ static void encode_report(const struct wire_message *m, struct buffer *out)
     pack_array(out, p->worker_count);
     for (uint32_t i = 0; i < p->worker_count; i++)
         pack_worker(out, &p->workers[i]);
+    if (report_more(p) == 0)
+        return;
+    pack_str(out, p->rights);
+    pack_array(out, p->bound_count);
+    for (uint32_t i = 0; i < p->bound_count; i++)
+        pack_bound(out, &p->bounds[i]);
 }
 
 static void read_partitions(struct reader *r, struct wire_report *p)
@@ -329,6 +360,16 @@ static void read_workers(struct reader *r, struct wire_report *p)
     p->workers = workers;
 }
 
+static void read_bounds(struct reader *r, struct wire_report *p)
+{
+    p->rights = read_text(r, WIRE_REASON);
+    p->bound_count = read_list(r, 4, UINT32_MAX);
+    struct wire_bound *bounds = need_items(r, p->bound_count, sizeof *bounds);
+    for (uint32_t i = 0; i < p->bound_count && !r->in.failed; i++)
+        read_bound(r, &bounds[i]);
+    p->bounds = bounds;
+}
+
 static void decode_report(struct reader *r, struct wire_message *m)
 {
     struct wire_report *p = &m->report;
@@ -344,6 +385,8 @@ static void decode_report(struct reader *r, struct wire_message *m)
     p->journal_limit = read_number(r, 0, NUMBER_MAX);
     read_partitions(r, p);
     read_workers(r, p);
+    if (r->more >= 2)
+        read_bounds(r, p);
 }
 
 /* ---- the kinds ---- */
@@ -389,7 +432,9 @@ static const struct codec {
 
 void wire_encode(const struct wire_message *m, struct buffer *out)
 {
-    pack_array(out, 1 + codecs[m->kind].items);
+    uint32_t more = m->kind == WIRE_REPORT ? report_more(&m->report) : 0;
+
+    pack_array(out, 1 + codecs[m->kind].items + more);
     pack_uint(out, m->kind);
     codecs[m->kind].encode(m, out);
 }
@@ -421,6 +466,7 @@ int wire_decode(struct slice header, size_t payload_size, struct arena *arena,
         uint32_t count = pack_read_array(&r.in);
         pack_read_uint(&r.in);
         check(&r, count > codecs[m.kind].items && (codecs[m.kind].payload || payload_size == 0));
+        r.more = r.in.failed ? 0 : count - codecs[m.kind].items - 1;
         codecs[m.kind].decode(&r, &m);
     }
     if (r.in.failed)

@@ -114,6 +114,10 @@ struct wire_peer { /* one worker in a report */
     uint32_t count;
     const uint64_t *partitions;
 };
+struct wire_bound { /* something that is bounded, or with limit 0 only counted, in a report */
+    struct slice name;
+    uint64_t value, limit;
+};
 struct wire_report {
     struct slice log, server;
     uint64_t uptime_ms, accepted, refused; /* since the broker started */
@@ -124,6 +128,9 @@ struct wire_report {
     const int64_t *received_ms; /* of the event at the asked offset; 0 where there is none */
     uint32_t worker_count;
     const struct wire_peer *workers;
+    struct slice rights; /* what is wrong with the rights file, so that it is not taken; or "" */
+    uint32_t bound_count;
+    const struct wire_bound *bounds;
 };
 struct wire_error {
     struct slice code, reason; /* hello-first, version, bad-message, busy, ahead, corrupt, window */

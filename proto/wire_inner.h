@@ -14,6 +14,7 @@ struct reader {
     struct pack_reader in;
     struct arena *arena;
     size_t payload_size;
+    uint32_t more; /* items behind those that the kind has always had */
 };
 
 static inline void check(struct reader *r, bool holds)

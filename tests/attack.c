@@ -118,16 +118,38 @@ void attack_bombs(struct attack *a)
 }
 
 /* Holds 64 MiB, or what the broker takes before it cuts. */
-void attack_endless(struct attack *a)
+static void send_endless(struct attack *a, int fd)
 {
     static char part[256 * 1024];
-    int fd = zmtp_connect(any_endpoint(a));
-    bool small = random_percent(&a->random, 25), sent = fd >= 0;
+    bool small = random_percent(&a->random, 25), sent = true;
 
     for (int i = 0; i < (small ? 100000 : 256) && sent; i++)
         sent = zmtp_frame(fd, ZMTP_MORE, part, small ? 1 : sizeof part);
+}
+
+void attack_endless(struct attack *a)
+{
+    int fd = zmtp_connect(any_endpoint(a));
+
+    if (fd < 0)
+        return;
+    send_endless(a, fd);
+    close(fd);
+}
+
+void attack_endless_member(struct attack *a)
+{
+    struct wire_message hello = {.kind = WIRE_HELLO,
+                                 .hello = {slice_of("producer"), slice_of("endless"), 0}};
+    struct buffer header = {0};
+    int fd = zmtp_connect(a->publish);
+
+    wire_encode(&hello, &header);
+    if (fd >= 0 && zmtp_say(fd, header.at, header.size) && raw_await(fd, "turnout-broker"))
+        send_endless(a, fd);
     if (fd >= 0)
         close(fd);
+    buffer_free(&header);
 }
 
 /* libzmq 4.3.4 aborts when this finds a full queue. */

@@ -16,11 +16,12 @@ void attack_truncated(struct attack *a);  /* messages that break off */
 void attack_huge_frame(struct attack *a); /* a frame of 100 MiB */
 void attack_many_parts(struct attack *a); /* a message of 5,000 frames */
 void attack_endless(struct attack *a); /* frames without end, in one message, as fast as it goes */
-void attack_headers(struct attack *a); /* headers that are made up */
-void attack_bombs(struct attack *a);   /* events that ask for gigabytes */
-void attack_breaks(struct attack *a);  /* many messages, a ZMTP PING, and gone */
-void attack_hellos(struct attack *a);  /* HELLO after HELLO, of all roles */
-void attack_window(struct attack *a);  /* events without end, never waiting for an answer */
-void attack_deaf(struct attack *a);    /* asks for everything and reads nothing, for a moment */
+void attack_endless_member(struct attack *a); /* the same, within a session */
+void attack_headers(struct attack *a);        /* headers that are made up */
+void attack_bombs(struct attack *a);          /* events that ask for gigabytes */
+void attack_breaks(struct attack *a);         /* many messages, a ZMTP PING, and gone */
+void attack_hellos(struct attack *a);         /* HELLO after HELLO, of all roles */
+void attack_window(struct attack *a);         /* events without end, never waiting for an answer */
+void attack_deaf(struct attack *a); /* asks for everything and reads nothing, for a moment */
 
 #endif

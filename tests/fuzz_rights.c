@@ -34,6 +34,19 @@ static void right_is_kept(const struct right *r)
     }
 }
 
+static void outlines_are_sound(struct slice text)
+{
+    struct settings s = {text, 0};
+    struct rights_outline o;
+    const char *before = text.at;
+
+    while (rights_outline_next(&s, &o)) {
+        assert(o.begin > before && o.begin <= text.at + text.size);
+        assert(o.name.at >= before && o.name.at + o.name.size < o.begin);
+        before = o.begin;
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct rights *rights = NULL;
@@ -42,8 +55,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (result < 0) {
         assert(result == ERR_CONFIG && error[0] && strlen(error) < sizeof error && !rights);
+        outlines_are_sound(slice_make(data, size));
         return 0;
     }
+    assert(rights_take_away(rights, slice_make(data, size)) == 0); /* nothing but what it says */
     for (size_t i = 0; i < rights_count(rights); i++) {
         right_is_sound(rights, rights_at(rights, i));
         right_is_kept(rights_at(rights, i));

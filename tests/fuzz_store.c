@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* ---- the server: one connection after the other, each told the same ---- */
 
 static struct {
-    char folder[64];
+    char folder[96];
     struct sockaddr_un address;
     int listener;
     struct slice says;
@@ -74,9 +74,11 @@ static void server_start(void)
     pthread_t thread;
     int failed;
 
-    snprintf(server.folder, sizeof server.folder, "%.40s/fuzz-XXXXXX", place ? place : "/tmp");
-    if (!mkdtemp(server.folder))
+    snprintf(server.folder, sizeof server.folder, "%.83s/fuzz-XXXXXX", place ? place : "/tmp");
+    if (!mkdtemp(server.folder)) {
+        perror(server.folder);
         abort();
+    }
     server.address.sun_family = AF_UNIX;
     snprintf(server.address.sun_path, sizeof server.address.sun_path, "%s/redis", server.folder);
     server.listener = socket(AF_UNIX, SOCK_STREAM, 0);

@@ -148,7 +148,7 @@ void gauge_await(struct gauge *g, uint64_t total)
     int64_t moved_ns = gauge_now_ns();
     uint64_t last = UINT64_MAX, now;
 
-    while ((now = gauge_total(g)) != total) {
+    while ((now = gauge_total(g)) < total) {
         if (now != last)
             moved_ns = gauge_now_ns();
         if (gauge_now_ns() - moved_ns > PATIENCE_NS)

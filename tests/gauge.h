@@ -24,8 +24,8 @@ void gauge_read(struct gauge *g, uint64_t ret_offsets[GAUGE_PARTITIONS]);
 /* Their sum. */
 uint64_t gauge_total(struct gauge *g);
 
-/* Waits until the sum is `total`, looking every millisecond; a minute without any progress ends the
- * program with a message. */
+/* Waits until the sum is at least `total`, looking every millisecond; a minute without any progress
+ * ends the program with a message. */
 void gauge_await(struct gauge *g, uint64_t total);
 
 /* Nanoseconds of the monotonic clock, and sleeping until then. */

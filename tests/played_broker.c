@@ -24,16 +24,20 @@ static void on_accepted(void *arg, uint64_t first, uint64_t last)
         t->accepted[first]++;
 }
 
+/* The event comes back with its refusal, as send_event made it. */
 static void on_refused(void *arg, uint64_t seq, const struct turnout_refusal *why)
 {
     struct told *t = arg;
+    char event[32];
 
     assert_in_range(seq, 1, MOST - 1);
+    snprintf(event, sizeof event, "<event %u>", (unsigned)seq);
+    assert_true(slice_is(slice_make(why->event, why->size), event));
     t->refused[seq]++;
     snprintf(t->texts[0], sizeof t->texts[0], "%s", why->code);
     snprintf(t->texts[1], sizeof t->texts[1], "%s", why->field);
     snprintf(t->texts[2], sizeof t->texts[2], "%s", why->reason);
-    t->last = (struct turnout_refusal){t->texts[0], t->texts[1], t->texts[2], why->retry};
+    t->last = (struct turnout_refusal){t->texts[0], t->texts[1], t->texts[2], why->retry, NULL, 0};
 }
 
 void broker_start(struct broker *b)

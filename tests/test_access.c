@@ -120,14 +120,35 @@ static void above_its_rate_a_key_is_refused_and_nothing_of_it_kept(void **state)
         snprintf(line, sizeof line, VOTE("s-%d"), i);
         buffer_add_text(&lines, line);
     }
-    buffer_add(&lines, "", 1);
     before = rejects_kept();
-    r = publish_as(key_path("slow"), lines.at);
+    r = stack_run(keyed, buffer_slice(&lines),
+                  (const char *const[]){"turnout", "publish", "--patience", "0", "--key",
+                                        key_path("slow"), NULL});
     assert_non_null(strstr(r.err.at, "rate-limit"));
     assert_null(strstr(r.err.at, "denied"));
     assert_int_equal(r.status, 1);
     assert_int_equal(rejects_kept(), before);
     run_free(&r);
+    buffer_free(&lines);
+}
+
+/* 299 of the 300 are one batch. */
+static void what_is_above_its_rate_is_sent_again_until_it_is_accepted(void **state)
+{
+    struct buffer lines = {0};
+    char line[256];
+    struct run r;
+
+    (void)state;
+    KEYS("new", "paced", "--rate", "100");
+    for (int i = 1; i <= 300; i++) {
+        snprintf(line, sizeof line, VOTE("st-%d"), i);
+        buffer_add_text(&lines, line);
+    }
+    buffer_add(&lines, "", 1);
+    r = publish_as(key_path("paced"), lines.at);
+    assert_string_equal(r.out.at, "{\"accepted\":300,\"rejected\":0}\n");
+    expect(r, 0, "turnout publish: rate-limit: ");
     buffer_free(&lines);
 }
 
@@ -258,6 +279,46 @@ static void what_any_key_of_a_source_may_publish_is_redriven(void **state)
            "committee-denied");
 }
 
+static void expect_status(const char *option, const char *text)
+{
+    struct run r = RUN("turnout", "status", option);
+
+    if (!strstr(r.out.at, text))
+        fail_msg("expected `%s` in: %s", text, r.out.at);
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+}
+
+/* Shutting somebody out does not wait until somebody has found the typo. */
+static void a_key_is_revoked_whatever_else_is_wrong_with_the_file(void **state)
+{
+    struct buffer good, bad = {0};
+
+    (void)state;
+    KEYS("new", "leaked");
+    KEYS("new", "honest");
+    expect_status("--json", "\"rights_fault\":null");
+    good = rights_text();
+    buffer_add_text(&bad, "[honets]\nmay = fly\n\n");
+    buffer_add_slice(&bad, buffer_slice(&good));
+    rights_overwrite(buffer_slice(&bad));
+    await_log("line 2: may is one of publish, work and watch");
+    expect_status("--json", "\"rights_fault\":\"line 2: may is one of publish, work and watch\"");
+    expect_status(NULL, "rights    NOT as in the file, which is not taken: line 2");
+    expect(RUN("turnout", "keys", "new", "another"), 78, "line 2");
+    expect(RUN("turnout", "keys", "revoke", "nobody"), 78, "line 2");
+    expect(RUN("turnout", "keys", "revoke", "leaked"), 0, "until it is mended");
+    expect(publish_as(key_path("leaked"), VOTE("u-1")), 78, "revoked-key");
+    expect(publish_as(key_path("honest"), VOTE("u-2")), 0, "");
+    expect(RUN("turnout", "keys", "revoke", "leaked"), 0, "was revoked before");
+    rights_overwrite(buffer_slice(&good)); /* as it was before: that is what then counts */
+    expect_soon(key_path("leaked"), VOTE("u-3"), 0, "");
+    expect_status("--json", "\"rights_fault\":null");
+    KEYS("revoke", "leaked");
+    buffer_free(&good);
+    buffer_free(&bad);
+}
+
 static void a_faulty_file_leaves_the_rights_as_they_were(void **state)
 {
     struct buffer good, bad = {0};
@@ -293,6 +354,7 @@ int main(void)
         cmocka_unit_test(a_type_that_is_not_the_keys_is_refused),
         cmocka_unit_test(a_committee_that_is_not_the_keys_is_refused),
         cmocka_unit_test(above_its_rate_a_key_is_refused_and_nothing_of_it_kept),
+        cmocka_unit_test(what_is_above_its_rate_is_sent_again_until_it_is_accepted),
         cmocka_unit_test(a_workers_key_cannot_publish_but_works),
         cmocka_unit_test(a_producers_key_cannot_work),
         cmocka_unit_test(a_watching_key_reads_the_journal_only_with_that_right),
@@ -301,6 +363,7 @@ int main(void)
         cmocka_unit_test(an_event_carries_the_source_of_its_key),
         cmocka_unit_test(a_right_that_is_widened_counts_at_once_also_for_what_was_refused),
         cmocka_unit_test(what_any_key_of_a_source_may_publish_is_redriven),
+        cmocka_unit_test(a_key_is_revoked_whatever_else_is_wrong_with_the_file),
         cmocka_unit_test(a_faulty_file_leaves_the_rights_as_they_were),
     };
 

@@ -255,7 +255,8 @@ static void a_small_limit_of_files_makes_the_bound_smaller(void **state)
 
 /* ---- memory ---- */
 
-#define ENDLESS 4 /* attackers at a time */
+#define ENDLESS   8      /* attackers at a time: of 64 MiB each */
+#define ATTACK_MS 300000 /* they and a sanitizer may leave the rest little of the machine */
 
 #ifdef __SANITIZE_ADDRESS__
 #define MEMORY_LIMIT "512M"
@@ -321,13 +322,25 @@ static void assert_nothing_lost(struct post *p, struct slice sent)
     buffer_free(&kept);
 }
 
+/* What the guard did stands in the status. */
+static void assert_alarms_told(struct post *p)
+{
+    struct run r =
+        stack_run(p->stack, slice_of(""), (const char *const[]){"turnout", "status", NULL});
+
+    assert_int_equal(r.status, 0);
+    assert_non_null(strstr(r.out.at, "bound     memory_alarms: "));
+    assert_non_null(strstr(r.out.at, "bound     cut_memory: "));
+    run_free(&r);
+}
+
 static void messages_without_end_are_cut_and_nothing_is_lost(void **state)
 {
     struct post p = post_of_stack();
     uint64_t seed = random_seed("test_bounds"), most = 0;
     pid_t attackers[ENDLESS];
     struct buffer sent = {0};
-    int64_t end = clock_mono_ms() + LIMIT_MS;
+    int64_t end = clock_mono_ms() + ATTACK_MS;
 
     (void)state;
     for (int i = 0; i < ENDLESS; i++)
@@ -341,9 +354,67 @@ static void messages_without_end_are_cut_and_nothing_is_lost(void **state)
         most = bytes > most ? bytes : most;
     }
     print_message("at most %llu MiB, of " MEMORY_LIMIT "\n", (unsigned long long)most >> 20);
+    assert_alarms_told(&p);
     for (int i = 0; i < ENDLESS; i++)
         attacker_end(attackers[i]);
     assert_true(most < MEMORY_BYTES + MEMORY_MORE);
+    assert_nothing_lost(&p, buffer_slice(&sent));
+    buffer_free(&sent);
+    post_end(&p);
+}
+
+/* The value of a bound or count in `turnout status --json`. */
+static uint64_t status_number(struct post *p, const char *name)
+{
+    struct run r = stack_run(p->stack, slice_of(""),
+                             (const char *const[]){"turnout", "status", "--json", NULL});
+    const char *at = r.status == 0 ? strstr(r.out.at, name) : NULL;
+    uint64_t n = at ? strtoull(at + strlen(name), NULL, 10) : 0;
+
+    run_free(&r);
+    return n;
+}
+
+/* Those who have a session and misuse it are cut, and a producer beside them is not: it was, with
+ * everybody, as often as there was an alarm. */
+static void who_sends_messages_without_end_is_cut_and_nobody_else(void **state)
+{
+    struct post p = post_of_stack();
+    uint64_t seed = random_seed("test_bounds"), alarms = 0, all;
+    struct turnout_options o = {.endpoint = p.publish, .name = "good"};
+    struct turnout_producer *good;
+    pid_t attackers[ENDLESS];
+    struct buffer sent = {0};
+    int64_t end = clock_mono_ms() + ATTACK_MS;
+
+    (void)state;
+    assert_int_equal(turnout_producer_new(&o, &good), TURNOUT_OK);
+    for (int i = 0; i < ENDLESS; i++)
+        attackers[i] = attacker_start(&p, attack_endless_member, seed + (uint64_t)i);
+    while (alarms < 5) {
+        struct buffer some = {0};
+        struct slice *each;
+        assert_true(clock_mono_ms() < end);
+        world_events(seed++, 200, &some);
+        size_t count = world_split(buffer_slice(&some), &each);
+        for (size_t i = 0; i < count; i++)
+            assert_int_equal(turnout_send(good, each[i].at, each[i].size, NULL), TURNOUT_OK);
+        assert_int_equal(turnout_flush(good, ATTACK_MS), TURNOUT_OK);
+        buffer_add_slice(&sent, buffer_slice(&some));
+        buffer_free(&some);
+        free(each);
+        alarms = status_number(&p, "\"memory_alarms\":");
+    }
+    for (int i = 0; i < ENDLESS; i++)
+        attacker_end(attackers[i]);
+    alarms = status_number(&p, "\"memory_alarms\":");
+    all = status_number(&p, "\"memory_cut_all\":");
+    print_message("%llu alarms, all were cut at %llu; the good producer came again %llu times\n",
+                  (unsigned long long)alarms, (unsigned long long)all,
+                  (unsigned long long)turnout_counts(good).reconnects);
+    assert_int_equal(turnout_counts(good).refused, 0);
+    assert_true(all < alarms);
+    turnout_producer_free(good);
     assert_nothing_lost(&p, buffer_slice(&sent));
     buffer_free(&sent);
     post_end(&p);
@@ -359,6 +430,7 @@ int main(void)
         cmocka_unit_test(connections_beyond_the_bound_give_way_to_who_speaks),
         cmocka_unit_test(a_small_limit_of_files_makes_the_bound_smaller),
         cmocka_unit_test(messages_without_end_are_cut_and_nothing_is_lost),
+        cmocka_unit_test(who_sends_messages_without_end_is_cut_and_nobody_else),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

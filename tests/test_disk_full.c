@@ -19,6 +19,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "proto/file.h"
+#include "proto/json.h"
 #include "proto/pack.h"
 #include "proto/turnout.h"
 #include "tests/crew.h"
@@ -29,6 +31,8 @@
 #define BIG        6000  /* bytes of a key that turnout does not know */
 #define MOST       40000 /* events until the disk must be full */
 #define SMALL      300
+#define LINES      100
+#define LOG_MOST   1048576
 
 struct scene {
     struct crew *crew;
@@ -189,6 +193,90 @@ static void send_again(struct scene *s)
     }
 }
 
+/* ---- turnout publish ---- */
+/* Lines of big votes into DIR/lines, and among all events. */
+static void lines_write(struct scene *s, const char *path)
+{
+    static char line[BIG + 256];
+    struct buffer event = {0};
+    struct refusal why;
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    for (int i = 0; i < LINES; i++) {
+        snprintf(line, sizeof line,
+                 "{\"type\":\"vote\",\"id\":\"line-%d\",\"time\":\"2026-03-01T12:00:00Z\","
+                 "\"committee\":\"ISO/TC 2\",\"ballot\":\"DIS 2\",\"member\":\"M%d\","
+                 "\"position\":\"approve\",\"remark\":\"%0*d\"}\n",
+                 i, i, BIG, i);
+        fputs(line, f);
+        buffer_clear(&event);
+        assert_int_equal(json_to_event(slice_make(line, strlen(line) - 1), &event, &why), 0);
+        buffer_add_slice(&s->events, buffer_slice(&event));
+    }
+    assert_int_equal(fclose(f), 0);
+    buffer_free(&event);
+}
+
+/* What the publisher said, to be freed. */
+static struct buffer publisher_log(const struct scene *s)
+{
+    struct buffer log = {0};
+    char path[256];
+
+    snprintf(path, sizeof path, "%s/%s.log", s->crew->dir, crew_names[CREW_PUBLISHER]);
+    assert_int_equal(file_read(path, LOG_MOST, &log, NULL), 0);
+    buffer_add(&log, "", 1);
+    return log;
+}
+
+static void expect_told(const struct scene *s, const char *text)
+{
+    struct buffer log = publisher_log(s);
+
+    if (!strstr(log.at, text))
+        fail_msg("not told: %s; but: %s", text, log.at);
+    buffer_free(&log);
+}
+
+static void publish_while_full(struct scene *s, const char *lines, const char *patience)
+{
+    char log[256];
+
+    snprintf(log, sizeof log, "%s/%s.log", s->crew->dir, crew_names[CREW_PUBLISHER]);
+    unlink(log);
+    crew_start_program(s->crew, CREW_PUBLISHER, lines,
+                       (const char *const[]){"turnout", "publish", "--patience", patience, NULL});
+}
+
+/* Some of them may find a place that was left. */
+static void an_impatient_publisher_gives_up(struct scene *s, const char *lines)
+{
+    publish_while_full(s, lines, "1");
+    assert_int_equal(crew_await_end(s->crew, CREW_PUBLISHER), 1);
+    expect_told(s, "journal-full: ");
+    expect_told(s, "/lines: line "); /* which ones is chance */
+}
+
+/* Freed once it has been told that it is full. */
+static void a_patient_one_gets_all_of_it_in(struct scene *s, const char *lines)
+{
+    bool told = false;
+    int status;
+
+    publish_while_full(s, lines, "600");
+    while (!told) {
+        pause_ms(20);
+        struct buffer log = publisher_log(s);
+        assert_false(crew_has_ended(s->crew, CREW_PUBLISHER, &status));
+        told = strstr(log.at, "sending it again until there is room") != NULL;
+        buffer_free(&log);
+    }
+    disk_free(s);
+    assert_int_equal(crew_await_end(s->crew, CREW_PUBLISHER), 0);
+    expect_told(s, "{\"accepted\":100,\"rejected\":0}");
+}
+
 /* ---- the test ---- */
 static void scene_open(struct scene *s, uint64_t seed)
 {
@@ -220,11 +308,14 @@ static void a_full_disk_refuses_what_comes_until_it_is_freed(void **state)
 {
     uint64_t seed = random_seed("disk_full");
     struct scene s = {0};
+    char lines[256];
     pid_t broker;
     int status;
 
     (void)state;
     scene_open(&s, seed);
+    snprintf(lines, sizeof lines, "%s/lines", s.crew->dir);
+    lines_write(&s, lines);
     broker = s.crew->pids[CREW_BROKER];
     for (unsigned round = 0; round < 2; round++) {
         uint64_t before = s.full;
@@ -234,7 +325,8 @@ static void a_full_disk_refuses_what_comes_until_it_is_freed(void **state)
         disk_fill(&s);
         send_until_full(&s);
         assert_reading_goes_on(&s);
-        disk_free(&s);
+        an_impatient_publisher_gives_up(&s, lines);
+        a_patient_one_gets_all_of_it_in(&s, lines);
         send_again(&s);
         send_world(&s, seed + round + 1, SMALL);
         s.full += before;

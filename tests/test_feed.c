@@ -288,6 +288,18 @@ static void a_reader_that_does_not_read_is_no_hindrance(void **state)
 
 /* ---- status ---- */
 
+static void assert_bound(const struct wire_report *r, const char *name, uint64_t value,
+                         uint64_t limit)
+{
+    for (uint32_t i = 0; i < r->bound_count; i++)
+        if (slice_is(r->bounds[i].name, name)) {
+            assert_int_equal(r->bounds[i].value, value);
+            assert_int_equal(r->bounds[i].limit, limit);
+            return;
+        }
+    fail_msg("no %s", name);
+}
+
 static void status_reports_what_there_is(void **state)
 {
     unsigned partition = peer_partition("TC 1");
@@ -313,6 +325,11 @@ static void status_reports_what_there_is(void **state)
     assert_int_equal(r->worker_count, 1);
     assert_true(slice_is(r->workers[0].name, "a test") && r->workers[0].pid > 0);
     assert_int_equal(r->workers[0].count, 8);
+    assert_int_equal(r->rights.size, 0);
+    assert_bound(r, "workers", 1, 32);
+    assert_bound(r, "clients", 1, 32);
+    assert_bound(r, "backlog_bytes", 0, (uint64_t)48 << 20);
+    assert_bound(r, "keys_refused", 0, 0);
     offsets[partition] = 4; /* nothing is unapplied */
     peer_say(client, &status);
     r = &peer_expect(client, WIRE_REPORT)->report;

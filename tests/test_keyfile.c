@@ -331,6 +331,8 @@ static void a_revocation_stands_in_its_section_and_changes_nothing_else(void **s
 
     (void)state;
     assert_int_equal(rights_revoke(slice_of(before), "c", 0, &text), ERR_AGAIN);
+    assert_int_equal(rights_revoke_faulty(slice_of(before), "c", 0, &text), ERR_AGAIN);
+    assert_int_equal(text.size, 0);
     assert_int_equal(rights_revoke(slice_of(before), "a", 0, &text), 0);
     assert_int_equal(rights_revoke(buffer_slice(&text), "b", 1, &more), 0);
     assert_text(&text, "# ours\n[a] # first\nkey = " HEX_A "\nmay = work\nrevoked = 1970-01-01\n\n"

@@ -94,11 +94,11 @@ static void what_root_makes_is_the_folders_owners(void **state)
     assert_of_other(in_folder("dir/keys"), 0700);
     assert_of_other(in_folder("dir/keys/broker.key"), 0600);
     assert_of_other(in_folder("dir/keys/feed.key"), 0600);
-    assert_of_other(in_folder("dir/rights.conf"), 0644);
+    assert_of_other(in_folder("dir/rights.conf"), 0640);
     assert_of_other(in_folder("dir/.rights.lock"), 0600);
     assert_int_equal(keys(in_folder("dir"), "list", NULL, NULL), 0);
     assert_int_equal(keys(in_folder("dir"), "revoke", "feed", NULL), 0);
-    assert_of_other(in_folder("dir/rights.conf"), 0644);
+    assert_of_other(in_folder("dir/rights.conf"), 0640);
 }
 
 static void a_lock_that_leads_to_a_file_of_roots_gives_it_to_nobody(void **state)

@@ -184,6 +184,53 @@ static void there_are_no_more_keys_than_the_limit(void **state)
     buffer_free(&text);
 }
 
+/* ---- what a faulty text takes away ---- */
+
+/* Of two keys, a and b, those that are still good after this text: "ab", "a", "b" or "". */
+static void assert_left(const char *text, const char *left)
+{
+    struct rights *r = NULL;
+    char error[200], found[3] = "";
+    size_t taken;
+
+    assert_int_equal(rights_parse(slice_of("[a]\nmay = work\nkey = " KEY_A
+                                           "\n[b]\nmay = work\nkey = " KEY_B "\n"),
+                                  &r, error, sizeof error),
+                     0);
+    taken = rights_take_away(r, slice_of(text));
+    for (size_t i = 0; i < 2; i++)
+        if (!rights_at(r, i)->revoked)
+            strcat(found, rights_at(r, i)->name);
+    assert_string_equal(found, left);
+    assert_int_equal(taken, 2 - strlen(left));
+    assert_int_equal(rights_take_away(r, slice_of(text)), 0); /* each but once */
+    rights_free(r);
+}
+
+static void a_faulty_text_takes_away_what_it_clearly_revokes_and_nothing_else(void **state)
+{
+    (void)state;
+    assert_left("", "ab");
+    assert_left("may = fly\nrevoked = 2026-01-01\n", "ab");
+    assert_left("[a]\nrevoked = 2026-01-01\nmay = fly\n", "b");
+    assert_left("[a]\nmay = fly\nrevoked = 2026-01-01\n[b]\nmay = work\n", "b");
+    assert_left("[c\n[a]\nrevoked = 2026-01-01\n[b]\nrevoked = 2026-01-01", "");
+    assert_left("[a]\nrevoked = soon\n", "ab");
+    assert_left("[A]\nrevoked = 2026-01-01\n", "ab");
+    assert_left("[a]\nkey = " KEY_B "\nrevoked = 2026-01-01\n", "ab");
+    assert_left("[a]\nkey = " KEY_A "\nrevoked = 2026-01-01\n", "b");
+}
+
+/* It may be that the line was meant to be the next heading. */
+static void behind_a_line_without_sense_no_section_goes_on(void **state)
+{
+    (void)state;
+    assert_left("[a]\nmay = work\n[b\nrevoked = 2026-01-01\n", "ab");
+    assert_left("[a]\nmay = work\nb]\nrevoked = 2026-01-01\n", "ab");
+    assert_left("[a]\nmay = work\n[b=\nrevoked = 2026-01-01\n", "ab");
+    assert_left("[a]\nmay = work\n[b\n[b]\nrevoked = 2026-01-01\n", "a");
+}
+
 /* ---- what a right allows ---- */
 
 static void assert_check(const struct right *right, enum event_type type, const char *committee,
@@ -276,6 +323,8 @@ int main(void)
         cmocka_unit_test(a_fault_is_told_with_its_line),
         cmocka_unit_test(a_file_without_end_is_not_read),
         cmocka_unit_test(there_are_no_more_keys_than_the_limit),
+        cmocka_unit_test(a_faulty_text_takes_away_what_it_clearly_revokes_and_nothing_else),
+        cmocka_unit_test(behind_a_line_without_sense_no_section_goes_on),
         cmocka_unit_test(types_and_committees_are_judged),
         cmocka_unit_test(a_local_peer_may_do_everything),
         cmocka_unit_test(a_source_has_the_rights_it_has_now),

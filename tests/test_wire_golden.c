@@ -60,6 +60,9 @@ struct golden {
     struct wire_message message;
 };
 
+static const struct wire_bound bounds[] = {{TEXT("memory_bytes"), 9437184, 536870912},
+                                           {TEXT("cut_silent"), 12, 0}};
+
 static const struct golden goldens[] = {
     {"HELLO", 0, {.kind = WIRE_HELLO, .hello = {TEXT("producer"), TEXT("election-feed"), 4711}}},
     {"WELCOME",
@@ -82,6 +85,12 @@ static const struct golden goldens[] = {
      {.kind = WIRE_REPORT,
       .report = {TEXT(LOG_ID), TEXT("turnout-broker/0.1.0"), 60000, 75003, 7, 1, 7, 9437184,
                  68719476736, 4, ends, received_ms, 2, workers}}},
+    {"REPORT-bounds",
+     0,
+     {.kind = WIRE_REPORT,
+      .report = {TEXT(LOG_ID), TEXT("turnout-broker/0.1.0"), 60000, 75003, 7, 1, 7, 9437184,
+                 68719476736, 1, ends, received_ms, 0, workers,
+                 TEXT("line 3: may is one of publish, work and watch"), 2, bounds}}},
     {"ERROR",
      0,
      {.kind = WIRE_ERROR,
@@ -286,6 +295,25 @@ static void decoded_fields_are_those_that_were_written(void **state)
     assert_true(slice_is(m.report.workers[0].name, "worker-1"));
     assert_int_equal(m.report.workers[0].pid, 4711);
     assert_int_equal(m.report.workers[0].partitions[3], 6);
+    assert_int_equal(m.report.bound_count, 0);
+    arena_free(&arena);
+    buffer_free(&bytes);
+}
+
+static void what_a_report_has_behind_the_workers_is_read_too(void **state)
+{
+    struct buffer bytes = {0};
+    struct arena arena = {0};
+    struct wire_message m;
+
+    (void)state;
+    document_read("REPORT-bounds", &bytes);
+    assert_int_equal(wire_decode(buffer_slice(&bytes), 0, &arena, &m), 0);
+    assert_true(slice_is(m.report.rights, "line 3: may is one of publish, work and watch"));
+    assert_int_equal(m.report.bound_count, 2);
+    assert_true(slice_is(m.report.bounds[1].name, "cut_silent"));
+    assert_int_equal(m.report.bounds[0].value, 9437184);
+    assert_int_equal(m.report.bounds[0].limit, 536870912);
     arena_free(&arena);
     buffer_free(&bytes);
 }
@@ -358,6 +386,7 @@ int main(void)
         cmocka_unit_test(the_worked_exchange_is_what_the_checks_of_events_say),
         cmocka_unit_test(every_kind_has_golden_bytes),
         cmocka_unit_test(decoded_fields_are_those_that_were_written),
+        cmocka_unit_test(what_a_report_has_behind_the_workers_is_read_too),
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(every_change_of_one_byte_is_refused_or_stays_within_bounds),
         cmocka_unit_test(bytes_behind_the_header_are_refused),

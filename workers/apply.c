@@ -189,7 +189,7 @@ static int gather_batches(struct apply *a, const struct apply_batch *batches, si
         error = check_places(a, batches, count);
     if (error < 0)
         return error;
-    for (size_t i = 0; i < a->event_count; i++)
+    for (size_t i = 0; i < a->event_count && a->gather.seats; i++)
         gather_seats(&a->gather, &a->events[i], &a->bearings[i]);
     fetches = gather_take(&a->gather, &fetch_count);
     return store_fetch(a->store, fetches, fetch_count, a->ledger);

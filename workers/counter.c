@@ -35,6 +35,7 @@ static struct row **bucket_of(struct counters *c, const struct row_key *k)
     h *= 0x9e3779b97f4a7c15u;
     return &c->buckets[h >> 51];
 }
+_Static_assert(FIELD_NUMBERS <= UINT8_MAX, "a field's number has a byte");
 _Static_assert(ROW_BUCKETS == 1 << (64 - 51), "a bucket is the hash's top thirteen bits");
 
 void counters_open(struct counters *c, struct arena *keep, struct arena *batch)
@@ -64,7 +65,7 @@ void counters_free(struct counters *c)
     table_free(&c->fields);
 }
 
-const struct field *counters_named(struct counters *c, struct slice name)
+static struct field *field_find(struct counters *c, struct slice name)
 {
     struct field *f = table_find(&c->fields, name);
 
@@ -73,6 +74,19 @@ const struct field *counters_named(struct counters *c, struct slice name)
         f->entry.key = arena_copy(c->keep, name);
         table_add(&c->fields, &f->entry);
     }
+    return f;
+}
+
+const struct field *counters_named(struct counters *c, struct slice name)
+{
+    return field_find(c, name);
+}
+
+static const struct field *field_numbered(struct counters *c, struct slice name, uint8_t number)
+{
+    struct field *f = field_find(c, name);
+
+    f->number = number;
     return f;
 }
 
@@ -89,7 +103,8 @@ const struct field *counters_field(struct counters *c, uint8_t level, enum count
     buffer_add(&b, ".", 1);
     buffer_add_text(&b, counter_name[counter]);
     if (suffix.size == 0)
-        return *fixed = counters_named(c, buffer_slice(&b));
+        return *fixed =
+                   field_numbered(c, buffer_slice(&b), (uint8_t)(level * COUNTERS + counter + 1));
     buffer_add(&b, ".", 1);
     buffer_add_slice(&b, suffix);
     return counters_named(c, buffer_slice(&b));
@@ -129,16 +144,36 @@ static void row_widen(struct counters *c, struct row *r)
     r->room *= 2;
 }
 
-void row_add(struct counters *c, struct row *r, const struct field *f, int64_t amount)
+static struct cell *cell_of(struct counters *c, struct row *r, const struct field *f)
 {
     for (uint32_t i = 0; i < r->count; i++)
-        if (r->cells[i].field == f) {
-            r->cells[i].amount += amount;
-            return;
-        }
+        if (r->cells[i].field == f)
+            return &r->cells[i];
     if (r->count == r->room)
         row_widen(c, r);
-    r->cells[r->count++] = (struct cell){f, amount};
+    r->cells[r->count] = (struct cell){.field = f};
+    return &r->cells[r->count++];
+}
+
+/* The usual counters are found without a search, after the first time. */
+static struct cell *numbered_cell(struct counters *c, struct row *r, const struct field *f)
+{
+    uint16_t *at = &r->cell_of[f->number - 1];
+    struct cell *cell;
+
+    if (*at)
+        return &r->cells[*at - 1];
+    cell = cell_of(c, r, f);
+    if (cell - r->cells < UINT16_MAX)
+        *at = (uint16_t)(cell - r->cells + 1);
+    return cell;
+}
+
+void row_add(struct counters *c, struct row *r, const struct field *f, int64_t amount)
+{
+    struct cell *cell = f->number ? numbered_cell(c, r, f) : cell_of(c, r, f);
+
+    cell->amount += amount;
 }
 
 bool row_moves(const struct row *r)

@@ -31,7 +31,9 @@ enum counter {
 /* A name of a field, interned: equal names are one pointer. */
 struct field {
     struct table_entry entry;
+    uint8_t number; /* of a counter without a suffix, from 1; 0: any other */
 };
+#define FIELD_NUMBERS (LEVELS * COUNTERS)
 
 struct cell {
     const struct field *field;
@@ -57,6 +59,7 @@ struct row {
     struct row *next, *twin; /* in the order of their making; with the same bucket */
     struct cell *cells;      /* `first`, or elsewhere when there are more */
     uint32_t count, room;
+    uint16_t cell_of[FIELD_NUMBERS]; /* by the field's number - 1: from 1; 0: not known */
     struct cell first[ROW_CELLS];
 };
 

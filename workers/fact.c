@@ -235,9 +235,13 @@ static void value_format(const struct column *c, const void *fact, struct buffer
 
 static void name_format(const char *name, struct buffer *out)
 {
-    buffer_add(out, " ", 1);
-    buffer_add_text(out, name);
-    buffer_add(out, "=", 1);
+    size_t size = strlen(name);
+    char *at = buffer_room(out, size + 2);
+
+    at[0] = ' ';
+    memcpy(at + 1, name, size);
+    at[1 + size] = '=';
+    out->size += size + 2;
 }
 
 void fact_format(enum event_type type, const void *fact, struct buffer *out)

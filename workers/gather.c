@@ -197,16 +197,28 @@ void gather_ballot(struct gather *g, struct ballot *b)
     gather_add(g, "votes:", b->committee->entry.key, b->entry.key, row_vote, b);
 }
 
+static void widen_wanted(struct arena *batch, struct ballot *b)
+{
+    uint32_t room = b->wanted_room ? b->wanted_room * 2 : 8;
+    struct slice *wanted = arena_need(batch, room * sizeof *wanted);
+
+    if (b->wanted_count)
+        memcpy(wanted, b->wanted, b->wanted_count * sizeof *wanted);
+    b->wanted = wanted;
+    b->wanted_room = room;
+}
+
 static void load_vote(struct gather *g, struct ballot *b, struct vote *v)
 {
     load_ballot(g, b);
     if (b->complete || v->loaded)
         return;
     v->loaded = true;
-    if (!b->wanted_votes)
+    if (!b->wanted_count)
         pointers_add(&g->ballots, b);
-    v->next_wanted = b->wanted_votes;
-    b->wanted_votes = v;
+    if (b->wanted_count == b->wanted_room)
+        widen_wanted(&g->ledger->batch, b);
+    b->wanted[b->wanted_count++] = v->entry.key;
 }
 
 void gather_meeting_notice(struct gather *g, struct meeting *m)
@@ -310,20 +322,12 @@ void gather_seats(struct gather *g, const struct event *e, const struct bearing 
 
 static void take_votes(struct gather *g, struct ballot *b)
 {
-    struct slice *fields;
-    struct store_fetch *f;
-    size_t n = 0;
+    struct store_fetch *f =
+        gather_add(g, "votes:", b->committee->entry.key, b->entry.key, row_vote, b);
 
-    for (struct vote *v = b->wanted_votes; v; v = v->next_wanted)
-        n++;
-    fields = arena_need(&g->ledger->batch, n * sizeof *fields);
-    n = 0;
-    for (struct vote *v = b->wanted_votes; v; v = v->next_wanted)
-        fields[n++] = v->entry.key;
-    b->wanted_votes = NULL;
-    f = gather_add(g, "votes:", b->committee->entry.key, b->entry.key, row_vote, b);
-    f->fields = fields;
-    f->field_count = n;
+    f->fields = b->wanted;
+    f->field_count = b->wanted_count;
+    b->wanted_count = b->wanted_room = 0;
 }
 
 static void take_adoptions(struct gather *g, struct member *m)

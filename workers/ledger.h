@@ -93,7 +93,9 @@ struct ballot {
     date_days indexed; /* `closes` as the committee's index has it; DATE_NONE: not there */
     struct ballot_fact notice;
     struct table votes; /* struct vote by member */
-    struct vote *changed_votes, *wanted_votes;
+    struct vote *changed_votes;
+    struct slice *wanted; /* members whose votes are to be fetched; in the batch's arena */
+    uint32_t wanted_count, wanted_room;
     int64_t tally[TALLIES], stored[TALLIES]; /* now, and in the store */
     uint8_t stored_verdict;
 };
@@ -101,7 +103,7 @@ struct ballot {
 struct vote {
     struct table_entry entry;
     struct member *member;
-    struct vote *next_changed, *next_wanted;
+    struct vote *next_changed;
     const struct seat_line *line; /* the member's in the committee; NULL: not looked up yet */
     bool loaded;                  /* asked for; all are when the ballot is complete */
     bool changed;

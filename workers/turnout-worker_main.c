@@ -92,6 +92,7 @@ int main(int argc, char **argv)
 
     standard_files_open();
     core_forbid();
+    memory_keep();
     argp_err_exit_status = EX_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     snprintf(name, sizeof name, "worker-%d", getpid());

@@ -15,26 +15,33 @@ static void add_escape(struct buffer *out, unsigned char c)
     buffer_add(out, escape, 3);
 }
 
+/* How many of the first bytes need no escape. */
+static size_t plain_length(struct slice any)
+{
+    size_t n = 0;
+
+    while (n < any.size && !must_escape((unsigned char)any.at[n]))
+        n++;
+    return n;
+}
+
 void words_escaped(struct buffer *out, struct slice any)
 {
-    size_t plain = 0;
-
     if (!any.at) {
         buffer_add(out, "-", 1);
         return;
     }
-    if (slice_is(any, "-")) {
+    if (any.size == 1 && any.at[0] == '-') {
         add_escape(out, '-'); /* a bare "-" means absent */
         return;
     }
-    for (size_t i = 0; i < any.size; i++) {
-        if (!must_escape((unsigned char)any.at[i]))
-            continue;
-        buffer_add(out, any.at + plain, i - plain);
-        add_escape(out, (unsigned char)any.at[i]);
-        plain = i + 1;
+    while (any.size) {
+        size_t n = plain_length(any);
+        buffer_add(out, any.at, n);
+        if (n < any.size)
+            add_escape(out, (unsigned char)any.at[n++]);
+        any = slice_make(any.at + n, any.size - n);
     }
-    buffer_add(out, any.at + plain, any.size - plain);
 }
 
 void words_date(struct buffer *out, date_days d)
@@ -60,11 +67,11 @@ void words_hex(struct buffer *out, struct slice bytes)
 
 void words_digest(struct buffer *out, uint64_t digest)
 {
-    char text[16];
+    char *at = buffer_room(out, 16);
 
     for (int i = 0; i < 16; i++)
-        text[i] = hex_digit[digest >> (60 - 4 * i) & 15];
-    buffer_add(out, text, sizeof text);
+        at[i] = hex_digit[digest >> (60 - 4 * i) & 15];
+    out->size += 16;
 }
 
 void words_list(struct buffer *out, const struct slice *items, uint32_t count)

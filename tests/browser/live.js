@@ -66,6 +66,27 @@ async function figure_moves(t, site, context) {
   await page.close();
 }
 
+// A page that is not looked at lets go of its connection, and is right again once it is looked at.
+async function hidden(site, context) {
+  const page = await page_open(site, context, address('ballots', `${BALLOT.committee}|${BALLOT.ballot}`));
+  const look = (away) => page.evaluate((h) => {
+    Object.defineProperty(document, 'hidden', { value: h, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, away);
+  const asked = [];
+  page.on('request', (r) => asked.push(r.url()));
+  await look(true);
+  await site.tell(vote('JP'));
+  await site.sync();
+  assert.equal(await page.locator('#sheet-votes tr[data-row="JP"]').count(), 0);
+  assert.deepEqual(asked, []);
+  await watch_for(page, '#sheet-votes', 'JP');
+  await look(false);
+  await seen_at(page);
+  await still_open(page);
+  await page.close();
+}
+
 async function spoken(site, context) {
   const page = await page_open(site, context, address('ballots', `${BALLOT.committee}|${BALLOT.ballot}`));
   await site.tell(vote('US'));
@@ -141,6 +162,7 @@ export async function live_tests(t, site) {
   await t.test('a group\'s figures move on the open page', (s) => figure_moves(s, site, context));
   await t.test('a page knows which changes concern it', () => meets(site, context));
   await t.test('focus stays where it is while rows come', () => focus_stays(site, context));
+  await t.test('a page that nobody sees holds no connection, and catches up', () => hidden(site, context));
   await t.test('what has moved is told to screen readers', () => spoken(site, context));
   await t.test('without a worker the page says so, and heals', () => down(site, context, 'worker', 'worker-down', '/ballots'));
   await t.test('without the broker the page says so, and heals', () => down(site, context, 'broker', 'broker-down', '/ballots'));

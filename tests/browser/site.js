@@ -54,11 +54,16 @@ class Site {
     await rm(place, { force: true });
     this.web = spawn(join(BUILD, 'bin/turnout-web'), ['--listen', `127.0.0.1:${port}`, '--address-file', place, '--log-level', 'error'],
       { env: this.env, stdio: ['ignore', 'ignore', 'inherit'] });
-    this.url = await until('turnout-web listens', () => readFile(place, 'utf8').then((text) => text.includes(':') && `http://${text.trim()}`, () => null));
+    this.url = await until('turnout-web listens', () => {
+      if (this.web.exitCode !== null || this.web.signalCode !== null)
+        throw new Error(`turnout-web ended: ${this.web.exitCode ?? this.web.signalCode}`);
+      return readFile(place, 'utf8').then((text) => text.includes(':') && `http://${text.trim()}`, () => null);
+    });
   }
 
-  web_kill() {
-    return new Promise((gone) => this.web.once('exit', gone).kill('SIGKILL'));
+  async web_kill() {
+    this.web.kill('SIGKILL');
+    await until('turnout-web is gone', () => this.web.exitCode !== null || this.web.signalCode !== null);
   }
 
   // Sends JSON Lines; all must be accepted.

@@ -9,14 +9,14 @@
 #include "workers/cli/cli.h"
 #include "workers/cli/cli_out.h"
 #include "workers/cli/follow.h"
+#include "workers/cli/keys_print.h"
 #include "workers/cli/owner.h"
 #include "workers/cli/rights_edit.h"
 #include "workers/cli/rights_file.h"
-#include "workers/table_text.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <jansson.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -158,7 +158,9 @@ static int rights_write(struct keys_verb *v, const struct buffer *text)
 {
     char why[512];
 
-    if (rights_file_write(&v->file, buffer_slice(text), why, sizeof why) < 0)
+    mode_t mode = v->rights_path ? 0644 : 0640; /* elsewhere it may not be the broker's own */
+
+    if (rights_file_write(&v->file, buffer_slice(text), mode, why, sizeof why) < 0)
         return fail("%s", why);
     return EX_OK;
 }
@@ -321,7 +323,8 @@ static bool file_of_key(const struct keys_verb *v, const char *public, struct ke
     return found;
 }
 
-static int revoke_await(const struct keys_verb *v, const struct right *right)
+/* `public`: the key, NULL if that is not known. */
+static int revoke_await(const struct keys_verb *v, const char *public)
 {
     struct keyfile k;
     bool found;
@@ -329,7 +332,7 @@ static int revoke_await(const struct keys_verb *v, const struct right *right)
 
     if (status != EX_OK)
         return status;
-    found = file_of_key(v, right->key, &k);
+    found = file_of_key(v, public, &k);
     status = broker_await(v, found ? &k : NULL, LINK_REVOKED_KEY);
     if (found)
         keyfile_forget(&k);
@@ -379,138 +382,35 @@ static int keys_revoke(struct keys_verb *v)
         status = rights_write(v, &text);
     }
     if (status == EX_OK)
-        status = revoke_await(v, right);
+        status = revoke_await(v, right->key);
+    buffer_free(&text);
+    return status;
+}
+
+/* Somebody can be shut out whatever else is wrong with the file: the broker takes that from it. */
+static int keys_revoke_faulty(struct keys_verb *v)
+{
+    struct buffer text = {0};
+    int status = fail("%s: %s", v->file.path, v->file.fault);
+    int err = rights_revoke_faulty(buffer_slice(&v->file.text), v->name,
+                                   date_of_ms(clock_wall_ms()), &text);
+
+    if (err == ERR_AGAIN)
+        return status;
+    status = EX_OK;
+    if (err == ERR_CONFLICT)
+        fail("%s: was revoked before", v->name);
+    else
+        status = rights_write(v, &text);
+    if (status == EX_OK)
+        status = revoke_await(v, NULL);
+    if (status == EX_OK)
+        fail("%s: revoked; else nothing of the file counts until it is mended", v->name);
     buffer_free(&text);
     return status;
 }
 
 /* ---- list ---- */
-
-static const char *may_name(const struct right *r)
-{
-    return r->may == MAY_PUBLISH ? "publish" : r->may == MAY_WORK ? "work" : "watch";
-}
-
-static void types_add(const struct right *r, struct buffer *out)
-{
-    for (int i = 0; i < EVENT_TYPES; i++)
-        if (r->types & 1U << i) {
-            buffer_add_text(out, out->size ? " " : "");
-            buffer_add_text(out, event_type_name[i]);
-        }
-}
-
-static void committees_add(const struct right *r, struct buffer *out)
-{
-    for (size_t i = 0; i < r->committee_count; i++) {
-        buffer_add_text(out, i ? " | " : "");
-        buffer_add_slice(out, r->committees[i].text);
-        buffer_add_text(out, r->committees[i].prefix ? "*" : "");
-    }
-}
-
-/* What the key may, in words of the rights file; "all" and "-" where nothing limits it. */
-static void row_cells(const struct right *r, struct buffer cells[5])
-{
-    bool publishes = r->may == MAY_PUBLISH;
-    char date[DATE_TEXT + 1] = "";
-
-    buffer_add_text(&cells[0], publishes ? r->source : "-");
-    if (publishes && r->types != RIGHT_LOCAL->types)
-        types_add(r, &cells[1]);
-    else
-        buffer_add_text(&cells[1], publishes ? "all" : "-");
-    if (!r->all_committees)
-        committees_add(r, &cells[2]);
-    else
-        buffer_add_text(&cells[2], publishes ? "all" : "-");
-    if (r->rate)
-        buffer_add_int(&cells[3], r->rate);
-    else
-        buffer_add_text(&cells[3], "-");
-    if (r->revoked)
-        date_format(r->revoked_on, date);
-    buffer_add_text(&cells[4], r->revoked ? date : "-");
-}
-
-static void row_add(struct text_table *t, const struct right *r)
-{
-    enum text_style style = r->revoked ? TEXT_RED : TEXT_PLAIN;
-    struct buffer cells[5] = {{0}};
-    const char *may = r->participants ? "watch, participants" : may_name(r);
-
-    row_cells(r, cells);
-    text_table_add(t, slice_of(r->name), style);
-    text_table_add(t, slice_of(may), style);
-    for (int i = 0; i < 5; i++) {
-        text_table_add(t, buffer_slice(&cells[i]), style);
-        buffer_free(&cells[i]);
-    }
-}
-
-static void list_text(const struct keys_verb *v, struct buffer *out)
-{
-    static const char *const heads[] = {"key",        "may",  "source", "types",
-                                        "committees", "rate", "revoked"};
-    struct text_table *t = text_table_new(7);
-
-    for (int i = 0; i < 7; i++)
-        text_table_add(t, slice_of(heads[i]), TEXT_BOLD);
-    for (size_t i = 0; i < rights_count(v->file.rights); i++)
-        row_add(t, rights_at(v->file.rights, i));
-    text_table_print(t, text_colour_wanted(stdout), out);
-    text_table_free(t);
-}
-
-static json_t *words_json(const struct right *r)
-{
-    json_t *all = json_array();
-
-    for (int i = 0; i < EVENT_TYPES; i++)
-        if (r->may == MAY_PUBLISH && r->types & 1U << i)
-            json_array_append_new(all, json_string(event_type_name[i]));
-    return all;
-}
-
-static json_t *committees_json(const struct right *r)
-{
-    json_t *all = json_array();
-
-    for (size_t i = 0; i < r->committee_count; i++)
-        json_array_append_new(all, json_sprintf("%.*s%s", (int)r->committees[i].text.size,
-                                                r->committees[i].text.at,
-                                                r->committees[i].prefix ? "*" : ""));
-    return all;
-}
-
-static json_t *right_json(const struct right *r)
-{
-    char date[DATE_TEXT + 1] = "";
-    bool publishes = r->may == MAY_PUBLISH;
-
-    if (r->revoked)
-        date_format(r->revoked_on, date);
-    return json_pack("{s:s,s:s,s:s,s:s?,s:o,s:o?,s:o?,s:b,s:s?}", "name", r->name, "key", r->key,
-                     "may", may_name(r), "source", publishes ? r->source : NULL, "types",
-                     words_json(r), "committees", r->all_committees ? NULL : committees_json(r),
-                     "rate", r->rate ? json_integer(r->rate) : NULL, "participants",
-                     r->participants, "revoked", r->revoked ? date : NULL);
-}
-
-static void list_json(const struct keys_verb *v, struct buffer *out)
-{
-    json_t *all = json_array(), *whole;
-    char *text;
-
-    for (size_t i = 0; i < rights_count(v->file.rights); i++)
-        json_array_append_new(all, right_json(rights_at(v->file.rights, i)));
-    whole = json_pack("{s:o}", "keys", all);
-    text = json_dumps(whole, JSON_COMPACT | JSON_PRESERVE_ORDER);
-    buffer_add_text(out, text);
-    buffer_add_text(out, "\n");
-    free(text);
-    json_decref(whole);
-}
 
 /* Key files that nobody has rights for.  Who may not look into the folder is not told. */
 static void orphans_tell(const struct keys_verb *v)
@@ -539,9 +439,9 @@ static int keys_list(struct keys_verb *v)
 
     orphans_tell(v);
     if (v->json)
-        list_json(v, &out);
+        keys_print_json(v->file.rights, &out);
     else
-        list_text(v, &out);
+        keys_print_text(v->file.rights, &out);
     status = cli_write("keys", &out);
     buffer_free(&out);
     return status;
@@ -558,6 +458,10 @@ static int run(struct keys_verb *v, const char *path)
         return fail("%s: %s", v->dir, strerror(errno));
     if (rights_file_open(&v->file, path, !is_list, why, sizeof why) < 0)
         return fail("%s", why);
+    if (!v->file.rights && strcmp(v->action, "revoke") == 0)
+        return keys_revoke_faulty(v);
+    if (!v->file.rights)
+        return fail("%s: %s", v->file.path, v->file.fault);
     if (is_list && !v->file.found)
         fail("no rights file at %s: no keys; a broker that runs keeps the rights it has read last",
              path);

@@ -1,31 +1,31 @@
 /* turnout publish: JSON Lines to the broker.  Each line becomes an event, its number is remembered
- * until the broker has answered, and a refusal is told with it. */
+ * until the broker has answered, and a refusal is told with it.  What is refused for now only is
+ * sent again until it is accepted, and no further line is read meanwhile: so no more than the
+ * window ever waits. */
 #include "proto/clock.h"
 #include "proto/error.h"
 #include "proto/json.h"
 #include "proto/turnout.h"
 #include "workers/cli/cli.h"
+#include "workers/cli/later.h"
 #include "workers/cli/lines.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#define PLACES    WIRE_WINDOW  /* remembered lines */
-#define WINDOW    (PLACES - 1) /* so that the next event's place is never one still under way */
-#define TIMEOUT_S 30
-#define POLL_MS   200
-#define IDLE_MS   50 /* while the input has nothing, acknowledgements are looked after */
-
-struct line {
-    const char *file;
-    uint64_t number;
-};
+#define PLACES     WIRE_WINDOW  /* remembered lines */
+#define WINDOW     (PLACES - 1) /* so that the next event's place is never one still under way */
+#define TIMEOUT_S  30
+#define PATIENCE_S 60
+#define POLL_MS    200
+#define IDLE_MS    50 /* while the input has nothing, acknowledgements are looked after */
 
 struct publish {
     struct cli_stack stack;
@@ -34,16 +34,32 @@ struct publish {
     int file_count;
     struct turnout_producer *producer;
     struct line lines[PLACES]; /* by sequence number, modulo */
-    uint64_t rejected;         /* refused here or by the broker */
-    uint64_t progress;         /* accepted and refused when last looked at */
+    uint64_t rejected;         /* refused here or by the broker, for good */
+    int patience_s;
+    struct later later;   /* refused for now */
+    uint64_t given_up;    /* how many had been accepted when patience ended; else none */
+    char told[WIRE_NAME]; /* the code that was last told to pass */
+    uint64_t progress;    /* accepted and refused when last looked at */
     int64_t progress_ms;
     bool connected; /* ever */
     bool unread;    /* a file could not be read, or not to its end */
 };
 
 static const struct argp_option option_table[] = {
+    {"patience", 'p', "SECONDS", 0,
+     "send again what is refused for now (rate-limit, journal-full), until so long none of it has "
+     "been accepted (default: 60; 0: never)",
+     0},
     {"timeout", 't', "SECONDS", 0, "give up after so long without an answer (default: 30)", 0},
     {0}};
+
+/* A number of seconds, -1 if it is none. */
+static int seconds_of(const char *text)
+{
+    int64_t n;
+
+    return slice_to_int(slice_of(text), &n) && n >= 0 && n <= INT_MAX / 1000 ? (int)n : -1;
+}
 
 static error_t option_parse(int key, char *arg, struct argp_state *state)
 {
@@ -53,8 +69,13 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &p->stack;
         return 0;
+    case 'p':
+        p->patience_s = seconds_of(arg);
+        if (p->patience_s < 0)
+            argp_error(state, "--patience takes a number of seconds");
+        return 0;
     case 't':
-        p->timeout_s = atoi(arg);
+        p->timeout_s = seconds_of(arg);
         if (p->timeout_s <= 0)
             argp_error(state, "--timeout takes a number of seconds");
         return 0;
@@ -75,11 +96,26 @@ static void tell_refusal(struct publish *p, const struct line *at, const char *c
             *field ? ": " : "", reason);
 }
 
+static void tell_waiting(struct publish *p, const struct turnout_refusal *why)
+{
+    if (strcmp(p->told, why->code) != 0)
+        fprintf(stderr, "turnout publish: %s: %s: sending it again until there is room\n",
+                why->code, why->reason);
+    snprintf(p->told, sizeof p->told, "%s", why->code);
+}
+
+/* Whoever waited in vain does not wait for the rest of the input too, until something moves. */
 static void on_refused(void *arg, uint64_t seq, const struct turnout_refusal *why)
 {
     struct publish *p = arg;
+    const struct line *at = &p->lines[seq % PLACES];
 
-    tell_refusal(p, &p->lines[seq % PLACES], why->code, why->field, why->reason);
+    if (!why->retry || p->patience_s == 0 || turnout_counts(p->producer).accepted == p->given_up) {
+        tell_refusal(p, at, why->code, why->field, why->reason);
+    } else {
+        tell_waiting(p, why);
+        later_add(&p->later, slice_make(why->event, why->size), *at);
+    }
 }
 
 /* False when the broker has been silent for too long. */
@@ -129,6 +165,69 @@ static int send_event(struct publish *p, struct slice event, struct line at)
     return failed(p, status);
 }
 
+/* Until nothing is under way. */
+static int settle(struct publish *p)
+{
+    int status;
+
+    p->progress_ms = 0;
+    do
+        status = turnout_flush(p->producer, POLL_MS);
+    while (still_hoping(p) && status == TURNOUT_TIMEOUT);
+    return failed(p, status);
+}
+
+/* ---- what was refused for now ---- */
+
+/* The broker is answered meanwhile. */
+static int rest(struct publish *p, int pause_ms)
+{
+    int64_t end_ms = clock_mono_ms() + pause_ms, left_ms;
+    int status = TURNOUT_OK;
+
+    while ((left_ms = end_ms - clock_mono_ms()) > 0 && status == TURNOUT_OK)
+        status = turnout_poll(p->producer, (int)left_ms);
+    return failed(p, status);
+}
+
+static int send_some_again(struct publish *p, size_t count)
+{
+    uint64_t before = turnout_counts(p->producer).accepted;
+    struct buffer event = {0};
+    int status = EX_OK;
+
+    for (size_t i = 0; i < count && status == EX_OK; i++) {
+        struct line at = later_take(&p->later, &event);
+        status = send_event(p, buffer_slice(&event), at);
+    }
+    if (status == EX_OK)
+        status = settle(p);
+    later_learn(&p->later, count, turnout_counts(p->producer).accepted - before, clock_mono_ms());
+    buffer_free(&event);
+    return status;
+}
+
+static int send_again(struct publish *p)
+{
+    struct later *l = &p->later;
+    int status = settle(p);
+
+    later_begin(l, clock_mono_ms());
+    while (status == EX_OK && later_count(l) > 0) {
+        bool over = clock_mono_ms() - l->moved_ms >= (int64_t)p->patience_s * 1000;
+        size_t share = over || l->share > later_count(l) ? later_count(l) : l->share;
+        if (over)
+            p->given_up = turnout_counts(p->producer).accepted;
+        else
+            status = rest(p, l->pause_ms);
+        if (status == EX_OK)
+            status = send_some_again(p, share);
+    }
+    return status;
+}
+
+/* ---- lines ---- */
+
 static bool blank(struct slice line)
 {
     for (size_t i = 0; i < line.size; i++)
@@ -175,6 +274,8 @@ static int publish_lines(struct publish *p, int fd, const char *name)
             status = publish_line(p, line, at, &event);
         else if (got == ERR_AGAIN)
             status = failed(p, turnout_poll(p->producer, 0));
+        if (status == EX_OK && later_count(&p->later) > 0)
+            status = send_again(p);
     }
     if (got == ERR_IO)
         tell_unread(p, name);
@@ -202,13 +303,9 @@ static int publish_file(struct publish *p, const char *name)
 
 static int publish_end(struct publish *p)
 {
-    int status;
+    int status = settle(p);
 
-    p->progress_ms = 0;
-    do
-        status = turnout_flush(p->producer, POLL_MS);
-    while (still_hoping(p) && status == TURNOUT_TIMEOUT);
-    return failed(p, status);
+    return status == EX_OK && later_count(&p->later) > 0 ? send_again(p) : status;
 }
 
 static int publish_all(struct publish *p)
@@ -240,6 +337,9 @@ static int publish_all(struct publish *p)
     if (c.sent > c.accepted + c.refused)
         fprintf(stderr, "turnout publish: %" PRIu64 " events are not acknowledged\n",
                 c.sent - c.accepted - c.refused);
+    if (later_count(&p->later) > 0)
+        fprintf(stderr, "turnout publish: %zu events were refused for now, and are not sent\n",
+                later_count(&p->later));
     printf("{\"accepted\":%" PRIu64 ",\"rejected\":%" PRIu64 "}\n", c.accepted, p->rejected);
     if (fflush(stdout) == EOF)
         return EX_IOERR;
@@ -254,11 +354,12 @@ int cli_publish(int argc, char **argv)
         option_parse,
         "[FILE...]",
         "Sends events, one JSON object a line, from the files or standard input, and waits until "
-        "the broker has made them durable.  Each refusal is told on standard error; the last line "
+        "the broker has made them durable.  Each refusal is told on standard error, what is "
+        "refused "
+        "only for now is sent again; the last line "
         "on standard output is {\"accepted\":N,\"rejected\":M}.  Exit status: 0 all accepted, 1 "
         "some refused or a file not read, 64 usage, 69 or 75 the broker does not answer, 78 the "
-        "key "
-        "or its rights are not right.",
+        "key or its rights are not right.",
         children,
         NULL,
         NULL};
@@ -268,10 +369,13 @@ int cli_publish(int argc, char **argv)
     if (!p)
         return EX_OSERR;
     p->timeout_s = TIMEOUT_S;
+    p->patience_s = PATIENCE_S;
+    p->given_up = UINT64_MAX;
     argp_parse(&argp, argc, argv, 0, NULL, p);
     status = publish_all(p);
     turnout_producer_free(p->producer);
     cli_stack_free(&p->stack);
+    later_free(&p->later);
     free(p);
     return status;
 }

@@ -139,6 +139,21 @@ static uint64_t events_of(const struct wire_report *r)
     return events;
 }
 
+/* By name: how much there is and how much there may be, or how often it has happened. */
+static json_t *bounds_json(const struct wire_report *r)
+{
+    json_t *all = json_object();
+
+    for (uint32_t i = 0; i < r->bound_count; i++) {
+        const struct wire_bound *b = &r->bounds[i];
+        json_t *value = b->limit ? json_pack("{s:I,s:I}", "now", (json_int_t)b->value, "limit",
+                                             (json_int_t)b->limit)
+                                 : json_integer((json_int_t)b->value);
+        json_object_setn_new(all, b->name.at, b->name.size, value);
+    }
+    return all;
+}
+
 /* null when it is not known: Redis does not answer, or stands for another journal. */
 static json_t *lag_json(const struct status *s)
 {
@@ -151,10 +166,11 @@ static json_t *lag_json(const struct status *s)
 static void print_json(const struct status *s)
 {
     const struct wire_report *r = &s->report;
-    json_t *broker =
-        json_pack("{s:o,s:o,s:I,s:I,s:I,s:I}", "server", text(r->server), "log", text(r->log),
-                  "uptime_ms", (json_int_t)r->uptime_ms, "accepted", (json_int_t)r->accepted,
-                  "refused", (json_int_t)r->refused, "producers", (json_int_t)r->producers);
+    json_t *broker = json_pack(
+        "{s:o,s:o,s:I,s:I,s:I,s:I,s:o,s:o}", "server", text(r->server), "log", text(r->log),
+        "uptime_ms", (json_int_t)r->uptime_ms, "accepted", (json_int_t)r->accepted, "refused",
+        (json_int_t)r->refused, "producers", (json_int_t)r->producers, "rights_fault",
+        r->rights.size ? text(r->rights) : json_null(), "bounds", bounds_json(r));
     json_t *journal =
         json_pack("{s:I,s:I,s:I,s:I,s:o}", "events", (json_int_t)events_of(r), "bytes",
                   (json_int_t)r->journal_bytes, "limit_bytes", (json_int_t)r->journal_limit,
@@ -177,6 +193,20 @@ static const char *redis_state(const struct status *s)
     return s->foreign ? "stands for another journal, or for more than this one holds" : "answers";
 }
 
+/* What is near its bound, and what has happened; nothing as a rule. */
+static void print_bounds(const struct wire_report *r)
+{
+    for (uint32_t i = 0; i < r->bound_count; i++) {
+        const struct wire_bound *b = &r->bounds[i];
+        if (b->limit && b->value > b->limit / 4 * 3)
+            printf("bound     %.*s: %" PRIu64 " of %" PRIu64 "\n", (int)b->name.size, b->name.at,
+                   b->value, b->limit);
+        else if (!b->limit && b->value)
+            printf("bound     %.*s: %" PRIu64 " since its start\n", (int)b->name.size, b->name.at,
+                   b->value);
+    }
+}
+
 static void print_table(const struct status *s)
 {
     const struct wire_report *r = &s->report;
@@ -186,6 +216,10 @@ static void print_table(const struct status *s)
     printf("          accepted %" PRIu64 ", refused %" PRIu64 " since its start; %" PRIu64
            " producers\n",
            r->accepted, r->refused, r->producers);
+    if (r->rights.size)
+        printf("rights    NOT as in the file, which is not taken: %.*s\n", (int)r->rights.size,
+               r->rights.at);
+    print_bounds(r);
     printf("journal   %" PRIu64 " events in %u partitions, %" PRIu64 " of %" PRIu64 " MiB; %" PRIu64
            " refused events kept\n",
            events_of(r), r->count, r->journal_bytes >> 20, r->journal_limit >> 20, r->rejects);

@@ -48,18 +48,41 @@ static const char *section_end(struct slice text, const char *name)
     return end;
 }
 
-int rights_revoke(struct slice text, const char *name, date_days day, struct buffer *out)
+/* The text with that setting at this place. */
+static void revoked_add(struct slice text, const char *at, date_days day, struct buffer *out)
 {
     char date[DATE_TEXT + 1] = "";
+
+    date_format(day, date);
+    buffer_add_slice(out, slice_make(text.at, (size_t)(at - text.at)));
+    if (at[-1] != '\n')
+        buffer_add_text(out, "\n");
+    setting_add(out, "revoked", date);
+    buffer_add_slice(out, slice_make(at, (size_t)(text.at + text.size - at)));
+}
+
+int rights_revoke(struct slice text, const char *name, date_days day, struct buffer *out)
+{
     const char *end = section_end(text, name);
 
     if (!end)
         return ERR_AGAIN;
-    date_format(day, date);
-    buffer_add_slice(out, slice_make(text.at, (size_t)(end - text.at)));
-    if (end[-1] != '\n')
-        buffer_add_text(out, "\n");
-    setting_add(out, "revoked", date);
-    buffer_add_slice(out, slice_make(end, (size_t)(text.at + text.size - end)));
+    revoked_add(text, end, day, out);
     return 0;
+}
+
+int rights_revoke_faulty(struct slice text, const char *name, date_days day, struct buffer *out)
+{
+    struct settings s = {text, 0};
+    struct rights_outline o;
+
+    while (rights_outline_next(&s, &o)) {
+        if (!slice_is(o.name, name))
+            continue;
+        if (o.revoked)
+            return ERR_CONFLICT;
+        revoked_add(text, o.begin, day, out);
+        return 0;
+    }
+    return ERR_AGAIN;
 }

@@ -17,4 +17,8 @@ void rights_add(struct slice text, const char *name, const char *key,
 /* The text with the section's key revoked as of that day.  ERR_AGAIN: there is no such section. */
 int rights_revoke(struct slice text, const char *name, date_days day, struct buffer *out);
 
+/* The same in a text that is faulty somewhere: right behind the heading, where it counts whatever
+ * follows.  ERR_CONFLICT: it is revoked already. */
+int rights_revoke_faulty(struct slice text, const char *name, date_days day, struct buffer *out);
+
 #endif

@@ -15,8 +15,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#define RIGHTS_MODE 0644 /* public keys only */
-
 static int fail(const char *what, char *ret_error, size_t error_size)
 {
     snprintf(ret_error, error_size, "%s: %s", what, strerror(errno));
@@ -77,15 +75,11 @@ static int lock_take(struct rights_file *f, char *ret_error, size_t error_size)
 
 static int text_take(struct rights_file *f, char *ret_error, size_t error_size)
 {
-    char why[256];
-
     f->found = file_read(f->path, RIGHTS_MAX_BYTES, &f->text, &f->is) == 0;
     if (!f->found && errno != ENOENT)
         return fail(f->path, ret_error, error_size);
-    if (rights_parse(buffer_slice(&f->text), &f->rights, why, sizeof why) == 0)
-        return 0;
-    snprintf(ret_error, error_size, "%s: %s", f->path, why);
-    return ERR_CONFIG;
+    rights_parse(buffer_slice(&f->text), &f->rights, f->fault, sizeof f->fault);
+    return 0;
 }
 
 int rights_file_open(struct rights_file *f, const char *path, bool change, char *ret_error,
@@ -103,18 +97,18 @@ int rights_file_open(struct rights_file *f, const char *path, bool change, char 
     return err < 0 ? err : text_take(f, ret_error, error_size);
 }
 
-int rights_file_write(struct rights_file *f, struct slice text, char *ret_error, size_t error_size)
+int rights_file_write(struct rights_file *f, struct slice text, mode_t mode, char *ret_error,
+                      size_t error_size)
 {
     struct rights *check = NULL;
-    int err = rights_parse(text, &check, ret_error, error_size);
+    int err = f->rights ? rights_parse(text, &check, ret_error, error_size) : 0;
 
     if (err < 0)
         return err;
     rights_free(check);
     err = owner_take(f);
     if (err == 0)
-        err = f->found ? file_change(f->path, text, &f->is)
-                       : file_write(f->path, text, RIGHTS_MODE, true);
+        err = f->found ? file_change(f->path, text, &f->is) : file_write(f->path, text, mode, true);
     return err < 0 ? fail(f->path, ret_error, error_size) : 0;
 }
 

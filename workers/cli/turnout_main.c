@@ -45,6 +45,7 @@ int main(int argc, char **argv)
 
     standard_files_open();
     core_forbid();
+    memory_keep();
     log_open("turnout", LOG_ERROR);
     argp_err_exit_status = EX_USAGE;
     if (argc < 2)

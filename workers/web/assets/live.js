@@ -2,7 +2,8 @@
 //
 // An event names what has changed, never how: the page fetches itself anew and takes over what differs, so that
 // what stands there is always what the server would serve.  The first change is fetched at once, what follows
-// within GAP_MS is taken together.  A hidden page waits until it is seen.
+// within GAP_MS is taken together.  A hidden page waits until it is seen, and holds no connection: browsers have no
+// more than six to a host, so that many boards in the background would stop the one that is looked at.
 import { morph } from './morph.js';
 
 const GAP_MS = 1000;
@@ -59,6 +60,7 @@ export function live_start(handlers) {
   let last = -Infinity;
   let busy = false;
   let wanted = false; // while busy or hidden
+  let source = null;
 
   // Resolves to whether the server answered.
   async function take(address) {
@@ -107,7 +109,9 @@ export function live_start(handlers) {
   }
 
   function follow() {
-    const source = new EventSource('/events');
+    if (source || document.hidden)
+      return;
+    source = new EventSource('/events');
     source.addEventListener('open', () => refresh());
     source.addEventListener('change', (e) => {
       const change = JSON.parse(e.data);
@@ -121,12 +125,23 @@ export function live_start(handlers) {
     });
     source.addEventListener('error', () => {
       refresh(); // finds out whether the server is there, and says so
-      if (source.readyState === EventSource.CLOSED)
+      if (source?.readyState === EventSource.CLOSED) {
+        source = null;
         setTimeout(follow, AGAIN_MS);
+      }
     });
   }
 
-  document.addEventListener('visibilitychange', () => wanted && refresh());
+  function seen_or_not() {
+    if (document.hidden) {
+      source?.close();
+      source = null;
+    } else {
+      follow(); // which asks for everything once it is connected
+    }
+  }
+
+  document.addEventListener('visibilitychange', seen_or_not);
   setInterval(() => performance.now() - last > CHECK_MS && refresh(), CHECK_MS / 4);
   follow();
   return { take };

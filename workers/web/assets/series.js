@@ -17,6 +17,9 @@ function series_style(name, place) {
   return { stroke, width: before ? 1.5 : place === 0 ? 3 : 2, dash: before ? [5, 5] : place === 0 ? [] : base === 'all' ? [2, 3] : [], points: { show: !before, size: 6, fill: stroke } };
 }
 
+// The same in the legend, in CSS's words.
+const stroke_kind = (name) => (name.endsWith('.before') ? 'dashed' : name === 'all' ? 'dotted' : 'solid');
+
 const legend = (name, heading, place) => ({ label: heading, value: (_, v) => percent(v), spanGaps: false, ...series_style(name, place) });
 
 function data_read(table) {
@@ -38,7 +41,7 @@ function options_of(width, columns) {
     width,
     height: HEIGHT,
     cursor: { drag: { x: false, y: false } },
-    legend: { live: true },
+    legend: { live: true, markers: { width: 3, dash: (_, i) => (i === 0 ? 'none' : stroke_kind(columns[i - 1].name)) } },
     scales: { y: { range } },
     axes: [
       { ...axis, grid: { show: false }, values: (_, at) => at.map((s) => month(s * 1000)), space: 44, incrs: [2629800] , splits: (u) => u.data[0].filter((_, i) => i % Math.ceil(u.data[0].length * 44 / u.width) === 0) },
