@@ -202,14 +202,27 @@ static bool worker_lacks(const struct worker *w)
     return false;
 }
 
-/* Whether there is something to do at once. */
-static bool worker_busy(const struct worker *w)
+/* For how long deriving still rests, as events keep coming: 0 when it does not. */
+static int64_t derive_rest_ms(const struct worker *w, int64_t now_ms)
 {
+    int64_t rest_ms = w->rest_ms - now_ms, busy_ms = w->applied_ms + BUSY_MS - now_ms;
+
+    rest_ms = rest_ms < busy_ms ? rest_ms : busy_ms;
+    return rest_ms > 0 ? rest_ms : 0;
+}
+
+/* How long there is nothing to do but to wait for what comes. */
+static int worker_idle_ms(const struct worker *w)
+{
+    int64_t now_ms = clock_mono_ms();
+
     if (w->inbox.count || apply_unconfirmed(w->apply))
-        return true;
-    if (clock_mono_ms() < w->again_ms)
-        return false;
-    return derive_busy(w->derive) || worker_lacks(w);
+        return 0;
+    if (now_ms < w->again_ms)
+        return AGAIN_MS / 2;
+    if (worker_lacks(w))
+        return 0;
+    return derive_busy(w->derive) ? (int)derive_rest_ms(w, now_ms) : AGAIN_MS / 2;
 }
 
 /* Takes all that has come; waits when there is nothing else to do. */
@@ -217,7 +230,7 @@ static int worker_receive(struct worker *w, int stop_fd)
 {
     struct wire_message m;
     struct slice payload;
-    int timeout_ms = worker_busy(w) ? 0 : AGAIN_MS / 2;
+    int timeout_ms = worker_idle_ms(w);
     int error;
 
     while ((error = reader_receive(w->reader, stop_fd, timeout_ms, &m, &payload)) == 0) {
@@ -466,7 +479,7 @@ static bool derive_due(const struct worker *w, int64_t now_ms)
 {
     if (w->partitions == 0 || reader_away(w->reader) || now_ms < w->again_ms || worker_lacks(w))
         return false;
-    if (now_ms < w->rest_ms && now_ms - w->applied_ms < BUSY_MS)
+    if (derive_rest_ms(w, now_ms) > 0)
         return false;
     return derive_busy(w->derive) || now_ms - w->derived_ms >= DERIVE_EVERY_MS;
 }
