@@ -3,7 +3,7 @@
 
 BUILD   ?= build
 VERSION := 0.1.0
-PACKAGES := libzmq hiredis jansson liblmdb msgpack libxxhash
+PACKAGES := libzmq hiredis jansson liblmdb msgpack libxxhash libmicrohttpd
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wpointer-arith \
             -Wformat -Wformat-security
@@ -22,7 +22,7 @@ CPPFLAGS_ALL := -I. -D_GNU_SOURCE -DTURNOUT_VERSION='"$(VERSION)"' \
 CFLAGS_ALL := -std=gnu11 $(WARNINGS) -fno-common -fPIC $(HARDEN) \
               $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined) $(CFLAGS)
 LDLIBS_ALL := $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(HARDEN_LINK) $(LDFLAGS) -Wl,--as-needed \
-              -lzmq -lhiredis -lmsgpackc -llmdb -ljansson -lxxhash -lpthread $(LDLIBS)
+              -lzmq -lhiredis -lmsgpackc -llmdb -ljansson -lxxhash -lmicrohttpd -lcrypt -lm -lpthread $(LDLIBS)
 
 MAINS    := $(wildcard broker/*_main.c workers/*_main.c workers/*/*_main.c)
 PROGRAMS := $(patsubst %_main.c,$(BUILD)/bin/%,$(notdir $(MAINS)))
@@ -43,7 +43,7 @@ all: $(PROGRAMS) $(BUILD)/lib/libturnout.a
 
 $(BUILD)/lib/libturnout.a: $(call objects,$(filter proto/%,$(SOURCES)))
 $(BUILD)/lib/broker.a: $(call objects,$(filter broker/%,$(SOURCES)))
-$(BUILD)/lib/workers.a: $(call objects,$(filter workers/%,$(SOURCES)))
+$(BUILD)/lib/workers.a: $(call objects,$(filter workers/%,$(SOURCES))) $(BUILD)/obj/web_assets.o
 $(BUILD)/lib/tests.a: $(call objects,$(HELPERS))
 $(BUILD)/lib/%.a:
 	@mkdir -p $(@D)
@@ -53,6 +53,7 @@ $(BUILD)/lib/%.a:
 $(BUILD)/bin/turnout-broker: $(call objects,broker/turnout-broker_main.c) $(BUILD)/lib/broker.a $(BUILD)/lib/libturnout.a
 $(BUILD)/bin/turnout-worker: $(call objects,workers/turnout-worker_main.c) $(BUILD)/lib/workers.a $(BUILD)/lib/libturnout.a
 $(BUILD)/bin/turnout: $(call objects,workers/cli/turnout_main.c) $(BUILD)/lib/workers.a $(BUILD)/lib/libturnout.a
+$(BUILD)/bin/turnout-web: $(call objects,workers/web/turnout-web_main.c) $(BUILD)/lib/workers.a $(BUILD)/lib/libturnout.a
 $(PROGRAMS):
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
@@ -96,6 +97,15 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
+# The dashboard's assets are part of the program.
+ASSETS := $(wildcard workers/web/assets/*)
+$(BUILD)/web_assets.c: $(ASSETS) scripts/web-assets
+	@mkdir -p $(@D)
+	scripts/web-assets $(ASSETS) >$@
+$(BUILD)/obj/web_assets.o: $(BUILD)/web_assets.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
 # Changes only when the flags do: then everything is compiled anew.
 $(BUILD)/flags: always
 	$(shell mkdir -p $(@D))$(file >$@.now,$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL))
@@ -124,6 +134,10 @@ $(BUILD)/tests/test_corpus: | $(REPLAYS)
 benches: $(BENCHES) $(BUILD)/bin/simulate
 test: all $(TESTS) benches $(BUILD)/lib/fault.so
 	@scripts/run-tests $(BUILD) $(TESTS)
+
+# The pages in a real browser; needs scripts/setup --browser.
+test-browser: all
+	@scripts/test-browser
 
 bench: all $(BENCHES)
 	@scripts/bench
@@ -165,6 +179,7 @@ format:
 help:
 	@echo 'all      programs into $(BUILD)/bin, libturnout into $(BUILD)/lib'
 	@echo 'test     every test (SANITIZE=address,undefined BUILD=build/asan: under sanitizers)'
+	@echo 'test-browser  the pages in chromium (scripts/setup --browser)'
 	@echo 'check    the house rules: sizes, includes, formatting'
 	@echo 'bench    what a private stack can do and what it costs, as a table (minutes; scripts/bench --help)'
 	@echo 'fuzz     every parser for FUZZ_S seconds (clang)'
@@ -174,5 +189,5 @@ help:
 	@echo 'soak     what scripts/soak runs: a real stack, killed and starved for M minutes'
 	@echo 'install  into $(PREFIX); also: clean format lint'
 
-.PHONY: all always simulate planted soak test benches check bench fuzz fuzzers coverage install clean format lint help
+.PHONY: all always simulate planted soak test test-browser benches check bench fuzz fuzzers coverage install clean format lint help
 .SECONDARY:

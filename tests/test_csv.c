@@ -1,7 +1,7 @@
 /* CSV and text tables: what is written is what a reader of RFC 4180, or of a terminal, gets. */
 #include "tests/random.h"
-#include "workers/cli/csv.h"
 #include "workers/table_text.h"
+#include "workers/view/csv.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

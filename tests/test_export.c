@@ -3,8 +3,8 @@
 #include "proto/event.h"
 #include "tests/desk.h"
 #include "workers/audit/recount.h"
-#include "workers/cli/dictionary.h"
-#include "workers/cli/export.h"
+#include "workers/view/dictionary.h"
+#include "workers/view/export.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -9,11 +9,11 @@
 #include "workers/audit/live.h"
 #include "workers/audit/recount.h"
 #include "workers/audit/switch.h"
-#include "workers/cli/board.h"
-#include "workers/cli/export.h"
-#include "workers/cli/watch_detail.h"
-#include "workers/cli/watch_list.h"
 #include "workers/hold.h"
+#include "workers/view/board.h"
+#include "workers/view/export.h"
+#include "workers/view/watch_detail.h"
+#include "workers/view/watch_list.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

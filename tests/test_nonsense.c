@@ -4,7 +4,7 @@
 #include "tests/desk.h"
 #include "tests/world.h"
 #include "workers/audit/live.h"
-#include "workers/cli/watch_list.h"
+#include "workers/view/watch_list.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

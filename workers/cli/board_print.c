@@ -2,8 +2,8 @@
 #include "workers/cli/board_print.h"
 
 #include "workers/audit/moment.h"
-#include "workers/cli/csv.h"
 #include "workers/table_text.h"
+#include "workers/view/csv.h"
 
 #include <inttypes.h>
 #include <jansson.h>

@@ -2,7 +2,7 @@
 #ifndef WORKERS_BOARD_PRINT_H
 #define WORKERS_BOARD_PRINT_H
 
-#include "workers/cli/board.h"
+#include "workers/view/board.h"
 
 /* Three lines of heading, then figures as rows and groups as columns, in blocks of as many groups
  * as fit into `columns`.  Nothing at all for a board without groups. */

@@ -3,10 +3,10 @@
 #include "workers/audit/moment.h"
 #include "workers/cli/cli.h"
 #include "workers/cli/cli_out.h"
-#include "workers/cli/dictionary.h"
-#include "workers/cli/export.h"
 #include "workers/group.h"
 #include "workers/progress.h"
+#include "workers/view/dictionary.h"
+#include "workers/view/export.h"
 
 #include <sysexits.h>
 

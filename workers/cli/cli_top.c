@@ -9,8 +9,8 @@
 #include "workers/cli/cli.h"
 #include "workers/cli/cli_out.h"
 #include "workers/cli/top_view.h"
-#include "workers/cli/watch_list.h"
 #include "workers/table_text.h"
+#include "workers/view/watch_list.h"
 
 #include <signal.h>
 #include <stdlib.h>

@@ -6,9 +6,8 @@
  *
  * With --as-of the walk takes what had been received by then, and Redis is not asked. */
 #include "proto/error.h"
-#include "workers/audit/explain.h"
-#include "workers/audit/live.h"
 #include "workers/audit/moment.h"
+#include "workers/audit/why.h"
 #include "workers/cli/cli.h"
 #include "workers/cli/cli_out.h"
 #include "workers/recall.h"
@@ -18,22 +17,17 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
-#define ANSWER_MS   3000
 #define PATIENCE_MS 15000 /* for groups to be derived */
 #define WRITE_BYTES ((size_t)1 << 16)
 
 enum { KEY_AS_OF = 0x200, KEY_PROGRESS };
 
-struct why {
+struct ask {
     struct cli_stack stack;
     const char *key, *field;
-    bool json, then, progress; /* then: as of as_of_ms */
-    int64_t as_of_ms;
+    bool json;
     struct target target;
-    struct reader *reader;
-    struct live live;
-    uint64_t ends[WIRE_MAX_PARTS]; /* of the journal, then of what is read */
-    unsigned partitions;
+    struct why why;
 };
 
 static const struct argp_option option_table[] = {
@@ -43,34 +37,34 @@ static const struct argp_option option_table[] = {
     {"progress", KEY_PROGRESS, 0, 0, "tell of progress also when standard error is no terminal", 0},
     {0}};
 
-static error_t take_argument(struct why *w, char *arg, struct argp_state *state)
+static error_t take_argument(struct ask *a, char *arg, struct argp_state *state)
 {
     if (state->arg_num > 1)
         return ARGP_ERR_UNKNOWN;
-    *(state->arg_num ? &w->field : &w->key) = arg;
+    *(state->arg_num ? &a->field : &a->key) = arg;
     return 0;
 }
 
 static error_t option_parse(int key, char *arg, struct argp_state *state)
 {
-    struct why *w = state->input;
+    struct ask *a = state->input;
 
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &w->stack;
+        state->child_inputs[0] = &a->stack;
         return 0;
     case KEY_AS_OF:
-        w->then = true;
-        w->as_of_ms = cli_moment("--as-of", arg, state);
+        a->why.then = true;
+        a->why.as_of_ms = cli_moment("--as-of", arg, state);
         return 0;
     case 'j':
-        w->json = true;
+        a->json = true;
         return 0;
     case KEY_PROGRESS:
-        w->progress = true;
+        a->why.progress = true;
         return 0;
     case ARGP_KEY_ARG:
-        return take_argument(w, arg, state);
+        return take_argument(a, arg, state);
     case ARGP_KEY_END:
         if (state->arg_num < 2)
             argp_usage(state);
@@ -78,92 +72,6 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
-}
-
-/* ---- look ---- */
-static int read_live(struct why *w)
-{
-    struct store *store = cli_store(&w->stack, ANSWER_MS);
-    struct slice key = w->target.key, field = w->target.field;
-    bool group = w->target.family == TARGET_GROUP;
-    int error = group ? live_read_derived(store, w->partitions, key, field, PATIENCE_MS, &w->live)
-                      : live_read(store, w->partitions, key, field, &w->live);
-
-    store_free(store);
-    if (error == ERR_AGAIN && group) {
-        fprintf(stderr,
-                "turnout why: for %d s there was always something left to be derived for "
-                "groups: is a worker running? --as-of asks the journal alone\n",
-                PATIENCE_MS / 1000);
-        return cli_exit_status(error);
-    }
-    return error < 0 ? cli_fail("why", "Redis", w->stack.redis, error) : EX_OK;
-}
-
-/* Where the journal ends; and, unless it is as of then, whether Redis can be of this journal. */
-static int read_ends(struct why *w)
-{
-    struct wire_report report;
-    int error = client_report(w->reader, NULL, 0, ANSWER_MS, &report);
-
-    for (unsigned p = 0; error == 0 && p < report.count; p++) {
-        w->ends[p] = report.ends[p];
-        if (!w->then && applied_foreign(&w->live.applied[p], report.log, report.ends[p]))
-            error = ERR_FOREIGN;
-    }
-    reader_reset(w->reader);
-    if (error == ERR_FOREIGN)
-        return cli_fail("why", "Redis", w->stack.redis, error);
-    return error < 0 ? cli_fail("why", "the broker", w->stack.read, error) : EX_OK;
-}
-
-/* What Redis does not stand for yet is not in its number either. */
-static void stop_where_redis_stands(struct why *w)
-{
-    uint64_t behind = 0;
-
-    for (unsigned p = 0; p < w->partitions; p++) {
-        behind += w->ends[p] - w->live.applied[p].offset;
-        w->ends[p] = w->live.applied[p].offset;
-    }
-    if (behind)
-        fprintf(stderr, "turnout why: the newest %" PRIu64 " events are not in Redis yet\n",
-                behind);
-}
-
-static int look(struct why *w)
-{
-    int status = EX_OK;
-
-    w->partitions = reader_partitions(w->reader);
-    if (!w->then)
-        status = read_live(w);
-    if (status == EX_OK)
-        status = read_ends(w);
-    if (status == EX_OK && !w->then)
-        stop_where_redis_stands(w);
-    return status;
-}
-
-/* ---- walk ---- */
-static int walk(struct why *w, struct explain *x)
-{
-    static const uint64_t from[WIRE_MAX_PARTS];
-    struct progress progress;
-    uint64_t total = 0;
-    int error;
-
-    if (w->then)
-        explain_until(x, w->as_of_ms);
-    for (unsigned p = 0; p < w->partitions; p++) {
-        if (!explain_needs(x, p, w->partitions))
-            w->ends[p] = 0;
-        total += w->ends[p];
-    }
-    progress_begin(&progress, "reading events", total, w->progress);
-    error = walk_journal(w->reader, from, w->ends, w->partitions, explain_run, x, &progress);
-    progress_end(&progress);
-    return error < 0 ? cli_fail("why", "the broker", w->stack.read, error) : EX_OK;
 }
 
 /* ---- tell ---- */
@@ -218,38 +126,33 @@ static void part_json(const struct explain_part *part, struct buffer *out)
     witness_line(line, out);
 }
 
-static bool agrees(const struct why *w, int64_t sum)
+static void sum_json(const struct ask *a, int64_t sum, struct buffer *out)
 {
-    return w->then || (w->live.numeric && w->live.number == sum);
-}
-
-static void sum_json(const struct why *w, int64_t sum, struct buffer *out)
-{
-    json_t *redis = w->then           ? json_null()
-                    : w->live.numeric ? json_integer(w->live.number)
-                                      : witness_string(slice_of(w->live.text));
+    json_t *redis = a->why.then           ? json_null()
+                    : a->why.live.numeric ? json_integer(a->why.live.number)
+                                          : witness_string(slice_of(a->why.live.text));
 
     witness_line(json_pack("{s:I,s:o}", "sum", (json_int_t)sum, "redis", redis), out);
 }
 
-static void sum_text(const struct why *w, int64_t sum, struct buffer *out)
+static void sum_text(const struct ask *a, int64_t sum, struct buffer *out)
 {
-    int64_t more = w->live.number - sum;
+    int64_t more = a->why.live.number - sum;
     char moment[MOMENT_TEXT];
 
     buffer_add_text(out, "sum ");
     buffer_add_int(out, sum);
-    if (w->then) {
-        moment_format(w->as_of_ms, moment);
+    if (a->why.then) {
+        moment_format(a->why.as_of_ms, moment);
         buffer_add_text(out, " as of ");
         buffer_add_text(out, moment);
     } else {
         buffer_add_text(out, ", Redis has ");
-        text_add_clean(out, slice_of(w->live.there ? w->live.text : "0"));
+        text_add_clean(out, slice_of(a->why.live.there ? a->why.live.text : "0"));
     }
-    if (!agrees(w, sum) && !w->live.numeric) {
+    if (!why_agrees(&a->why, sum) && !a->why.live.numeric) {
         buffer_add_text(out, ": no number");
-    } else if (!agrees(w, sum)) {
+    } else if (!why_agrees(&a->why, sum)) {
         buffer_add_text(out, ": ");
         buffer_add_int(out, more > 0 ? more : -more);
         buffer_add_text(out, more > 0 ? " too many" : " too few");
@@ -257,7 +160,7 @@ static void sum_text(const struct why *w, int64_t sum, struct buffer *out)
     buffer_add(out, "\n", 1);
 }
 
-static int tell(const struct why *w, struct explain *x)
+static int tell(const struct ask *a, struct explain *x)
 {
     struct buffer out = {0};
     const struct explain_part *parts;
@@ -267,32 +170,60 @@ static int tell(const struct why *w, struct explain *x)
 
     parts = explain_finish(x, &count, &sum);
     for (size_t i = 0; i < count && status == EX_OK; i++) {
-        (w->json ? part_json : part_text)(&parts[i], &out);
+        (a->json ? part_json : part_text)(&parts[i], &out);
         if (out.size > WRITE_BYTES)
             status = cli_write("why", &out);
     }
-    (w->json ? sum_json : sum_text)(w, sum, &out);
+    (a->json ? sum_json : sum_text)(a, sum, &out);
     if (status == EX_OK)
         status = cli_write("why", &out);
     buffer_free(&out);
-    return status != EX_OK ? status : agrees(w, sum) ? EX_OK : EXIT_FAILURE;
+    return status != EX_OK ? status : why_agrees(&a->why, sum) ? EX_OK : EXIT_FAILURE;
 }
 
-static int answer(struct why *w)
+/* EX_OK, or the exit status after a sentence that says who failed. */
+static int complain(const struct ask *a, int error)
 {
-    int status, error = cli_connect(&w->stack, ANSWER_MS, &w->reader);
+    if (error == ERR_AGAIN && a->why.redis && a->target.family == TARGET_GROUP) {
+        fprintf(stderr,
+                "turnout why: for %d s there was always something left to be derived for "
+                "groups: is a worker running? --as-of asks the journal alone\n",
+                PATIENCE_MS / 1000);
+        return cli_exit_status(error);
+    }
+    return a->why.redis ? cli_fail("why", "Redis", a->stack.redis, error)
+                        : cli_fail("why", "the broker", a->stack.read, error);
+}
+
+static int explain(struct ask *a)
+{
     struct explain *x;
+    int error = why_look(&a->why), status;
 
     if (error < 0)
-        return cli_fail("why", "the broker", w->stack.read, error);
-    status = look(w);
-    if (status != EX_OK)
-        return status;
-    x = explain_new(&w->target, recall_from_broker, (void *)(uintptr_t)w->stack.read);
-    status = walk(w, x);
-    if (status == EX_OK)
-        status = tell(w, x);
+        return complain(a, error);
+    if (a->why.behind)
+        fprintf(stderr, "turnout why: the newest %" PRIu64 " events are not in Redis yet\n",
+                a->why.behind);
+    x = explain_new(&a->target, recall_from_broker, (void *)(uintptr_t)a->stack.read);
+    error = why_walk(&a->why, x);
+    status = error < 0 ? complain(a, error) : tell(a, x);
     explain_free(x);
+    return status;
+}
+
+static int answer(struct ask *a)
+{
+    int status, error = cli_connect(&a->stack, WHY_ANSWER_MS, &a->why.reader);
+
+    if (error < 0)
+        return complain(a, error);
+    a->why.target = &a->target;
+    a->why.patience_ms = PATIENCE_MS;
+    a->why.store = a->why.then ? NULL : cli_store(&a->stack, WHY_ANSWER_MS);
+    status = explain(a);
+    store_free(a->why.store);
+    reader_free(a->why.reader);
     return status;
 }
 
@@ -325,17 +256,16 @@ int cli_why(int argc, char **argv)
         children,
         NULL,
         NULL};
-    struct why w = {.json = false};
+    struct ask a = {.json = false};
     struct buffer reason = {0};
     int status = EX_USAGE;
 
-    argp_parse(&argp, argc, argv, 0, NULL, &w);
-    if (target_parse(slice_of(w.key), slice_of(w.field), w.stack.prefix, &w.target, &reason) == 0)
-        status = answer(&w);
+    argp_parse(&argp, argc, argv, 0, NULL, &a);
+    if (target_parse(slice_of(a.key), slice_of(a.field), a.stack.prefix, &a.target, &reason) == 0)
+        status = answer(&a);
     else
         fprintf(stderr, "turnout why: %.*s\n", (int)reason.size, reason.at);
-    reader_free(w.reader);
     buffer_free(&reason);
-    cli_stack_free(&w.stack);
+    cli_stack_free(&a.stack);
     return status;
 }

@@ -2,7 +2,7 @@
 #ifndef WORKERS_TOP_VIEW_H
 #define WORKERS_TOP_VIEW_H
 
-#include "workers/cli/board.h"
+#include "workers/view/board.h"
 
 #define TOP_CHANGES 50 /* the newest entries of the change feed that are looked at */
 

@@ -2,7 +2,7 @@
 #ifndef WORKERS_WATCH_PRINT_H
 #define WORKERS_WATCH_PRINT_H
 
-#include "workers/cli/watch_list.h"
+#include "workers/view/watch_list.h"
 
 /* A heading and one row a seat and reason; nothing at all for an empty list. */
 void watch_print_text(const struct watch_list *w, bool colour, struct buffer *out);
