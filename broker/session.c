@@ -571,31 +571,20 @@ bool sessions_relieve(struct sessions *s)
     return any;
 }
 
-/* Nobody is silent while we do not listen: a sync that takes seconds, or a program that was
- * stopped, is not followed by the end of all sessions. */
-static void forgive(struct sessions *s, int64_t now_ms)
-{
-    int64_t away_ms = s->beat_ms ? now_ms - s->beat_ms : 0;
-
-    s->beat_ms = now_ms;
-    if (away_ms < WIRE_HEARTBEAT_MS)
-        return;
-    for (unsigned i = 0; i < s->count; i++) {
-        struct session *who = s->list[i];
-        who->heard_ms = who->heard_ms + away_ms < now_ms ? who->heard_ms + away_ms : now_ms;
-    }
-}
-
 void sessions_beat(struct sessions *s, int64_t now_ms)
 {
     bool gone = false;
+    int64_t away_ms = s->beat_ms ? now_ms - s->beat_ms : 0;
 
-    forgive(s, now_ms);
+    s->beat_ms = now_ms;
     s->unsent = false;
     for (unsigned i = 0; i < s->count; i++) {
         struct session *who = s->list[i];
         if (!who->gone && who->unsent.size)
             session_flush(s, who);
+        /* Nobody is silent while we do not listen: a sync that takes seconds, a SIGSTOP. */
+        if (away_ms >= WIRE_HEARTBEAT_MS)
+            who->heard_ms = now_ms;
         if (!who->gone)
             session_beat(s, who, now_ms);
         gone |= who->gone;
