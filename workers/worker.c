@@ -27,6 +27,7 @@
 #define STREAM_CREDIT ((uint64_t)512 << 10)
 #define LOOK_MS       500 /* how often Redis is asked whether it still stands where we left it */
 #define AGAIN_MS      200 /* pause after Redis could not be used */
+#define IDLE_MS       100 /* to see whether a round of deriving is due */
 #define HELD_MS       20  /* pause while somebody holds the partitions */
 #define COMPLAIN_MS   10000
 #define BUSY_MS       20 /* events keep coming when there were some not longer ago */
@@ -202,27 +203,28 @@ static bool worker_lacks(const struct worker *w)
     return false;
 }
 
-/* For how long deriving still rests, as events keep coming: 0 when it does not. */
+/* Deriving has had its share, as long as events keep coming: for how long still. */
 static int64_t derive_rest_ms(const struct worker *w, int64_t now_ms)
 {
-    int64_t rest_ms = w->rest_ms - now_ms, busy_ms = w->applied_ms + BUSY_MS - now_ms;
+    int64_t busy_ms = w->applied_ms + BUSY_MS;
+    int64_t until_ms = busy_ms < w->rest_ms ? busy_ms : w->rest_ms;
 
-    rest_ms = rest_ms < busy_ms ? rest_ms : busy_ms;
-    return rest_ms > 0 ? rest_ms : 0;
+    return until_ms > now_ms ? until_ms - now_ms : 0;
 }
 
-/* How long there is nothing to do but to wait for what comes. */
-static int worker_idle_ms(const struct worker *w)
+/* How long to wait for events; 0 when there is something else to do at once. */
+static int idle_ms(const struct worker *w)
 {
-    int64_t now_ms = clock_mono_ms();
+    int64_t now_ms = clock_mono_ms(), rest_ms;
 
     if (w->inbox.count || apply_unconfirmed(w->apply))
         return 0;
     if (now_ms < w->again_ms)
-        return AGAIN_MS / 2;
+        return IDLE_MS;
     if (worker_lacks(w))
         return 0;
-    return derive_busy(w->derive) ? (int)derive_rest_ms(w, now_ms) : AGAIN_MS / 2;
+    rest_ms = derive_busy(w->derive) ? derive_rest_ms(w, now_ms) : IDLE_MS;
+    return rest_ms < IDLE_MS ? (int)rest_ms : IDLE_MS;
 }
 
 /* Takes all that has come; waits when there is nothing else to do. */
@@ -230,7 +232,7 @@ static int worker_receive(struct worker *w, int stop_fd)
 {
     struct wire_message m;
     struct slice payload;
-    int timeout_ms = worker_idle_ms(w);
+    int timeout_ms = idle_ms(w);
     int error;
 
     while ((error = reader_receive(w->reader, stop_fd, timeout_ms, &m, &payload)) == 0) {
