@@ -3,6 +3,7 @@
 #include "broker/session.h"
 
 #include "broker/burden.h"
+#include "broker/silence.h"
 #include "proto/error.h"
 #include "proto/log.h"
 
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DEAD_MS    (3 * WIRE_HEARTBEAT_MS)
 #define KEY_GONE   "this key was revoked, or is no longer known"
 #define ARENA_KEEP ((size_t)256 * 1024)
 
@@ -522,19 +522,6 @@ struct slice sessions_payload(const struct sessions *s)
 
 /* ---- time ---- */
 
-static void session_beat(struct sessions *s, struct session *who, int64_t now_ms)
-{
-    struct wire_message ping = {.kind = WIRE_PING};
-    int64_t silent_ms = now_ms - who->heard_ms;
-
-    if (silent_ms >= DEAD_MS) {
-        session_end(s, who, "silent for too long");
-    } else if (silent_ms >= WIRE_HEARTBEAT_MS && now_ms - who->pinged_ms >= WIRE_HEARTBEAT_MS) {
-        who->pinged_ms = now_ms;
-        session_send(s, who, &ping, NULL, 0);
-    }
-}
-
 /* Tables do not let entries go one by one, so the table is filled anew. */
 static void sessions_sweep(struct sessions *s)
 {
@@ -575,13 +562,14 @@ void sessions_beat(struct sessions *s, int64_t now_ms)
 {
     bool gone = false;
 
+    silence_forgive(s, now_ms);
     s->unsent = false;
     for (unsigned i = 0; i < s->count; i++) {
         struct session *who = s->list[i];
         if (!who->gone && who->unsent.size)
             session_flush(s, who);
         if (!who->gone)
-            session_beat(s, who, now_ms);
+            silence_look(s, who, now_ms);
         gone |= who->gone;
     }
     if (s->unsent)

@@ -101,6 +101,7 @@ struct sessions {
     struct link_message m; /* likewise */
     char peer[SESSION_PEER];
     size_t received, headers; /* bytes of this round */
+    int64_t beat_ms;          /* of the last sessions_beat; 0: none */
 };
 
 /* Link, access (may be NULL) and the welcome's slices are borrowed. */

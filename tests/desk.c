@@ -20,6 +20,8 @@ static int desk_recall(void *arg, struct ledger *l, unsigned partition, uint64_t
 
 struct desk *desk_new(struct store *store)
 {
+    /* one forgets nothing, one the records of which there are many, one everything */
+    static const size_t keep_bytes[] = {APPLY_KEEP_BYTES, 160 * 1024, 1};
     struct desk *d = memory_need(sizeof *d);
 
     memset(d, 0, sizeof *d);
@@ -30,6 +32,7 @@ struct desk *desk_new(struct store *store)
     }
     for (unsigned w = 0; w < DESK_WORKERS; w++) {
         d->workers[w].apply = apply_new(store, desk_recall, d);
+        apply_limit(d->workers[w].apply, keep_bytes[w % 3]);
         apply_journal(d->workers[w].apply, DESK_LOG, DESK_PARTITIONS);
     }
     for (unsigned i = 0; i < DESK_DERIVERS; i++)

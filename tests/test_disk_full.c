@@ -255,7 +255,7 @@ static void an_impatient_publisher_gives_up(struct scene *s, const char *lines)
     publish_while_full(s, lines, "1");
     assert_int_equal(crew_await_end(s->crew, CREW_PUBLISHER), 1);
     expect_told(s, "journal-full: ");
-    expect_told(s, "/lines: line "); /* which ones is chance */
+    expect_told(s, "-: line "); /* which ones is chance */
 }
 
 /* Freed once it has been told that it is full. */

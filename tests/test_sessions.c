@@ -406,13 +406,14 @@ static void silence_ends_a_session_after_a_question(void **state)
     before = played.sent;
     sessions_beat(&s, now_ms);
     assert_int_equal(played.sent, before);
-    now_ms += WIRE_HEARTBEAT_MS;
-    sessions_beat(&s, now_ms);
+    sessions_beat(&s, now_ms += WIRE_HEARTBEAT_MS / 2);
+    sessions_beat(&s, now_ms += WIRE_HEARTBEAT_MS / 2);
     sessions_beat(&s, now_ms + 1);
     assert_int_equal(played.sent, before + 1);
     assert_null(hear_kind("\1p", WIRE_PONG));
-    now_ms += 3 * WIRE_HEARTBEAT_MS - 1;
-    sessions_beat(&s, now_ms);
+    for (int64_t end_ms = now_ms + 3 * WIRE_HEARTBEAT_MS - 250; now_ms < end_ms; now_ms += 250)
+        sessions_beat(&s, now_ms);
+    sessions_beat(&s, now_ms += 249);
     assert_int_equal(s.count, 1);
     sessions_beat(&s, now_ms + 1);
     assert_int_equal(s.count, 0);
@@ -455,6 +456,23 @@ static void messages_without_a_session_are_answered_once_and_foreign_ones_counte
     assert_int_equal(sessions_receive(&s, now_ms, &from, &in), ERR_AGAIN);
 }
 
+static void nobody_is_silent_while_the_broker_itself_is_away(void **state)
+{
+    int64_t end_ms;
+
+    (void)state;
+    hello("\1p", "", "producer", "p");
+    sessions_beat(&s, now_ms);
+    sessions_beat(&s, now_ms += 10000); /* a sync of ten seconds */
+    assert_int_equal(s.live[SESSION_PRODUCER], 1);
+    for (end_ms = now_ms + 2999; now_ms < end_ms; now_ms += 200)
+        sessions_beat(&s, now_ms);
+    assert_int_equal(s.live[SESSION_PRODUCER], 1);
+    for (end_ms = now_ms + 400; now_ms < end_ms; now_ms += 200)
+        sessions_beat(&s, now_ms);
+    assert_int_equal(s.live[SESSION_PRODUCER], 0);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -471,6 +489,7 @@ int main(void)
         test(who_cannot_be_sent_to_is_gone),
         test(a_reader_that_does_not_read_is_sent_no_more),
         test(silence_ends_a_session_after_a_question),
+        test(nobody_is_silent_while_the_broker_itself_is_away),
         test(messages_without_a_session_are_answered_once_and_foreign_ones_counted),
     };
 

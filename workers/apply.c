@@ -4,6 +4,7 @@
 
 #include "proto/error.h"
 #include "proto/log.h"
+#include "workers/account.h"
 #include "workers/changes.h"
 #include "workers/flush.h"
 #include "workers/fold.h"
@@ -12,12 +13,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Records kept between commits: 24 MB, of the 64 that a worker may take. */
-#define LEDGER_KEEP_BYTES ((size_t)24 << 20)
-
 struct apply {
     struct store *store;
     struct ledger *ledger;
+    size_t keep_bytes;
     struct event_decoder *decoder;
     struct gather gather;
     struct commit commit;
@@ -38,7 +37,8 @@ struct apply *apply_new(struct store *store, apply_recall_fn recall, void *arg)
 {
     struct apply *a = memory_need(sizeof *a);
 
-    *a = (struct apply){.store = store, .recall = recall, .recall_arg = arg};
+    *a = (struct apply){
+        .store = store, .recall = recall, .recall_arg = arg, .keep_bytes = APPLY_KEEP_BYTES};
     a->ledger = ledger_new();
     a->decoder = event_decoder_new();
     gather_open(&a->gather, a->ledger);
@@ -61,6 +61,11 @@ void apply_free(struct apply *a)
     free(a->places);
     free(a->applied);
     free(a);
+}
+
+void apply_limit(struct apply *a, size_t keep_bytes)
+{
+    a->keep_bytes = keep_bytes;
 }
 
 void apply_journal(struct apply *a, const char *log, unsigned partitions)
@@ -270,6 +275,8 @@ static int apply_steps(struct apply *a, const struct apply_batch *batches, size_
         error = gather_batches(a, batches, count);
     if (error == 0)
         error = fold_batches(a, batches, count);
+    if (error == 0)
+        error = account_load(&a->gather, &a->commit, a->store);
     if (error < 0)
         return error;
     note_moves(a, batches, count, now_ms);
@@ -293,6 +300,6 @@ int apply_batches(struct apply *a, const struct apply_batch *batches, size_t cou
     if (error < 0)
         ledger_forget(a);
     else
-        ledger_settle(a->ledger, LEDGER_KEEP_BYTES);
+        ledger_settle(a->ledger, a->keep_bytes);
     return error;
 }

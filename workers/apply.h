@@ -29,6 +29,10 @@ struct apply;
 struct apply *apply_new(struct store *store, apply_recall_fn recall, void *arg);
 void apply_free(struct apply *a);
 
+/* What the ledger may hold between commits, APPLY_KEEP_BYTES unless told otherwise. */
+#define APPLY_KEEP_BYTES ((size_t)24 << 20) /* of the 64 MB that a worker may take */
+void apply_limit(struct apply *a, size_t keep_bytes);
+
 /* The journal whose events come from now on. */
 void apply_journal(struct apply *a, const char *log, unsigned partitions);
 

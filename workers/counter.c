@@ -169,11 +169,19 @@ static struct cell *numbered_cell(struct counters *c, struct row *r, const struc
     return cell;
 }
 
-void row_add(struct counters *c, struct row *r, const struct field *f, int64_t amount)
+int64_t row_add(struct counters *c, struct row *r, const struct field *f, int64_t amount)
 {
     struct cell *cell = f->number ? numbered_cell(c, r, f) : cell_of(c, r, f);
 
-    cell->amount += amount;
+    return cell->amount += amount;
+}
+
+int64_t row_value(const struct row *r, const struct field *f)
+{
+    for (uint32_t i = 0; i < r->count; i++)
+        if (r->cells[i].field == f)
+            return r->cells[i].amount;
+    return 0;
 }
 
 bool row_moves(const struct row *r)

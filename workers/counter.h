@@ -59,6 +59,7 @@ struct row {
     struct row *next, *twin; /* in the order of their making; with the same bucket */
     struct cell *cells;      /* `first`, or elsewhere when there are more */
     uint32_t count, room;
+    bool loaded;                     /* of an account (account.h) */
     uint16_t cell_of[FIELD_NUMBERS]; /* by the field's number - 1: from 1; 0: not known */
     struct cell first[ROW_CELLS];
 };
@@ -92,8 +93,12 @@ const struct field *counters_field(struct counters *c, uint8_t level, enum count
 /* Any name, such as "adoptions.theme.trade". */
 const struct field *counters_named(struct counters *c, struct slice name);
 
+/* Finds the row or makes an empty one. */
 struct row *counters_row(struct counters *c, struct row_key key);
-void row_add(struct counters *c, struct row *r, const struct field *f, int64_t amount);
+
+/* Returns what the field then stands at. */
+int64_t row_add(struct counters *c, struct row *r, const struct field *f, int64_t amount);
+int64_t row_value(const struct row *r, const struct field *f);
 
 /* True when anything in the row is not zero. */
 bool row_moves(const struct row *r);

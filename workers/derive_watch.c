@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-#define COMMITTEES_AT_ONCE 2
+#define COMMITTEES_AT_ONCE 2 /* some hundred hashes each */
 #define MEETINGS_MOST      8 /* of risk.meetings_run */
 
 struct listed {

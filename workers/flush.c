@@ -1,6 +1,7 @@
 /* Flushing; see flush.h. */
 #include "workers/flush.h"
 
+#include "workers/account.h"
 #include "workers/tally.h"
 
 #include <stdio.h>
@@ -285,7 +286,7 @@ struct slice flush_period(struct commit *c, uint32_t period)
     return arena_copy(c->arena, slice_make(text, (size_t)n));
 }
 
-static struct slice row_key_text(struct commit *c, const struct row_key *k)
+struct slice flush_row_key(struct commit *c, const struct row_key *k)
 {
     struct slice none = slice_make("", 0);
     struct slice committee = k->committee ? k->committee->entry.key : none;
@@ -309,7 +310,11 @@ static void flush_row(struct ledger *l, struct commit *c, const struct row *r)
 
     if (!row_moves(r))
         return;
-    key = row_key_text(c, &r->key);
+    key = flush_row_key(c, &r->key);
+    if (r->key.kind == ROW_SEAT) {
+        account_write(l, c, r, key);
+        return;
+    }
     for (uint32_t i = 0; i < r->count; i++)
         if (r->cells[i].amount && r->key.kind == ROW_TENURE)
             commit_hincrby_below(c, key, r->cells[i].field->entry.key, r->cells[i].amount);

@@ -6,8 +6,12 @@
 #include "workers/ledger.h"
 #include "workers/store.h"
 
-/* Adds all operations.  The slices live until the ledger settles or is dropped. */
+/* Adds all operations; the accounts that they move are loaded (account.h).  The slices live until
+ * the ledger settles or is dropped. */
 void flush_ledger(struct ledger *l, struct commit *c);
+
+/* "member:KE:2026", "seat:C|KE:2026" ... */
+struct slice flush_row_key(struct commit *c, const struct row_key *k);
 
 /* "2026" or "2026-03" of a row's period. */
 struct slice flush_period(struct commit *c, uint32_t period);

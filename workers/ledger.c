@@ -43,6 +43,7 @@ struct ledger *ledger_new(void)
 
     memset(l, 0, sizeof *l);
     counters_open(&l->counters, &l->keep, &l->batch);
+    counters_open(&l->accounts, &l->keep, &l->many);
     return l;
 }
 
@@ -56,6 +57,7 @@ void ledger_drop(struct ledger *l)
 {
     ledger_untouch(l);
     counters_drop(&l->counters);
+    counters_drop(&l->accounts);
     table_clear(&l->committees);
     table_clear(&l->members);
     table_clear(&l->listed);
@@ -90,6 +92,7 @@ static void ledger_thin(struct ledger *l)
         committee_thin(c);
     for (size_t i = 0; (m = table_next(&l->members, &i));)
         table_clear(&m->adoptions);
+    counters_clear(&l->accounts);
     arena_reset(&l->many, SIZE_MAX); /* it will grow as large again */
 }
 
@@ -119,6 +122,7 @@ void ledger_free(struct ledger *l)
     if (!l)
         return;
     counters_free(&l->counters);
+    counters_free(&l->accounts);
     table_free(&l->committees);
     table_free(&l->members);
     table_free(&l->listed);

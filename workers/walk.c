@@ -12,6 +12,7 @@
 #include "workers/commit.h"
 
 #define WALK_SILENCE_MS 10000 /* then the broker counts as lost */
+#define WALK_AWAY_MS    1000  /* from one look to the next: we were stopped, not the broker */
 /* On their way at any moment, over all partitions; each may take its last batch beyond. */
 #define WALK_CREDIT      ((uint64_t)4 << 20)
 #define WALK_CREDIT_PART ((uint64_t)64 << 10) /* of one partition, at least */
@@ -26,7 +27,7 @@ struct walk {
     uint64_t next[WIRE_MAX_PARTS];
     uint64_t stream; /* of all READs in this session */
     uint64_t session, credit;
-    int64_t heard_ms;
+    int64_t heard_ms, looked_ms;
     char log[LOG_ID + 1]; /* empty before the first session */
 };
 
@@ -155,11 +156,23 @@ static int take_error(const struct wire_error *e)
     return slice_is(e->code, "corrupt") ? ERR_CORRUPT : ERR_PROTOCOL;
 }
 
+/* True when the broker has said nothing for too long, while we were there to hear it. */
+static bool walk_silent(struct walk *w)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (now_ms - w->looked_ms > WALK_AWAY_MS)
+        w->heard_ms = now_ms;
+    w->looked_ms = now_ms;
+    return now_ms - w->heard_ms > WALK_SILENCE_MS;
+}
+
 static int walk_step(struct walk *w)
 {
     struct wire_message m;
     struct slice payload;
     int error = reader_receive(w->reader, -1, 100, &m, &payload), greeted = walk_greet(w);
+    bool silent = walk_silent(w);
 
     if (greeted < 0)
         error = greeted;
@@ -169,7 +182,7 @@ static int walk_step(struct walk *w)
         error = take_error(&m.error);
     reader_reset(w->reader);
     if (error == ERR_AGAIN)
-        error = clock_mono_ms() - w->heard_ms > WALK_SILENCE_MS ? ERR_LOST : 0;
+        error = silent ? ERR_LOST : 0;
     return error;
 }
 
@@ -191,7 +204,8 @@ int walk_journal(struct reader *r, const uint64_t *from, const uint64_t *end, un
                      .progress = progress,
                      .end = end,
                      .count = count,
-                     .heard_ms = clock_mono_ms()};
+                     .heard_ms = clock_mono_ms(),
+                     .looked_ms = clock_mono_ms()};
     int error;
 
     for (unsigned p = 0; p < count; p++) {

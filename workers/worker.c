@@ -27,6 +27,7 @@
 #define STREAM_CREDIT ((uint64_t)512 << 10)
 #define LOOK_MS       500 /* how often Redis is asked whether it still stands where we left it */
 #define AGAIN_MS      200 /* pause after Redis could not be used */
+#define IDLE_MS       100 /* to see whether a round of deriving is due */
 #define HELD_MS       20  /* pause while somebody holds the partitions */
 #define COMPLAIN_MS   10000
 #define BUSY_MS       20 /* events keep coming when there were some not longer ago */
@@ -202,14 +203,28 @@ static bool worker_lacks(const struct worker *w)
     return false;
 }
 
-/* Whether there is something to do at once. */
-static bool worker_busy(const struct worker *w)
+/* Deriving has had its share, as long as events keep coming: for how long still. */
+static int64_t derive_rest_ms(const struct worker *w, int64_t now_ms)
 {
+    int64_t busy_ms = w->applied_ms + BUSY_MS;
+    int64_t until_ms = busy_ms < w->rest_ms ? busy_ms : w->rest_ms;
+
+    return until_ms > now_ms ? until_ms - now_ms : 0;
+}
+
+/* How long to wait for events; 0 when there is something else to do at once. */
+static int idle_ms(const struct worker *w)
+{
+    int64_t now_ms = clock_mono_ms(), rest_ms;
+
     if (w->inbox.count || apply_unconfirmed(w->apply))
-        return true;
-    if (clock_mono_ms() < w->again_ms)
-        return false;
-    return derive_busy(w->derive) || worker_lacks(w);
+        return 0;
+    if (now_ms < w->again_ms)
+        return IDLE_MS;
+    if (worker_lacks(w))
+        return 0;
+    rest_ms = derive_busy(w->derive) ? derive_rest_ms(w, now_ms) : IDLE_MS;
+    return rest_ms < IDLE_MS ? (int)rest_ms : IDLE_MS;
 }
 
 /* Takes all that has come; waits when there is nothing else to do. */
@@ -217,7 +232,7 @@ static int worker_receive(struct worker *w, int stop_fd)
 {
     struct wire_message m;
     struct slice payload;
-    int timeout_ms = worker_busy(w) ? 0 : AGAIN_MS / 2;
+    int timeout_ms = idle_ms(w);
     int error;
 
     while ((error = reader_receive(w->reader, stop_fd, timeout_ms, &m, &payload)) == 0) {
@@ -466,7 +481,7 @@ static bool derive_due(const struct worker *w, int64_t now_ms)
 {
     if (w->partitions == 0 || reader_away(w->reader) || now_ms < w->again_ms || worker_lacks(w))
         return false;
-    if (now_ms < w->rest_ms && now_ms - w->applied_ms < BUSY_MS)
+    if (derive_rest_ms(w, now_ms) > 0)
         return false;
     return derive_busy(w->derive) || now_ms - w->derived_ms >= DERIVE_EVERY_MS;
 }
