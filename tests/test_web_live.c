@@ -224,7 +224,6 @@ static void test_nonsense_is_refused_and_does_no_harm(void **state)
         "GET /members HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
         "GET /members HTTP/9.9\r\n\r\n",
         "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n",
-        "\r\n\r\n\r\n",
         "GET http://elsewhere/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"};
 
     (void)state;
