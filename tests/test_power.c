@@ -177,7 +177,9 @@ static void image_check(void)
     if (t.images % 8 == 0)
         image_continue(j, s);
     journal_close(j);
-    if (random_below(&t.random, 40) == 0) { /* one to go on with, later */
+    /* One to go on with, later; not of a journal that is still being made, as its folder is not in
+     * the image. */
+    if (random_below(&t.random, 40) == 0 && t.named) {
         buffer_clear(&t.kept);
         buffer_add_slice(&t.kept, buffer_slice(&t.bytes));
         t.kept_state = *s;

@@ -97,17 +97,23 @@ int64_t diff_number(struct diff *d, struct slice key, struct slice field)
 }
 
 /* ---- operations ---- */
-/* A tally is set, not added to: what it was is still in the store. */
-static void note_tally(struct diff *d, const struct commit_op *op)
+/* A number that is set, not added to: what it was is still in the store. */
+static void note_number(struct diff *d, const struct commit_op *op)
+{
+    int64_t now = 0;
+
+    if (op->verb == COMMIT_HDEL || slice_to_int(op->value, &now))
+        note(d, op->key, op->field, now - diff_number(d, op->key, op->field));
+}
+
+static bool is_tally(const struct commit_op *op)
 {
     struct buffer reason = {0};
     struct target t;
-    int64_t now = 0;
+    bool is = target_parse(op->key, op->field, "", &t, &reason) == 0;
 
-    if (target_parse(op->key, op->field, "", &t, &reason) == 0 &&
-        (op->verb == COMMIT_HDEL || slice_to_int(op->value, &now)))
-        note(d, op->key, op->field, now - diff_number(d, op->key, op->field));
     buffer_free(&reason);
+    return is;
 }
 
 static void note_op(struct diff *d, const struct commit_op *op)
@@ -118,8 +124,10 @@ static void note_op(struct diff *d, const struct commit_op *op)
         note(d, op->key, op->field, op->amount);
     else if (set && begins(op->key, "profiles:"))
         note(d, op->key, op->field, 0);
-    else if (set && d->options.all && (begins(op->key, "ballot:") || begins(op->key, "meeting:")))
-        note_tally(d, op);
+    else if (set && (begins(op->key, "seat:") ||
+                     (d->options.all &&
+                      (begins(op->key, "ballot:") || begins(op->key, "meeting:")) && is_tally(op))))
+        note_number(d, op);
 }
 
 static int watch_commit(struct store *base, const struct commit *c)
