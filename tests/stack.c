@@ -263,7 +263,7 @@ static bool begins(struct slice text, const char *prefix)
 
 enum dump_care stack_care(struct slice key, struct slice field)
 {
-    if (begins(key, "turnout:changes"))
+    if (begins(key, "turnout:changes") || slice_is(key, "turnout:verified"))
         return DUMP_IGNORE;
     if (begins(key, "turnout:offset:") && (slice_is(field, "log") || slice_is(field, "time")))
         return DUMP_IGNORE;

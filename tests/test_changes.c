@@ -152,7 +152,7 @@ static bool is_inner(struct slice key)
     static const char *const inner[] = {
         "turnout:facts",   "turnout:tenure:", "turnout:standing:", "turnout:effective:",
         "turnout:index:",  "turnout:dirty",   "turnout:deriving",  "turnout:derived",
-        "turnout:offset:", "turnout:meta",    "turnout:changes"};
+        "turnout:offset:", "turnout:meta",    "turnout:changes",   "turnout:verified"};
     struct slice rest;
 
     for (size_t i = 0; i < sizeof inner / sizeof *inner; i++)

@@ -39,6 +39,7 @@ static const struct family families[] = {
     {"dirty", FETCH_SET, WRITER_PLACES, CARE_IGNORED},
     {"deriving", FETCH_SET, WRITER_PLACES, CARE_IGNORED},
     {"changes", FETCH_STREAM, WRITER_PLACES, CARE_IGNORED},
+    {"verified", FETCH_HASH, WRITER_PLACES, CARE_IGNORED},
 };
 
 static bool is_of(const struct family *f, struct slice key)

@@ -2,6 +2,7 @@
  * behind, when each source was heard last, what was refused. */
 #include "proto/clock.h"
 #include "proto/error.h"
+#include "workers/audit/verified.h"
 #include "workers/web/feeds.h"
 #include "workers/web/journal.h"
 #include "workers/web/page.h"
@@ -48,6 +49,13 @@ static const struct column reject_columns[] = {
     {"code", T_CODE, CELL_NAME, false},
     {"number", T_NUMBER, CELL_INT, false},
     {"last", T_LAST_EVENT, CELL_MOMENT, false},
+};
+
+static const struct column verified_columns[] = {
+    {"verified", T_VERIFIED_AT, CELL_MOMENT, true},
+    {"keys", T_VERIFIED_KEYS, CELL_INT, false},
+    {"fields", T_VERIFIED_FIELDS, CELL_INT, false},
+    {"differences", T_DIFFERENCES, CELL_INT, false},
 };
 
 struct health {
@@ -217,6 +225,25 @@ static int reject_sheet(struct health *h, struct reader *r)
     return error;
 }
 
+/* What the last verification came to, whether or not the broker answers. */
+static void verified_sheet(struct page *p, struct view *v)
+{
+    struct sheet *s = SHEET(v, "verified", T_VERIFIED, verified_columns);
+    struct verified found;
+    struct sheet_cell *c;
+
+    s->note = T_VERIFIED_NEVER;
+    if (verified_read(p->data.store, &found) < 0 || !found.known)
+        return;
+    s->note = T_VERIFIED_NOTE;
+    c = sheet_row(v, s);
+    c[0] = cell_moment(found.time_ms);
+    c[1] = cell_int(found.keys);
+    c[2] = cell_int(found.fields);
+    c[3] = cell_int(found.differences);
+    c[3].tone = found.differences ? TONE_RED : TONE_GOOD;
+}
+
 static int look(struct health *h)
 {
     struct wire_report report;
@@ -250,6 +277,7 @@ int page_health(struct page *p, struct view *v)
     h->view = v;
     p->broker_failed = true;
     error = look(h);
+    verified_sheet(p, v);
     if (error < 0)
         journal_drop(p->journal);
     v->dated = true;
