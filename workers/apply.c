@@ -252,18 +252,6 @@ static void note_moves(struct apply *a, const struct apply_batch *batches, size_
     }
 }
 
-/* Says once in a while what the keys are. */
-static void note_meta(struct apply *a)
-{
-    struct slice key = slice_of("meta");
-
-    if (!ledger_first_time(a->ledger, 'm', key))
-        return;
-    commit_hset(&a->commit, key, slice_of("schema"), commit_text(&a->commit, STORE_SCHEMA));
-    commit_hset(&a->commit, key, slice_of("version"), slice_of(TURNOUT_VERSION));
-    commit_hset(&a->commit, key, slice_of("partitions"), commit_text(&a->commit, a->partitions));
-}
-
 static int apply_steps(struct apply *a, const struct apply_batch *batches, size_t count,
                        int64_t now_ms)
 {
@@ -280,7 +268,7 @@ static int apply_steps(struct apply *a, const struct apply_batch *batches, size_
     if (error < 0)
         return error;
     note_moves(a, batches, count, now_ms);
-    note_meta(a);
+    flush_meta(a->ledger, &a->commit, a->partitions);
     changes_tell(a->ledger, &a->commit);
     changes_mark(a->ledger, &a->commit);
     flush_ledger(a->ledger, &a->commit);

@@ -118,8 +118,9 @@ static void flush_verdict(struct commit *c, struct ballot *b, struct slice key)
     b->stored_verdict = (uint8_t)now;
 }
 
-static void flush_ballot(struct ledger *l, struct commit *c, struct ballot *b)
+static void flush_ballot(struct ledger *l, struct commit *c, void *record)
 {
+    struct ballot *b = record;
     struct slice committee = b->committee->entry.key;
     struct slice key = key_pair(c, "ballot:", committee, b->entry.key);
     struct slice votes = key_pair(c, "votes:", committee, b->entry.key);
@@ -153,8 +154,9 @@ static void flush_meeting_notice(struct ledger *l, struct commit *c, struct meet
     m->notice_changed = false;
 }
 
-static void flush_meeting(struct ledger *l, struct commit *c, struct meeting *m)
+static void flush_meeting(struct ledger *l, struct commit *c, void *record)
 {
+    struct meeting *m = record;
     struct slice committee = m->committee->entry.key;
     struct slice key = key_pair(c, "meeting:", committee, m->entry.key);
     struct slice attendance = key_pair(c, "attendance:", committee, m->entry.key);
@@ -179,8 +181,9 @@ static struct slice committee_label(const struct committee *c)
     return c->entry.key;
 }
 
-static void flush_committee(struct ledger *l, struct commit *c, struct committee *com)
+static void flush_committee(struct ledger *l, struct commit *c, void *record)
 {
+    struct committee *com = record;
     struct slice seats = key_of(c, "seats:", com->entry.key);
 
     if (com->fact_changed || !com->listed) {
@@ -257,8 +260,9 @@ static void flush_profiles(struct ledger *l, struct commit *c, struct member *m)
         flush_profile(l, c, m);
 }
 
-static void flush_member(struct ledger *l, struct commit *c, struct member *m)
+static void flush_member(struct ledger *l, struct commit *c, void *record)
 {
+    struct member *m = record;
     struct slice adoptions = key_of(c, "adoptions:", m->entry.key);
 
     if (!m->listed) {
@@ -327,16 +331,50 @@ static void flush_row(struct ledger *l, struct commit *c, const struct row *r)
         commit_sadd(c, slice_of("periods"), period);
 }
 
+/* Each list of records with what writes one of them. */
+static bool flush_records(struct ledger *l, struct commit *c, struct flush_place *at, size_t most)
+{
+    static void (*const flush[])(struct ledger *, struct commit *, void *) = {
+        flush_committee, flush_ballot, flush_meeting, flush_member};
+    const struct pointers *lists[] = {&l->touched_committees, &l->touched_ballots,
+                                      &l->touched_meetings, &l->touched_members};
+
+    for (; at->list < sizeof lists / sizeof *lists; at->list++, at->next = 0)
+        while (at->next < lists[at->list]->count) {
+            if (c->count >= most)
+                return true;
+            flush[at->list](l, c, lists[at->list]->items[at->next++]);
+        }
+    return false;
+}
+
+bool flush_part(struct ledger *l, struct commit *c, struct flush_place *at, size_t most)
+{
+    if (flush_records(l, c, at, most))
+        return true;
+    for (const struct row *r = at->row ? at->row->next : l->counters.first; r; r = r->next) {
+        if (c->count >= most)
+            return true;
+        flush_row(l, c, r);
+        at->row = r;
+    }
+    return false;
+}
+
 void flush_ledger(struct ledger *l, struct commit *c)
 {
-    for (size_t i = 0; i < l->touched_committees.count; i++)
-        flush_committee(l, c, l->touched_committees.items[i]);
-    for (size_t i = 0; i < l->touched_ballots.count; i++)
-        flush_ballot(l, c, l->touched_ballots.items[i]);
-    for (size_t i = 0; i < l->touched_meetings.count; i++)
-        flush_meeting(l, c, l->touched_meetings.items[i]);
-    for (size_t i = 0; i < l->touched_members.count; i++)
-        flush_member(l, c, l->touched_members.items[i]);
-    for (const struct row *r = l->counters.first; r; r = r->next)
-        flush_row(l, c, r);
+    struct flush_place at = {0};
+
+    flush_part(l, c, &at, SIZE_MAX);
+}
+
+void flush_meta(struct ledger *l, struct commit *c, unsigned partitions)
+{
+    struct slice key = slice_of("meta");
+
+    if (!ledger_first_time(l, 'm', key))
+        return;
+    commit_hset(c, key, slice_of("schema"), commit_text(c, STORE_SCHEMA));
+    commit_hset(c, key, slice_of("version"), slice_of(TURNOUT_VERSION));
+    commit_hset(c, key, slice_of("partitions"), commit_text(c, partitions));
 }

@@ -117,25 +117,33 @@ static void version_contest(struct ledger *l, enum event_type type, struct versi
     v->contested = true;
 }
 
-static void fact_replace(struct ledger *l, const struct event *e, const struct bearing *b,
-                         uint64_t digest)
+/* The event's version takes the place of the one before. */
+static void fact_set(struct ledger *l, const struct event *e, const struct bearing *b,
+                     uint64_t digest)
 {
     bool contested = b->version->known && b->version->rev == e->rev &&
                      b->version->time_ms == e->time_ms && slice_equal(b->version->id, e->id);
-    bool held = version_holds(b->version);
 
-    tally_bearing(l, e, b, -1);
     if (e->type == EVENT_ATTENDANCE)
         count_present(b, -1);
     fact_from_event(e, digest, arena_of(l, e->type), b->version);
     if (contested)
         version_contest(l, e->type, b->version);
+    if (e->type == EVENT_ATTENDANCE)
+        count_present(b, +1);
+}
+
+static void fact_replace(struct ledger *l, const struct event *e, const struct bearing *b,
+                         uint64_t digest)
+{
+    bool held = version_holds(b->version);
+
+    tally_bearing(l, e, b, -1);
+    fact_set(l, e, b, digest);
     if (b->member && version_holds(b->version) != held) {
         b->member->facts += held ? -1 : 1;
         ledger_touch_member(l, b->member);
     }
-    if (e->type == EVENT_ATTENDANCE)
-        count_present(b, +1);
     tally_bearing(l, e, b, +1);
 }
 
@@ -169,5 +177,25 @@ int fold_event(struct ledger *l, const struct event *e, const struct bearing *b)
         break;
     }
     touch_bearing(l, e->type, b);
+    return 0;
+}
+
+int fold_fact(struct ledger *l, const struct event *e, const struct bearing *b)
+{
+    uint64_t digest = version_digest(e->raw);
+
+    switch (version_compare(b->version, e, digest)) {
+    case VERSION_UNKNOWN:
+        return ERR_AGAIN;
+    case VERSION_OLDER:
+        break;
+    case VERSION_TIED:
+        if (!b->version->contested)
+            version_contest(l, e->type, b->version);
+        break;
+    case VERSION_NEWER:
+        fact_set(l, e, b, digest);
+        break;
+    }
     return 0;
 }

@@ -74,11 +74,11 @@ static struct container *container_of(struct memory_store *s, struct slice key,
 static void place_set(struct memory_store *s, struct place *p, struct slice value)
 {
     if (value.size > p->room) {
-        p->room = value.size * 2;
-        p->bytes = arena_need(&s->arena, p->room);
-    }
-    if (value.size)
+        p->room = value.size;
+        p->bytes = (char *)(uintptr_t)arena_copy(&s->arena, value).at;
+    } else if (value.size) {
         memcpy(p->bytes, value.at, value.size);
+    }
     p->size = value.size;
     p->there = true;
     p->numeric = false;

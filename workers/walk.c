@@ -37,7 +37,7 @@ static uint64_t stream_new(void)
 {
     static uint64_t streams;
 
-    return ++streams;
+    return __atomic_add_fetch(&streams, 1, __ATOMIC_RELAXED);
 }
 
 static void ask(struct walk *w, unsigned partition, uint64_t offset, uint64_t credit)

@@ -1,5 +1,5 @@
 /* Comparing; see compare.h.  Happy path: some hundred keys at a time are fetched from both stores
- * and laid side by side, field by field.
+ * and passed over if they have the same fields; the others are laid side by side, field by field.
  *
  * What can fail: the stores.  A key of another type fails the whole fetch that it is in; its
  * neighbours are then fetched one by one. */
@@ -343,11 +343,102 @@ static void look_end(struct compare *c, struct look *l)
         compare_pair(c, l->twin, p);
 }
 
-static int compare_chunk(struct compare *c, struct twin *const *twins, size_t count)
+/* ---- most keys are the same ---- */
+struct glance {
+    struct twin *twin;
+    struct slice found; /* the value in hand */
+    uint64_t seen, same, expected;
+};
+
+static int glance_same(void *context, void *record, struct slice field, struct slice value)
 {
-    struct look looks[CHUNK];
+    struct glance *g = record;
+
+    (void)context;
+    (void)field;
+    g->same += value.at && slice_equal(value, g->found);
+    return 0;
+}
+
+static int glance_found(void *context, void *record, struct slice field, struct slice value)
+{
+    struct compare *c = context;
+    struct glance *g = record;
+    struct store_fetch f = {.key = g->twin->entry.key,
+                            .kind = g->twin->family->kind,
+                            .fields = &field,
+                            .field_count = 1,
+                            .row = glance_same,
+                            .record = g};
+
+    if (!value.at || !family_compares(g->twin->family, field))
+        return 0;
+    g->seen++;
+    g->found = value;
+    return store_fetch(c->expected, &f, 1, c);
+}
+
+static int glance_expected(void *context, void *record, struct slice field, struct slice value)
+{
+    struct glance *g = record;
+
+    (void)context;
+    g->expected += value.at && family_compares(g->twin->family, field);
+    return 0;
+}
+
+static void glance_fetches(struct glance *glances, size_t count, store_row_fn row,
+                           struct store_fetch *ret)
+{
+    for (size_t i = 0; i < count; i++)
+        ret[i] = (struct store_fetch){.key = glances[i].twin->entry.key,
+                                      .kind = glances[i].twin->family->kind,
+                                      .row = row,
+                                      .record = &glances[i]};
+}
+
+/* Passes over those that have the very same fields, without keeping any: the rest of the list is
+ * what must be looked at. */
+static int pass_same(struct compare *c, struct twin **twins, size_t *count)
+{
+    struct store_fetch fetches[CHUNK];
+    struct glance glances[CHUNK];
+    size_t n = 0, left = 0;
     int error;
 
+    for (size_t i = 0; i < *count; i++)
+        if (twins[i]->family->care == CARE_IGNORED)
+            twins[left++] = twins[i];
+        else
+            glances[n++] = (struct glance){.twin = twins[i]};
+    glance_fetches(glances, n, glance_found, fetches);
+    error = store_fetch(c->found, fetches, n, c);
+    if (error == ERR_CORRUPT) { /* one is of another type; and what was seen is of no use */
+        for (size_t i = 0; i < n; i++)
+            twins[left++] = glances[i].twin;
+        return 0;
+    }
+    glance_fetches(glances, n, glance_expected, fetches);
+    if (error == 0)
+        error = store_fetch(c->expected, fetches, n, c);
+    for (size_t i = 0; i < n; i++)
+        if (glances[i].same == glances[i].seen && glances[i].same == glances[i].expected) {
+            glances[i].twin->fields = glances[i].seen;
+            glances[i].twin->differences = NULL;
+        } else {
+            twins[left++] = glances[i].twin;
+        }
+    *count = left;
+    return error;
+}
+
+static int compare_chunk(struct compare *c, struct twin **twins, size_t count)
+{
+    struct look looks[CHUNK];
+    int error = pass_same(c, twins, &count);
+
+    if (error < 0 || count == 0)
+        return error;
     for (size_t i = 0; i < count; i++)
         looks[i] = (struct look){.twin = twins[i], .pairs.arena = &c->chunk};
     error = look_fetch(c, looks, count);
@@ -383,7 +474,7 @@ static int compare_some(struct compare *c, bool all, struct progress *progress)
         t = table_next(&c->keys, &at);
         if (t && (all || is_due(t)))
             twins[count++] = t;
-        if (count < CHUNK && t)
+        if ((count < CHUNK && t) || count == 0)
             continue;
         error = compare_chunk(c, twins, count);
         if (progress)

@@ -1,23 +1,23 @@
 /* Explaining: the events, from the journal into the ledger; see explain.h.
  *
- * A run is decoded, what cannot matter is passed over, and the rest is folded.  There is no store:
- * every record counts as loaded and complete from the first event on, because all events that bear
- * on it come by.  What can fail: bytes that are no event, and the recall of a tie. */
-#include "proto/error.h"
+ * They are replayed, and of each fact it is noted where its newest version came from.  What can
+ * fail: the replay. */
 #include "workers/audit/explain_inner.h"
 #include "workers/audit/subject.h"
-#include "workers/fold.h"
-#include "workers/recall.h"
 
 #include <stdlib.h>
+
+static bool event_matters(void *explain, const struct event *e);
+static void fact_came(void *explain, const struct replayed *r);
 
 struct explain *explain_new(const struct target *t, apply_recall_fn recall, void *arg)
 {
     struct explain *x = memory_need(sizeof *x);
 
-    *x = (struct explain){.target = t, .recall = recall, .arg = arg, .as_of_ms = INT64_MAX};
+    *x = (struct explain){.target = t, .as_of_ms = INT64_MAX};
     x->ledger = ledger_new();
-    x->decoder = event_decoder_new();
+    x->replay =
+        replay_new(x->ledger, &(struct replay_watch){event_matters, fact_came, x}, recall, arg);
     for (size_t i = 0; i < t->term_count; i++)
         x->fields[i] = counters_named(&x->ledger->counters, t->terms[i].counter);
     return x;
@@ -28,12 +28,11 @@ void explain_free(struct explain *x)
     if (!x)
         return;
     explain_group_free(x->group);
+    replay_free(x->replay);
     ledger_free(x->ledger);
-    event_decoder_free(x->decoder);
     table_free(&x->facts);
     table_free(&x->names);
     arena_free(&x->arena);
-    free(x->events);
     free(x->parts);
     free(x->noted.items);
     free(x);
@@ -66,8 +65,10 @@ static bool of_member(const struct target *t, const struct event *e)
     return e->type == EVENT_BALLOT || e->type == EVENT_MEETING || slice_equal(e->member, t->member);
 }
 
-static bool event_matters(const struct target *t, const struct event *e)
+static bool event_matters(void *explain, const struct event *e)
 {
+    const struct target *t = ((struct explain *)explain)->target;
+
     if (e->type == EVENT_COMMITTEE ||
         (t->committee.at && !(e->committee.at && slice_equal(e->committee, t->committee))))
         return false;
@@ -132,139 +133,29 @@ static struct explain_fact *fact_new(struct explain *x, const struct event *e, c
 }
 
 /* The event has won. */
-static void fact_came(struct explain *x, const struct explain_event *taken, const void *fact,
-                      struct slice id_before, const struct walk_run *run)
+static void fact_came(void *explain, const struct replayed *r)
 {
+    struct explain *x = explain;
+    const void *fact = r->fact;
     struct explain_fact *f = table_find(&x->facts, fact_key(&fact));
 
     if (f) {
-        f->replaced = id_before;
+        f->replaced = r->id_before;
         f->replaced_offset = f->witness.offset;
     } else {
-        f = fact_new(x, &taken->event, fact);
+        f = fact_new(x, r->event, fact);
     }
-    f->witness.partition = run->partition;
-    f->witness.offset = taken->offset;
-    f->witness.received_ms = run->received_ms;
-    f->witness.source = name_keep(x, run->source);
-}
-
-/* ---- folding ---- */
-/* There is nothing to load. */
-static void event_load(const struct event *e, const struct bearing *b)
-{
-    if (b->committee)
-        b->committee->loaded = true;
-    switch (e->type) {
-    case EVENT_VOTE:
-    case EVENT_BALLOT:
-        b->ballot->loaded = b->ballot->complete = true;
-        break;
-    case EVENT_ATTENDANCE:
-    case EVENT_MEETING:
-        b->meeting->loaded = b->meeting->complete = true;
-        break;
-    case EVENT_MEMBER:
-        b->member->profiles_loaded = true;
-        break;
-    default:
-        break;
-    }
-}
-
-static int run_decode(struct explain *x, const struct walk_run *run)
-{
-    struct slice rest = run->events;
-    struct refusal why;
-
-    x->event_count = 0;
-    for (uint64_t i = 0; i < run->count; i++) {
-        if (x->event_count == x->event_room) {
-            x->event_room = x->event_room ? x->event_room * 2 : 1024;
-            x->events = memory_grow(x->events, x->event_room * sizeof *x->events);
-        }
-        struct explain_event *e = &x->events[x->event_count];
-        if (event_next(x->decoder, &rest, EVENT_ANY_TIME, &e->event, &why) < 0)
-            return ERR_CORRUPT;
-        e->offset = run->offset + i;
-        if (!event_matters(x->target, &e->event))
-            continue;
-        e->bearing = bearing_find(x->ledger, &e->event);
-        event_load(&e->event, &e->bearing);
-        x->event_count++;
-    }
-    return rest.size ? ERR_CORRUPT : 0;
-}
-
-static int event_fold(struct explain *x, const struct explain_event *taken,
-                      const struct walk_run *run)
-{
-    struct version *v = taken->bearing.version, before = *v;
-    int error = fold_event(x->ledger, &taken->event, &taken->bearing);
-
-    if (error == 0 && (!before.known || before.digest != v->digest))
-        fact_came(x, taken, v, before.id, run);
-    return error;
-}
-
-/* The bytes that events from `first` on tie with, in one walk. */
-static int run_recall(struct explain *x, size_t first, const struct walk_run *run)
-{
-    struct ledger *l = x->ledger;
-    struct version **wanted = arena_need(&l->batch, (x->event_count - first) * sizeof *wanted);
-    size_t n = 0;
-    int error;
-
-    for (size_t i = first; i < x->event_count; i++)
-        if (fold_needs_bytes(&x->events[i].event, &x->events[i].bearing))
-            wanted[n++] = x->events[i].bearing.version;
-    recall_order(wanted, n);
-    error = x->recall(x->arg, l, run->partition, run->offset, wanted, n);
-    for (size_t i = 0; i < n && error == 0; i++)
-        if (!wanted[i]->raw.at)
-            error = ERR_CORRUPT;
-    return error;
-}
-
-static int run_fold(struct explain *x, const struct walk_run *run)
-{
-    size_t at = 0;
-    int error = 0;
-
-    while (at < x->event_count && error == 0) {
-        if (event_fold(x, &x->events[at], run) == 0)
-            at++;
-        else
-            error = run_recall(x, at, run);
-    }
-    return error;
-}
-
-/* The run's bytes are about to go. */
-static void run_forget(struct explain *x)
-{
-    for (size_t i = 0; i < x->event_count; i++) {
-        struct version *v = x->events[i].bearing.version;
-        if (!v->contested)
-            v->raw = (struct slice){0};
-    }
-    ledger_settle(x->ledger, SIZE_MAX);
-    event_decoder_reset(x->decoder);
+    f->witness.partition = r->run->partition;
+    f->witness.offset = r->offset;
+    f->witness.received_ms = r->run->received_ms;
+    f->witness.source = name_keep(x, r->run->source);
 }
 
 int explain_run(void *explain, const struct walk_run *run)
 {
     struct explain *x = explain;
-    int error;
 
-    if (run->received_ms > x->as_of_ms)
-        return 0;
-    error = run_decode(x, run);
-    if (error == 0)
-        error = run_fold(x, run);
-    if (error == 0)
-        run_forget(x);
-    return error;
+    return run->received_ms > x->as_of_ms ? 0 : replay_run(x->replay, run);
 }
 
 /* ---- parts ---- */

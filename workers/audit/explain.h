@@ -3,11 +3,10 @@
  *     explain_run     for every run of events of the partitions that matter, in their order
  *     explain_finish  the parts of the number, each with its facts, and their sum
  *
- * The events are folded by the very functions that count them, into records with no store behind
- * them; then the share of each record in the number is tallied, one record at a time, by the very
- * functions that tally it for good.  Beside each fact stands where its newest version came from.
- * Memory grows with the facts that can matter: those of one committee, of one member, or, for a
- * group, all there are. */
+ * The events are replayed (replay.h), folded by the very functions that count them; then the share
+ * of each record in the number is tallied, one record at a time, by the very functions that tally
+ * it for good.  Beside each fact stands where its newest version came from. Memory grows with the
+ * facts that can matter: those of one committee, of one member, or, for a group, all there are. */
 #ifndef WORKERS_EXPLAIN_H
 #define WORKERS_EXPLAIN_H
 

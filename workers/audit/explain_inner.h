@@ -4,23 +4,13 @@
 #define WORKERS_EXPLAIN_INNER_H
 
 #include "workers/audit/explain.h"
-
-/* An event on its way into the ledger. */
-struct explain_event {
-    struct event event;
-    struct bearing bearing;
-    uint64_t offset;
-};
+#include "workers/audit/replay.h"
 
 struct explain {
     const struct target *target;
-    apply_recall_fn recall;
-    void *arg;
     int64_t as_of_ms;
     struct ledger *ledger;
-    struct event_decoder *decoder;
-    struct explain_event *events; /* of the run that is being taken */
-    size_t event_count, event_room;
+    struct replay *replay;
     struct arena arena;
     struct table facts;                       /* struct explain_fact by the address of its fact */
     struct table names;                       /* of sources */

@@ -32,12 +32,13 @@
  * after a switch has removed them.
  *
  * What an earlier rebuild left is gone on with only if it is of this journal, this version and this
- * history.  An older copy of the journal that was put in place has the same name, and may have
- * grown beyond what was counted from the lost one.  But its other events were received after the
- * lost ones had been counted: so the last event counted of each partition must have been received,
- * by the broker's clock, before it was counted, by ours.  Where the clocks disagree by more than it
- * takes to put a copy in place, use `fresh`.  With `force`, or when the live keys are ahead of the
- * journal, the history is known to be another one, and nothing is gone on with. */
+ * history, and no partition of it was written by half (whole.h).  An older copy of the journal that
+ * was put in place has the same name, and may have grown beyond what was counted from the lost one.
+ * But its other events were received after the lost ones had been counted: so the last event
+ * counted of each partition must have been received, by the broker's clock, before it was counted,
+ * by ours.  Where the clocks disagree by more than it takes to put a copy in place, use `fresh`.
+ * With `force`, or when the live keys are ahead of the journal, the history is known to be another
+ * one, and nothing is gone on with. */
 #ifndef WORKERS_REBUILD_H
 #define WORKERS_REBUILD_H
 

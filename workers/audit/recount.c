@@ -1,11 +1,13 @@
-/* Counting again; see recount.h.  Happy path: the walk's runs are collected by partition, and
- * applied in one commit whenever enough have come together.
+/* Counting again; see recount.h.  Happy path: what begins at the beginning is counted whole; then
+ * the walk's runs are collected by partition, and applied in one commit whenever enough have come
+ * together.
  *
  * What can fail: the walk, or the store.  After an error the store is looked at again. */
 #include "workers/audit/recount.h"
 
 #include "proto/clock.h"
 #include "proto/error.h"
+#include "workers/audit/whole.h"
 #include "workers/derive.h"
 #include "workers/inbox.h"
 #include "workers/recall.h"
@@ -27,7 +29,7 @@ struct recount {
     struct inbox inbox;
     size_t inbox_bytes;
     bool placed; /* we know where the store stands, and in `next` for what part of the journal */
-    unsigned partitions;
+    unsigned partitions, threads;
     int64_t until_ms;
     struct applied applied[WIRE_MAX_PARTS];
     uint64_t next[WIRE_MAX_PARTS];   /* the journal's events before are in the store or the inbox */
@@ -67,6 +69,11 @@ void recount_free(struct recount *c)
     apply_free(c->apply);
     inbox_free(&c->inbox);
     free(c);
+}
+
+void recount_threads(struct recount *c, unsigned threads)
+{
+    c->threads = threads;
 }
 
 static void inbox_forget(struct recount *c)
@@ -150,22 +157,60 @@ static int recount_place(struct recount *c)
     if (c->placed)
         return 0;
     error = store_applied(c->store, reader_partitions(c->reader), applied);
+    for (unsigned p = 0; p < reader_partitions(c->reader) && error == 0; p++)
+        if (applied[p].known && applied[p].offset == WHOLE_HALF)
+            error = ERR_CORRUPT; /* written by half */
     if (error == 0)
         recount_from(c, applied);
     return error;
 }
 
-int recount_run(struct recount *c, const uint64_t *end, struct progress *progress)
+/* Those of which the store has nothing. */
+static int count_whole(struct recount *c, const uint64_t *end, struct progress *progress)
+{
+    bool wanted[WIRE_MAX_PARTS], any = false;
+    struct whole w = {.store = c->store,
+                      .reader = c->reader,
+                      .endpoint = c->endpoint,
+                      .until_ms = c->until_ms,
+                      .threads = c->threads,
+                      .partitions = c->partitions,
+                      .wanted = wanted,
+                      .end = end,
+                      .applied = c->applied,
+                      .passed = c->passed,
+                      .progress = progress};
+    int error;
+
+    for (unsigned p = 0; p < c->partitions; p++)
+        any |= wanted[p] = c->applied[p].offset == 0 && c->next[p] == 0 && end[p] > 0;
+    error = any ? whole_count(&w) : 0;
+    for (unsigned p = 0; p < c->partitions && error == 0; p++)
+        if (wanted[p])
+            c->next[p] = end[p];
+    return error;
+}
+
+/* The others, and what is left to do of all. */
+static int count_on(struct recount *c, const uint64_t *end, struct progress *progress)
 {
     uint64_t from[WIRE_MAX_PARTS];
+    int error;
+
+    memcpy(from, c->next, sizeof from);
+    error = walk_journal(c->reader, from, end, c->partitions, take_run, c, progress);
+    return error ? error : recount_apply(c);
+}
+
+int recount_run(struct recount *c, const uint64_t *end, struct progress *progress)
+{
     int error = recount_place(c);
 
     if (error < 0)
         return error;
-    memcpy(from, c->next, sizeof from);
-    error = walk_journal(c->reader, from, end, c->partitions, take_run, c, progress);
+    error = count_whole(c, end, progress);
     if (error == 0)
-        error = recount_apply(c);
+        error = count_on(c, end, progress);
     if (error < 0) {
         apply_forget(c->apply);
         c->placed = false;

@@ -17,12 +17,16 @@ void recount_free(struct recount *c);
  * recount only, and never to an earlier one. */
 void recount_until(struct recount *c, int64_t as_of_ms);
 
+/* So many threads count what is counted from the beginning (default: as many as are worth it). */
+void recount_threads(struct recount *c, unsigned threads);
+
 /* The store stands there (by partition; the reader must have a session): the first run does not
  * look itself.  Every commit is a compare-and-set from there on, so a run fails with ERR_CONFLICT
  * if somebody else has moved the store. */
 void recount_from(struct recount *c, const struct applied *applied);
 
-/* Goes on from where the store stands to `end` (by partition, as many as the journal has; the
+/* Partitions of which the store has nothing are counted whole (whole.h).  The others:
+ * goes on from where the store stands to `end` (by partition, as many as the journal has; the
  * reader must have a session).  0, or an error of the walk or the store: the next run then looks
  * again where the store stands.  `progress` may be NULL. */
 int recount_run(struct recount *c, const uint64_t *end, struct progress *progress);
