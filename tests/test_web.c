@@ -217,7 +217,7 @@ static const char *const all_pages[] = {
     "/build",
     "/why?key=meeting:ISO/TC%20207%7C2025-05&field=delegates",
     "/why?key=member:KE:2025&field=technical.delegates",
-    "/history?subject=attendance%7CISO/TC%20207%7C2025-05%7CKE%7C" PERSON,
+    ("/history?subject=attendance%7CISO/TC%20207%7C2025-05%7CKE%7C" PERSON),
     "/history?subject=%3Cscript%3E&lang=%22%3E",
     "/members/%3Cscript%3Ealert(1)%3C%2Fscript%3E",
     "/members?sort=%22%3E%3Cscript%3E&order=%27",
