@@ -130,16 +130,21 @@ static void mark_rows(struct ledger *l, struct commit *c, struct names *n)
     }
 }
 
-static void mark_seats(struct ledger *l, struct commit *c, struct names *n,
-                       const struct committee *com)
+static void mark_dated(struct ledger *l, struct commit *c, struct names *n, const char *kind,
+                       const struct committee *com, date_days day)
 {
     char date[DATE_TEXT];
 
-    for (const struct seat *s = com->changed_seats; s; s = s->next_changed) {
-        date_format(s->from, date);
-        mark_named(l, c, n, "seats",
-                   pair(c, com->entry.key, arena_copy(c->arena, slice_make(date, sizeof date))));
-    }
+    date_format(day, date);
+    mark_named(l, c, n, kind,
+               pair(c, com->entry.key, arena_copy(c->arena, slice_make(date, sizeof date))));
+}
+
+static void mark_seats(struct ledger *l, struct commit *c, struct names *n,
+                       const struct committee *com)
+{
+    for (const struct seat *s = com->changed_seats; s; s = s->next_changed)
+        mark_dated(l, c, n, "seats", com, s->from);
 }
 
 /* A vote moves duties, which are marked by themselves, or answers a ballot that is still open. */
@@ -161,8 +166,10 @@ static void mark_records(struct ledger *l, struct commit *c, struct names *n)
 {
     for (size_t i = 0; i < l->touched_ballots.count; i++) {
         const struct ballot *b = l->touched_ballots.items[i];
-        if (b->notice_changed || (b->changed_votes && vote_bears(b)))
+        if (b->notice_changed)
             mark_named(l, c, n, "watch", b->committee->entry.key);
+        else if (b->changed_votes && vote_bears(b))
+            mark_dated(l, c, n, "answer", b->committee, b->notice.closes);
     }
     for (size_t i = 0; i < l->touched_meetings.count; i++) {
         const struct meeting *m = l->touched_meetings.items[i];

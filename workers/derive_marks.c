@@ -4,7 +4,9 @@
  *     seat|C|M|YEAR    the seat in the year; the committee; the year
  *     seats|C|DATE     the committee, in all years from then on; all periods from then on
  *     watch|C          the committee
- *     members          nothing by itself: people are looked at in every round
+ *     answer|C|DATE    the committee, if a ballot that closes then is one to warn of today: another
+ * day looks at all committees anyway members          nothing by itself: people are looked at in
+ * every round
  *
  * and when the people or their groups are not those of the last round, all periods. */
 #include "proto/error.h"
@@ -53,6 +55,7 @@ static void add_name(struct derive *d, struct table *t, struct slice name)
 static int take_mark(struct derive *d, struct slice mark)
 {
     struct slice kind, rest = mark, a, b;
+    date_days closes;
 
     if (slice_is(mark, "members"))
         return 0; /* it has woken us: people are looked at in every round */
@@ -62,6 +65,9 @@ static int take_mark(struct derive *d, struct slice mark)
         add_period(d, rest);
     } else if (slice_is(kind, "watch")) {
         add_committee(d, rest);
+    } else if (slice_is(kind, "answer") && slice_cut(&rest, '|', &a) && date_parse(rest, &closes)) {
+        if (derive_warns(d, closes))
+            add_committee(d, a);
     } else if (slice_is(kind, "seats")) {
         add_name(d, &d->since, rest);
         return slice_cut(&rest, '|', &a) ? add_committee(d, a), 0 : ERR_CORRUPT;

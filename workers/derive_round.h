@@ -60,6 +60,9 @@ struct derive {
     size_t told; /* names in the change feed */
 };
 
+/* A ballot that closes on that day, open today, is one to warn of. */
+bool derive_warns(const struct derive *d, date_days closes);
+
 /* Adds fetches to those of the next look.  The row gets the ledger as its context. */
 void derive_fetch(struct derive *d, struct slice key, enum fetch_kind kind, store_row_fn row,
                   void *record);

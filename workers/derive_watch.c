@@ -73,10 +73,9 @@ static struct watch_step *fetch_committee(struct derive *d, struct slice id)
     return s;
 }
 
-static bool closes_soon(const struct derive *d, const struct ballot *b)
+bool derive_warns(const struct derive *d, date_days closes)
 {
-    return b->indexed != DATE_NONE && b->indexed >= d->today &&
-           b->indexed <= d->today + d->rules.warn_days;
+    return closes != DATE_NONE && closes >= d->today && closes <= d->today + d->rules.warn_days;
 }
 
 static void fetch_holder(struct watch_step *s, struct slice member)
@@ -108,7 +107,7 @@ static void fetch_calendar(struct watch_step *s)
     if (!s->holders)
         return;
     for (size_t i = 0; (b = table_next(&c->ballots, &i));)
-        if (closes_soon(d, b))
+        if (derive_warns(d, b->indexed))
             gather_ballot(&d->gather, b);
     for (size_t i = 0; (m = table_next(&c->meetings, &i));)
         gather_meeting_notice(&d->gather, m);

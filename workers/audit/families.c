@@ -87,7 +87,7 @@ static bool is_mark(struct slice mark)
         return true;
     if (slice_is(kind, "period"))
         return is_period(mark);
-    if (slice_is(kind, "seats"))
+    if (slice_is(kind, "seats") || slice_is(kind, "answer"))
         return slice_cut(&mark, '|', &committee) && date_parse(mark, &from);
     return slice_is(kind, "seat") && slice_cut(&mark, '|', &committee) &&
            slice_cut(&mark, '|', &member) && mark.size == 4 && is_period(mark);
