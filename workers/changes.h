@@ -17,7 +17,8 @@ void changes_tell(struct ledger *l, struct commit *c);
  *     period|PERIOD       counters of the period moved
  *     seat|C|M|YEAR       duties of the seat moved
  *     seats|C|DATE        seats of the committee changed from that day on
- *     watch|C             a ballot or meeting that bears on the watch list changed
+ *     watch|C             a ballot's or meeting's notice changed
+ *     answer|C|DATE       a vote on an open ballot that closes then
  *     members             which members there are, or their groups, may have changed */
 void changes_mark(struct ledger *l, struct commit *c);
 
