@@ -21,7 +21,8 @@ CPPFLAGS_ALL := -I. -D_GNU_SOURCE -DTURNOUT_VERSION='"$(VERSION)"' \
                 $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CPPFLAGS)
 CFLAGS_ALL := -std=gnu11 $(WARNINGS) -fno-common -fPIC $(HARDEN) \
               $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined) $(CFLAGS)
-LDLIBS_ALL := $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(HARDEN_LINK) $(LDFLAGS) -Wl,--as-needed \
+# ASan stands before crypt_r: as needed, the library behind it would not be there.
+LDLIBS_ALL := $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(HARDEN_LINK) $(LDFLAGS) $(if $(SANITIZE),-lcrypt) -Wl,--as-needed \
               -lzmq -lhiredis -lmsgpackc -llmdb -ljansson -lxxhash -lmicrohttpd -lcrypt -lm -lpthread $(LDLIBS)
 
 MAINS    := $(wildcard broker/*_main.c workers/*_main.c workers/*/*_main.c)
