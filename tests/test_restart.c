@@ -173,6 +173,9 @@ static void scene_kill(struct scene *s, const char *name, int signal)
 
     if (pid > 0)
         kill(pid, signal);
+    /* one that is still dying would be taken for one that runs */
+    while (pid > 0 && signal == SIGKILL && stack_pid(s->stack, name) == pid)
+        ;
 }
 
 /* Every event that was published, and so acknowledged, is in the journal byte for byte. */
