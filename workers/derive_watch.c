@@ -69,6 +69,7 @@ static struct watch_step *fetch_committee(struct derive *d, struct slice id)
     *s = (struct watch_step){.derive = d, .listed = {.arena = &d->batch}};
     s->committee = ledger_committee(d->ledger, id);
     gather_committee(&d->gather, s->committee);
+    gather_dates(&d->gather, s->committee);
     derive_fetch(d, derive_key(d, "risk:", id, "", slice_make("", 0)), FETCH_HASH, row_listed, s);
     return s;
 }

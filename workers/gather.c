@@ -92,18 +92,28 @@ static int row_seat(void *context, void *record, struct slice field, struct slic
                       &ledger_seat(l, record, ledger_member(l, member), day)->fact);
 }
 
-/* The index of a committee: "committee" its fact, "ballot|B" and "meeting|M" their dates. */
-static int row_index(void *context, void *record, struct slice field, struct slice value)
+static int row_committee(void *context, void *record, struct slice field, struct slice value)
+{
+    struct ledger *l = context;
+    struct committee *c = record;
+
+    (void)field;
+    if (!value.at)
+        return 0;
+    c->listed = true;
+    return slice_is(value, "-") ? 0 : fact_parse(EVENT_COMMITTEE, value, &l->keep, &c->fact);
+}
+
+/* The index of a committee: "ballot|B" and "meeting|M" with their dates, and "committee". */
+static int row_date(void *context, void *record, struct slice field, struct slice value)
 {
     struct ledger *l = context;
     struct committee *c = record;
     struct slice kind, id;
     date_days day;
 
-    if (slice_is(field, "committee")) {
-        c->listed = true;
-        return slice_is(value, "-") ? 0 : fact_parse(EVENT_COMMITTEE, value, &l->keep, &c->fact);
-    }
+    if (slice_is(field, "committee"))
+        return 0;
     if (!split(field, '|', &kind, &id) || !date_parse(value, &day))
         return ERR_CORRUPT;
     if (slice_is(kind, "ballot"))
@@ -173,11 +183,24 @@ static struct store_fetch *gather_add(struct gather *g, const char *family, stru
 
 void gather_committee(struct gather *g, struct committee *c)
 {
+    static const struct slice fact = {"committee", 9};
+    struct store_fetch *f;
+
     if (c->loaded)
         return;
     c->loaded = true;
-    gather_add(g, "index:", c->entry.key, (struct slice){0}, row_index, c);
+    f = gather_add(g, "index:", c->entry.key, (struct slice){0}, row_committee, c);
+    f->fields = &fact;
+    f->field_count = 1;
     gather_add(g, "seats:", c->entry.key, (struct slice){0}, row_seat, c);
+}
+
+void gather_dates(struct gather *g, struct committee *c)
+{
+    if (c->dates_loaded)
+        return;
+    c->dates_loaded = true;
+    gather_add(g, "index:", c->entry.key, (struct slice){0}, row_date, c);
 }
 
 static void load_ballot(struct gather *g, struct ballot *b)
@@ -278,7 +301,8 @@ void gather_event(struct gather *g, const struct event *e, const struct bearing 
     case EVENT_MEMBER:
         load_profiles(g, b->member);
         break;
-    case EVENT_SEAT:
+    case EVENT_SEAT: /* bears on ballots and meetings by their dates */
+        gather_dates(g, b->committee);
         g->seats++;
         break;
     case EVENT_COMMITTEE:

@@ -32,9 +32,11 @@ void gather_seats(struct gather *g, const struct event *e, const struct bearing 
 struct store_fetch *gather_key(struct gather *g, struct slice key, enum fetch_kind kind,
                                store_row_fn row, void *record);
 
-/* One record at a time, for those who fold nothing: a committee's index and seats; a ballot's
- * notice and all its votes; a meeting's notice, and with its participants. */
+/* One record at a time, for those who fold nothing: a committee's fact and seats; when its ballots
+ * close and its meetings start; a ballot's notice and all its votes; a meeting's notice, and with
+ * its participants. */
 void gather_committee(struct gather *g, struct committee *c);
+void gather_dates(struct gather *g, struct committee *c);
 void gather_ballot(struct gather *g, struct ballot *b);
 void gather_meeting_notice(struct gather *g, struct meeting *m);
 void gather_meeting(struct gather *g, struct meeting *m);

@@ -48,7 +48,8 @@ struct adoption {
 struct committee {
     struct table_entry entry; /* by its id */
     bool loaded, touched;
-    bool listed; /* the store knows it */
+    bool dates_loaded; /* of all its ballots and meetings; there may be many */
+    bool listed;       /* the store knows it */
     bool fact_changed;
     struct committee_fact fact;
     struct table seats;    /* struct seat_line by member */

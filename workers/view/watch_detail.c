@@ -268,8 +268,10 @@ static int load_details(struct detail *d, struct watch_entry **entries, size_t c
     struct duties **duties = arena_need(&d->ledger->batch, count * sizeof *duties);
     int error;
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         gather_committee(&d->gather, ledger_committee(d->ledger, entries[i]->committee));
+        gather_dates(&d->gather, ledger_committee(d->ledger, entries[i]->committee));
+    }
     error = detail_fetch(d);
     for (size_t i = 0; i < count && error == 0; i++) {
         duties[i] = fetch_duties(d, entries[i]);
