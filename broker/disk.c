@@ -304,6 +304,16 @@ int disk_drop(struct disk *d, unsigned table, uint64_t key)
     return disk_stick(d, err);
 }
 
+int disk_clear(struct disk *d, unsigned table)
+{
+    int err = disk_begin(d);
+
+    d->changed = true;
+    if (err == 0)
+        err = disk_error("clear", mdb_drop(d->write, table, 0));
+    return disk_stick(d, err);
+}
+
 int disk_count(struct disk *d, unsigned table, uint64_t *ret)
 {
     MDB_stat stat;

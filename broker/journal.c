@@ -1,10 +1,12 @@
 /* The journal on disk; see journal.h and JOURNAL.md.  Happy path: journal_open, then
- * journal_append ... journal_commit for every round.  What can fail: no room (the round is
- * refused), a failing disk (the broker must stop), bytes that changed on disk (found by the
- * checksums, said to the reader). */
+ * journal_append ... journal_commit for every round, which stores the round's records as one value,
+ * and from time to time moves all such records into the trees of their partitions.  What can fail:
+ * no room (the round is refused), a failing disk (the broker must stop), bytes that changed on disk
+ * (found by the checksums, said to the reader). */
 #include "broker/journal.h"
 
 #include "broker/meta.h"
+#include "broker/recent.h"
 #include "proto/clock.h"
 #include "proto/error.h"
 #include "proto/log.h"
@@ -14,20 +16,24 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define OTHER_TABLES 2 /* meta, rejects */
+#define OTHER_TABLES 3 /* meta, rejects, recent */
+#define RECENT_TABLE "recent"
 
 struct journal {
     struct disk *disk;
     struct rejects *rejects;
-    unsigned meta_table, rejects_table, tables[WIRE_MAX_PARTS];
+    struct recent *recent;
+    unsigned meta_table, rejects_table, recent_table, tables[WIRE_MAX_PARTS];
     unsigned partitions;
     struct meta meta;                /* what it is, as it stands on disk */
     uint64_t commit;                 /* the number of the last one */
     uint64_t ends[WIRE_MAX_PARTS];   /* as committed */
     uint64_t staged[WIRE_MAX_PARTS]; /* as they will be */
     size_t left[WIRE_MAX_PARTS];     /* of the last page; too much or little after a failure */
+    bool moving;                     /* this round's records go into the trees, and all before */
     unsigned read_partition;         /* of the reading under way */
     uint64_t read_offset;
+    size_t read_recent; /* the next one's index; RECENT_NONE: it is still in the tree */
     bool read_first;
 };
 
@@ -92,21 +98,29 @@ static int ends_write(struct journal *j, const struct ends *e)
     return err;
 }
 
-/* Stages what the ends will be; a journal of the older format becomes one of this. */
 static int ends_stage(struct journal *j)
 {
     struct ends e = {.commit = j->commit + 1,
                      .next_reject = rejects_next_number(j->rejects),
                      .rejects = rejects_staged(j->rejects),
                      .partitions = j->partitions};
+
+    memcpy(e.ends, j->staged, sizeof e.ends);
+    return ends_write(j, &e);
+}
+
+/* A journal of an older format becomes one of this. */
+static int format_stage(struct journal *j)
+{
     struct meta meta = j->meta;
     int err = 0;
 
     meta.format = META_FORMAT;
-    memcpy(e.ends, j->staged, sizeof e.ends);
     if (j->meta.format != META_FORMAT)
         err = meta_write(j, &meta);
-    return err < 0 ? err : ends_write(j, &e);
+    if (err == 0 && j->meta.format != META_FORMAT)
+        err = disk_table(j->disk, RECENT_TABLE, true, &j->recent_table);
+    return err;
 }
 
 static int tables_open(struct journal *j, unsigned partitions, bool create)
@@ -114,6 +128,8 @@ static int tables_open(struct journal *j, unsigned partitions, bool create)
     char name[16];
     int err = disk_table(j->disk, "rejects", create, &j->rejects_table);
 
+    if (err == 0 && (create || j->meta.format == META_FORMAT))
+        err = disk_table(j->disk, RECENT_TABLE, create, &j->recent_table);
     for (unsigned p = 0; p < partitions && err == 0; p++) {
         snprintf(name, sizeof name, "p%03u", p);
         err = disk_table(j->disk, name, create, &j->tables[p]);
@@ -201,20 +217,72 @@ static int ends_find(struct journal *j, struct ends *ret)
     return err;
 }
 
+/* The records of one commit, each of which goes on where its partition ended. */
+static int recent_load(struct journal *j, struct slice value)
+{
+    struct recent_entry e;
+    struct record r;
+    int err;
+
+    while ((err = recent_take(&value, &e)) == 0) {
+        if (e.partition >= j->partitions || e.offset != j->ends[e.partition])
+            return ERR_CORRUPT;
+        err = record_decode(e.record, e.partition, e.offset, &r);
+        if (err < 0)
+            return err;
+        memcpy(recent_stage(j->recent, e.partition, e.offset, e.record.size), e.record.at,
+               e.record.size);
+        j->ends[e.partition] += r.count;
+    }
+    return err == ERR_AGAIN ? 0 : err;
+}
+
+static int recent_read(struct journal *j, uint64_t last_commit)
+{
+    struct disk_item item;
+    int err = disk_read_begin(j->disk);
+
+    if (err < 0)
+        return err;
+    err = disk_at_or_after(j->disk, j->recent_table, 0, &item);
+    while (err == 0) {
+        err = item.key <= last_commit ? recent_load(j, item.value) : ERR_CORRUPT;
+        if (err == 0)
+            err = disk_next(j->disk, &item);
+        else
+            log_error("the journal is damaged: the recent records of commit %llu are not what was "
+                      "written",
+                      (unsigned long long)item.key);
+    }
+    disk_read_end(j->disk);
+    recent_settle(j->recent, true);
+    return err == ERR_AGAIN ? 0 : err;
+}
+
+static int ends_compare(const struct journal *j, const struct ends *e)
+{
+    for (unsigned p = 0; p < j->partitions && e->commit > 0; p++) {
+        if (j->ends[p] == e->ends[p])
+            continue;
+        log_error("the journal is damaged: partition %u ends at %llu, and ended at %llu when it "
+                  "was last written",
+                  p, (unsigned long long)j->ends[p], (unsigned long long)e->ends[p]);
+        return ERR_CORRUPT;
+    }
+    return 0;
+}
+
 static int ends_read(struct journal *j, struct ends *ret)
 {
     int err = ends_find(j, ret);
 
-    for (unsigned p = 0; p < j->partitions && err == 0; p++) {
+    for (unsigned p = 0; p < j->partitions && err == 0; p++)
         err = end_read(j, p, &j->ends[p]);
-        if (err == 0 && ret->commit > 0 && j->ends[p] != ret->ends[p]) {
-            log_error("the journal is damaged: partition %u ends at %llu, and ended at %llu when "
-                      "it was last written",
-                      p, (unsigned long long)j->ends[p], (unsigned long long)ret->ends[p]);
-            err = ERR_CORRUPT;
-        }
-        j->staged[p] = j->ends[p];
-    }
+    if (err == 0 && j->meta.format == META_FORMAT)
+        err = recent_read(j, ret->commit);
+    if (err == 0)
+        err = ends_compare(j, ret);
+    memcpy(j->staged, j->ends, sizeof j->staged);
     j->commit = ret->commit;
     return err;
 }
@@ -226,7 +294,7 @@ int journal_open(const struct journal_config *config, struct journal **ret)
     int err;
 
     assert(config->partitions >= 1 && config->partitions <= WIRE_MAX_PARTS);
-    *j = (struct journal){0};
+    *j = (struct journal){.recent = recent_new()};
     err = disk_open(config->folder, config->limit_bytes, WIRE_MAX_PARTS + OTHER_TABLES, &j->disk);
     if (err == 0)
         err = journal_attach(j, config->partitions);
@@ -247,6 +315,7 @@ void journal_close(struct journal *j)
     if (!j)
         return;
     rejects_free(j->rejects);
+    recent_free(j->recent);
     disk_close(j->disk);
     free(j);
 }
@@ -286,19 +355,56 @@ uint64_t journal_limit_bytes(const struct journal *j)
 
 /* ---- writing ---- */
 
+static int tree_append(struct journal *j, unsigned partition, uint64_t offset, size_t size,
+                       char **ret_room)
+{
+    return disk_append(j->disk, j->tables[partition], offset, size, ret_room);
+}
+
+/* All recent records into the trees, in their order, and those that this round adds behind them. */
+static int recent_move(struct journal *j)
+{
+    struct slice entries = recent_all(j->recent);
+    struct recent_entry e;
+    char *room;
+    int err = 0;
+
+    j->moving = true;
+    if (recent_stored(j->recent).size > 0)
+        err = disk_clear(j->disk, j->recent_table);
+    while (err == 0 && recent_take(&entries, &e) == 0) {
+        err = tree_append(j, e.partition, e.offset, e.record.size, &room);
+        if (err == 0)
+            memcpy(room, e.record.at, e.record.size);
+    }
+    return err;
+}
+
+static bool is_worth_moving(const struct journal *j, size_t more)
+{
+    return recent_all(j->recent).size + more > RECENT_BYTES ||
+           recent_staged(j->recent).size + more > RECENT_STAGE;
+}
+
 int journal_append(struct journal *j, unsigned partition, const struct record *record)
 {
+    uint64_t offset = j->staged[partition];
+    size_t size = record_size(record);
     char *room;
-    int err;
+    int err = 0;
 
     assert(partition < j->partitions);
-    err = disk_append(j->disk, j->tables[partition], j->staged[partition], record_size(record),
-                      &room);
+    if (!j->moving && is_worth_moving(j, size))
+        err = recent_move(j);
+    if (!j->moving)
+        room = recent_stage(j->recent, partition, offset, size);
+    else if (err == 0)
+        err = tree_append(j, partition, offset, size, &room);
     if (err < 0)
         return err;
-    record_encode(record, partition, j->staged[partition], room);
+    record_encode(record, partition, offset, room);
     j->staged[partition] += record->count;
-    j->left[partition] = disk_left(j->left[partition], record_size(record));
+    j->left[partition] = disk_left(j->left[partition], size);
     return 0;
 }
 
@@ -318,30 +424,59 @@ int journal_drop_reject(struct journal *j, uint64_t number)
     return rejects_drop(j->rejects, number);
 }
 
-int journal_commit(struct journal *j)
+static int recent_write(struct journal *j)
 {
-    bool changed = disk_changed(j->disk);
+    struct slice staged = recent_staged(j->recent);
+    char *room;
     int err;
 
+    if (j->moving || staged.size == 0)
+        return 0;
+    err = disk_append(j->disk, j->recent_table, j->commit + 1, staged.size, &room);
+    if (err == 0)
+        memcpy(room, staged.at, staged.size);
+    return err;
+}
+
+/* What the commit came to. */
+static void journal_settle(struct journal *j, bool kept)
+{
+    if (kept)
+        memcpy(j->ends, j->staged, sizeof j->ends);
+    else
+        memcpy(j->staged, j->ends, sizeof j->ends);
+    if (kept && j->moving)
+        recent_clear(j->recent);
+    else
+        recent_settle(j->recent, kept);
+    j->moving = false;
+    rejects_settle(j->rejects, kept);
+}
+
+int journal_commit(struct journal *j)
+{
+    bool changed = disk_changed(j->disk) || recent_staged(j->recent).size > 0;
+    int err = 0;
+
     if (changed)
-        ends_stage(j); /* an error sticks */
+        err = format_stage(j);
+    if (changed && err == 0)
+        err = recent_write(j);
+    if (changed && err == 0)
+        ends_stage(j); /* an error sticks, as those before do */
     err = disk_commit(j->disk);
     if (err == 0) {
-        memcpy(j->ends, j->staged, sizeof j->ends);
         j->commit += changed;
         j->meta.format = changed ? META_FORMAT : j->meta.format;
-    } else {
-        memcpy(j->staged, j->ends, sizeof j->ends);
     }
-    rejects_settle(j->rejects, err == 0);
+    journal_settle(j, err == 0);
     return err;
 }
 
 void journal_abort(struct journal *j)
 {
     disk_abort(j->disk);
-    memcpy(j->staged, j->ends, sizeof j->ends);
-    rejects_settle(j->rejects, false);
+    journal_settle(j, false);
 }
 
 /* ---- reading ---- */
@@ -352,25 +487,42 @@ int journal_read_begin(struct journal *j, unsigned partition, uint64_t offset)
     j->read_partition = partition;
     j->read_offset = offset;
     j->read_first = true;
+    j->read_recent = recent_find(j->recent, partition, offset);
     return disk_read_begin(j->disk);
 }
 
-static int journal_seek(struct journal *j, struct disk_item *ret)
+static int tree_next(struct journal *j, struct disk_item *ret)
 {
-    unsigned table = j->tables[j->read_partition];
+    if (j->read_first)
+        return disk_at_or_before(j->disk, j->tables[j->read_partition], j->read_offset, ret);
+    return disk_next(j->disk, ret);
+}
 
-    if (!j->read_first)
-        return disk_next(j->disk, ret);
-    j->read_first = false;
-    return disk_at_or_before(j->disk, table, j->read_offset, ret);
+/* From the partition's tree, and behind it from the recent records. */
+static int item_next(struct journal *j, struct disk_item *ret)
+{
+    struct recent_entry e;
+
+    if (j->read_recent == RECENT_NONE) {
+        int err = tree_next(j, ret);
+        if (err != ERR_AGAIN)
+            return err;
+        j->read_recent = 0;
+    }
+    if (!recent_get(j->recent, j->read_partition, j->read_recent, &e))
+        return ERR_AGAIN;
+    j->read_recent++;
+    *ret = (struct disk_item){e.offset, e.record};
+    return 0;
 }
 
 int journal_next(struct journal *j, uint64_t *ret_offset, struct record *ret)
 {
     struct disk_item item;
     bool first = j->read_first;
-    int err = journal_seek(j, &item);
+    int err = item_next(j, &item);
 
+    j->read_first = false;
     if (err == ERR_AGAIN && j->read_offset < j->ends[j->read_partition])
         return ERR_CORRUPT; /* what was committed is not there */
     if (err < 0)

@@ -25,8 +25,8 @@
 #include "proto/bytes.h"
 #include "proto/wire.h"
 
-#define META_FORMAT     2 /* of what is written; 1, without ends, can be read */
-#define META_FORMAT_OLD 1
+#define META_FORMAT     3 /* of what is written; 2, without recent records, and 1 can be read */
+#define META_FORMAT_OLD 1 /* without ends, too */
 #define META_BYTES      64
 #define META_KEY        0
 #define ENDS_KEY        1

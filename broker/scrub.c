@@ -7,7 +7,7 @@
 
 #include "broker/image.h"
 #include "broker/number.h"
-#include "broker/record.h"
+#include "broker/recent.h"
 #include "broker/rejects.h"
 #include "broker/walk.h"
 #include "proto/error.h"
@@ -22,8 +22,8 @@
 struct state {
     struct page_meta page;
     bool written; /* by any commit at all */
-    struct page_table meta_table, rejects_table, tables[WIRE_MAX_PARTS];
-    bool has_meta_table, has_rejects_table, has_table[WIRE_MAX_PARTS];
+    struct page_table meta_table, rejects_table, recent_table, tables[WIRE_MAX_PARTS];
+    bool has_meta_table, has_rejects_table, has_recent_table, has_table[WIRE_MAX_PARTS];
     bool has_meta, has_ends;
     struct meta meta;
     struct ends ends;
@@ -68,6 +68,8 @@ static void table_take(struct walk *w, void *arg, struct slice key, const struct
         to = &state->meta_table, has = &state->has_meta_table;
     else if (slice_is(key, "rejects"))
         to = &state->rejects_table, has = &state->has_rejects_table;
+    else if (slice_is(key, "recent"))
+        to = &state->recent_table, has = &state->has_recent_table;
     else if (partition_of(key, &p))
         to = &state->tables[p], has = &state->has_table[p];
     if (!to || !node->table) {
@@ -326,54 +328,113 @@ const struct scrub_found *scrub_found(const struct scrub *s)
 
 #define UNKNOWN UINT64_MAX
 
-struct partition {
+struct records_walk {
     struct scrub_found *found;
-    unsigned number;
+    unsigned partition, partitions;
+    uint64_t last_commit;
     bool all;
-    uint64_t next; /* the offset that must come; behind a damaged record, UNKNOWN */
+    uint64_t next[WIRE_MAX_PARTS]; /* offsets that must come; behind a damaged record, UNKNOWN */
 };
 
-static void record_take(struct walk *w, void *arg, struct slice key, const struct page_node *node)
+static void record_check(struct walk *w, struct records_walk *rs, unsigned partition,
+                         uint64_t offset, struct slice value)
 {
-    struct partition *p = arg;
-    uint64_t offset = number_get_key(key.at);
+    uint64_t *next = &rs->next[partition];
     struct record r;
-    struct slice value;
 
-    p->found->records++;
-    if (!p->all) {
-        walk_skip(w, node, RECORD_MAX_BYTES);
-        return;
-    }
-    if (p->next != UNKNOWN && offset != p->next)
+    if (*next != UNKNOWN && offset != *next)
         walk_fault(w, "offset %llu follows, and %llu should", (unsigned long long)offset,
-                   (unsigned long long)p->next);
-    p->next = UNKNOWN;
-    if (!walk_value(w, node, RECORD_MAX_BYTES, &value))
+                   (unsigned long long)*next);
+    *next = UNKNOWN;
+    if (!value.at)
         return;
-    if (record_decode(value, p->number, offset, &r) < 0) {
+    if (record_decode(value, partition, offset, &r) < 0) {
         walk_fault(w, "the record at offset %llu is not what was written",
                    (unsigned long long)offset);
         return;
     }
-    p->found->events += r.count;
-    p->next = offset + r.count;
+    rs->found->events += r.count;
+    *next = offset + r.count;
 }
 
-static void partition_check(struct scrub *s, unsigned number, enum scrub_depth depth)
+static void record_take(struct walk *w, void *arg, struct slice key, const struct page_node *node)
 {
-    struct partition p = {&s->found, number, depth == SCRUB_ALL, 0};
-    const struct ends *ends = &s->newer.ends;
+    struct records_walk *rs = arg;
+    struct slice value = {0};
 
-    walk_place(&s->walk, "partition %u", number);
-    if (!s->newer.has_table[number]) {
-        walk_fault(&s->walk, "is missing");
+    rs->found->records++;
+    if (!rs->all) {
+        walk_skip(w, node, RECORD_MAX_BYTES);
         return;
     }
-    walk_table(&s->walk, &s->newer.tables[number], WALK_KEYS, record_take, &p);
-    if (p.all && s->newer.has_ends && p.next != UNKNOWN && p.next != ends->ends[number])
+    if (!walk_value(w, node, RECORD_MAX_BYTES, &value))
+        value.at = NULL; /* has been said */
+    record_check(w, rs, rs->partition, number_get_key(key.at), value);
+}
+
+/* The records of one commit, of any partition. */
+static void recent_check(struct walk *w, void *arg, struct slice key, const struct page_node *node)
+{
+    struct records_walk *rs = arg;
+    struct recent_entry e;
+    struct slice value;
+    uint64_t page = w->page, commit = number_get_key(key.at);
+    int err;
+
+    if (commit > rs->last_commit)
+        walk_fault(w, "there are some of commit %llu, which has not been",
+                   (unsigned long long)commit);
+    if (!rs->all) {
+        walk_skip(w, node, RECENT_BYTES);
+        return;
+    }
+    if (!walk_value(w, node, RECENT_BYTES, &value))
+        return;
+    while ((err = recent_take(&value, &e)) == 0 && e.partition < rs->partitions) {
+        rs->found->records++;
+        walk_place(w, "partition %u", e.partition);
+        w->page = page;
+        record_check(w, rs, e.partition, e.offset, e.record);
+    }
+    walk_place(w, "recent records");
+    w->page = page;
+    if (err != ERR_AGAIN)
+        walk_fault(w, "those of commit %llu are not what was written", (unsigned long long)commit);
+}
+
+static void partition_check(struct scrub *s, struct records_walk *rs, unsigned number)
+{
+    rs->partition = number;
+    walk_place(&s->walk, "partition %u", number);
+    if (s->newer.has_table[number])
+        walk_table(&s->walk, &s->newer.tables[number], WALK_KEYS, record_take, rs);
+    else
+        walk_fault(&s->walk, "is missing");
+}
+
+/* The trees of the partitions, and what comes behind them. */
+static void records_check(struct scrub *s, enum scrub_depth depth)
+{
+    const struct state *state = &s->newer;
+    struct records_walk rs = {.found = &s->found,
+                              .partitions = state->meta.partitions,
+                              .last_commit = state->ends.commit,
+                              .all = depth == SCRUB_ALL};
+
+    for (unsigned p = 0; p < rs.partitions; p++)
+        partition_check(s, &rs, p);
+    walk_place(&s->walk, "recent records");
+    if (state->has_recent_table)
+        walk_table(&s->walk, &state->recent_table, WALK_KEYS, recent_check, &rs);
+    if (state->has_recent_table != (state->meta.format == META_FORMAT))
+        walk_fault(&s->walk, state->has_recent_table ? "should not be there" : "are missing");
+    for (unsigned p = 0; p < rs.partitions && rs.all && state->has_ends; p++) {
+        if (rs.next[p] == UNKNOWN || rs.next[p] == state->ends.ends[p])
+            continue;
+        walk_place(&s->walk, "partition %u", p);
         walk_fault(&s->walk, "ends at offset %llu, and ended at %llu when it was last written",
-                   (unsigned long long)p.next, (unsigned long long)ends->ends[number]);
+                   (unsigned long long)rs.next[p], (unsigned long long)state->ends.ends[p]);
+    }
 }
 
 struct rejects_walk {
@@ -456,8 +517,7 @@ int scrub_run(struct scrub *s, enum scrub_depth depth)
         walk_fault(w, "is cut off: it has %llu pages, and pages up to %llu are in use",
                    (unsigned long long)there, (unsigned long long)meta->last);
     }
-    for (unsigned p = 0; p < s->newer.meta.partitions; p++)
-        partition_check(s, p, depth);
+    records_check(s, depth);
     for (unsigned p = s->newer.meta.partitions; p < WIRE_MAX_PARTS; p++)
         if (s->newer.has_table[p])
             walk_place(w, "partition %u", p), walk_fault(w, "should not be there");

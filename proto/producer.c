@@ -512,7 +512,7 @@ int turnout_poll(struct turnout_producer *p, int timeout_ms)
 {
     int64_t start_ms = clock_mono_ms();
 
-    while (step(p, true) == 0 && !p->status) {
+    while (step(p, timeout_ms != 0) == 0 && !p->status) {
         int64_t left_ms = time_left(start_ms, timeout_ms);
         if (left_ms == 0)
             break;

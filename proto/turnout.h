@@ -87,7 +87,8 @@ int turnout_send(struct turnout_producer *p, const void *event, size_t size, uin
 /* Sends what is collected and waits until nothing is under way; -1 waits for ever. */
 int turnout_flush(struct turnout_producer *p, int timeout_ms);
 
-/* Sends what is collected, takes what has come, waiting at most timeout_ms for something. */
+/* Takes what has come, waiting at most timeout_ms for something.  Before it waits it sends what is
+ * collected; with 0 it does not wait, and what is collected leaves as turnout_send says. */
 int turnout_poll(struct turnout_producer *p, int timeout_ms);
 
 void turnout_set_timeout(struct turnout_producer *p, int timeout_ms);

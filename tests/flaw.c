@@ -1,6 +1,7 @@
 /* A damaged journal; see flaw.h. */
 #include "tests/flaw.h"
 
+#include "broker/recent.h"
 #include "proto/error.h"
 #include "proto/event.h"
 
@@ -31,12 +32,12 @@ static void small_append(struct journal *j, unsigned n)
     assert_int_equal(journal_append(j, n % FLAW_PARTITIONS, &r), 0);
 }
 
-static void large_append(struct journal *j, unsigned partition, char fill)
+static void large_append(struct journal *j, unsigned partition, char fill, size_t size)
 {
-    char events[LARGE_BYTES];
-    struct record r = {slice_of("local"), 7, 40, slice_make(events, sizeof events)};
+    static char events[RECENT_STAGE];
+    struct record r = {slice_of("local"), 7, 40, slice_make(events, size)};
 
-    memset(events, fill, sizeof events);
+    memset(events, fill, size);
     assert_int_equal(journal_append(j, partition, &r), 0);
 }
 
@@ -65,7 +66,9 @@ static void image_make(void)
         if (n % 9 == 0)
             reject_append(j, n);
         if (n % 40 == 0)
-            large_append(j, n % 2, (char)('A' + n % 26));
+            large_append(j, n % 2, (char)('A' + n % 26), LARGE_BYTES);
+        if (n == SMALL_RECORDS / 2) /* all until now into the trees */
+            large_append(j, 1, '*', RECENT_STAGE);
         assert_int_equal(journal_commit(j), 0);
     }
     journal_close(j);

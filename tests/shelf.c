@@ -1,6 +1,7 @@
 /* A journal in a folder of its own; see shelf.h. */
 #include "tests/shelf.h"
 
+#include "broker/recent.h"
 #include "proto/error.h"
 
 #include <ftw.h>
@@ -61,6 +62,16 @@ int shelf_stage(struct journal *j, unsigned partition, const char *events)
 void shelf_append(struct journal *j, unsigned partition, const char *events)
 {
     assert_int_equal(shelf_stage(j, partition, events), 0);
+}
+
+void shelf_move(struct journal *j, unsigned partition)
+{
+    static char event[RECENT_STAGE];
+    struct record r = {slice_of("local"), 1700000000000, 1, slice_make(event, sizeof event)};
+
+    memset(event, '.', sizeof event);
+    assert_int_equal(journal_append(j, partition, &r), 0);
+    assert_int_equal(journal_commit(j), 0);
 }
 
 int shelf_read(struct journal *j, unsigned partition, uint64_t offset, struct buffer *out)

@@ -19,6 +19,10 @@ struct journal *shelf_open(void); /* SHELF_BYTES, 8 partitions */
 int shelf_stage(struct journal *j, unsigned partition, const char *events);
 void shelf_append(struct journal *j, unsigned partition, const char *events);
 
+/* Commits one event that is large enough for all records until now, and this one, to go into the
+ * trees of their partitions. */
+void shelf_move(struct journal *j, unsigned partition);
+
 /* All events of a partition from an offset on, one after the other. */
 int shelf_read(struct journal *j, unsigned partition, uint64_t offset, struct buffer *out);
 void shelf_expect(struct journal *j, unsigned partition, const char *expected);

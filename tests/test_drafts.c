@@ -85,10 +85,10 @@ static uint64_t commit_some(unsigned events_each, unsigned commits)
 }
 
 /* The bytes of the journal for each byte of the events, in percent.  The pages that LMDB goes
- * through by turns are there from the first commits on. */
+ * through by turns are there when recent records have been moved a few times. */
 static uint64_t percent_used(unsigned events_each)
 {
-    commit_some(events_each, 20);
+    commit_some(events_each, 1000 / events_each + 20);
     uint64_t before = journal_used_bytes(journal);
     uint64_t sum = commit_some(events_each, 2000 / events_each + 1);
 

@@ -220,16 +220,25 @@ static void damage(const char *mark)
     shelf_damage(path, mark, strlen(mark), 'X');
 }
 
+/* The first committee from number `n` on that is in none of the two partitions. */
+static void committee_elsewhere(unsigned n, unsigned one, unsigned two, char name[16])
+{
+    do
+        snprintf(name, 16, "TC %u", n++);
+    while (peer_partition(name) == one || peer_partition(name) == two);
+}
+
 static void a_damaged_record_stops_its_stream_only(void **state)
 {
-    unsigned partition = peer_partition("TC 1"), other = 0;
-    char committee[16] = "";
+    unsigned partition = peer_partition("TC 1");
+    char committee[16], third[16];
 
     (void)state;
     broker_restart(0);
-    while (other == 0 || peer_partition(committee) == partition)
-        snprintf(committee, sizeof committee, "TC %u", ++other + 1);
+    committee_elsewhere(2, partition, partition, committee);
+    committee_elsewhere(2, partition, peer_partition(committee), third);
     struct buffer all = publish("TC 1", 3, 1), sound = publish(committee, 1, 3);
+    struct buffer many = publish(third, 1, 1000); /* all into the trees: read from there */
     struct peer *p = peer_hello("worker");
     damage("vote-101\xa4type\xa4vote\xa4time\xb4"
            "2025-03-01T12:00:00Z\xa9"
@@ -243,6 +252,7 @@ static void a_damaged_record_stops_its_stream_only(void **state)
     assert_batch(p, 0, buffer_slice(&sound), 3);
     buffer_free(&all);
     buffer_free(&sound);
+    buffer_free(&many);
     peer_close(p);
 }
 

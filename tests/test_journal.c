@@ -165,13 +165,13 @@ static void journal_forge(unsigned format, const struct ends *ends)
 {
     struct meta meta = {.format = format, .partitions = 2, .created_ms = 1};
     struct record r = {slice_of("local"), 1, 3, slice_of("abc")};
-    const char *const names[] = {"meta", "rejects", "p000", "p001"};
-    unsigned tables[4];
+    const char *const names[] = {"meta", "rejects", "p000", "p001", "recent"};
+    unsigned tables[5], count = format == META_FORMAT ? 5 : 4;
     struct disk *d;
     char *room;
 
     assert_int_equal(disk_open(shelf_folder, SHELF_BYTES, 8, &d), 0);
-    for (int i = 0; i < 4; i++)
+    for (unsigned i = 0; i < count; i++)
         assert_int_equal(disk_table(d, names[i], true, &tables[i]), 0);
     memset(meta.log, 'f', sizeof meta.log);
     assert_int_equal(disk_put(d, tables[0], META_KEY, META_BYTES, &room), 0);
@@ -209,6 +209,37 @@ static void a_journal_without_ends_gets_them_with_its_next_commit(void **state)
     shelf_expect(j, 1, "de");
     journal_close(j);
     damage("TRNTENDS", 2, 'x');
+    assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
+}
+
+static void a_journal_without_recent_records_gets_them_with_its_next_commit(void **state)
+{
+    struct ends ends = {.commit = 1, .next_reject = 1, .partitions = 2, .ends = {3, 0}};
+    struct journal *j;
+
+    (void)state;
+    journal_forge(2, &ends);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), 0);
+        shelf_expect(j, 0, "abc");
+        journal_close(j);
+    }
+    assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), 0);
+    shelf_append(j, 0, "d");
+    journal_abort(j);
+    shelf_append(j, 0, "e");
+    shelf_append(j, 1, "f");
+    assert_int_equal(journal_commit(j), 0);
+    journal_close(j);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), 0);
+        shelf_expect(j, 0, "abce");
+        shelf_expect(j, 1, i == 0 ? "f" : "fg");
+        shelf_append(j, 1, "g");
+        assert_int_equal(journal_commit(j), 0);
+        journal_close(j);
+    }
+    damage("TRNTJRNL", 8, 2); /* not even as an older one without them */
     assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
 }
 
@@ -311,9 +342,9 @@ static void a_format_it_does_not_know_is_refused(void **state)
 
     (void)state;
     journal_close(shelf_open());
-    damage("TRNTJRNL", 8, 3);
+    damage("TRNTJRNL", 8, META_FORMAT + 1);
     assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_VERSION);
-    damage("TRNTJRNL", 8, 2);
+    damage("TRNTJRNL", 8, META_FORMAT);
     journal_close(shelf_open());
     damage("TRNTJRNL", 30, '!');
     assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
@@ -330,6 +361,7 @@ static void a_damaged_record_is_told_apart_from_its_neighbours(void **state)
     shelf_append(j, 0, "third-record");
     shelf_append(j, 1, "elsewhere");
     assert_int_equal(journal_commit(j), 0);
+    shelf_move(j, 7);
     journal_close(j);
     damage("second-record", 3, 'O');
     j = shelf_open();
@@ -349,11 +381,30 @@ static void a_damaged_end_is_found_when_opening(void **state)
     struct journal *j = shelf_open();
 
     (void)state;
-    shelf_append(j, 0, "only-record");
+    shelf_append(j, 0, "last-record");
+    assert_int_equal(journal_commit(j), 0);
+    shelf_move(j, 1);
+    journal_close(j);
+    damage("last-record", 0, 'L');
+    assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
+}
+
+static void a_damaged_recent_record_is_found_when_opening(void **state)
+{
+    struct journal *j = shelf_open();
+
+    (void)state;
+    shelf_append(j, 0, "one-record");
+    assert_int_equal(journal_commit(j), 0);
+    shelf_append(j, 0, "another-record");
     assert_int_equal(journal_commit(j), 0);
     journal_close(j);
-    damage("only-record", 0, 'O');
+    damage("one-record", 0, 'O');
     assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
+    damage("One-record", 0, 'o');
+    j = shelf_open();
+    shelf_expect(j, 0, "one-recordanother-record");
+    journal_close(j);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, shelf_setup, shelf_teardown)
@@ -369,6 +420,7 @@ int main(void)
         TEST(an_abort_leaves_nothing),
         TEST(a_second_process_is_locked_out),
         TEST(a_journal_without_ends_gets_them_with_its_next_commit),
+        TEST(a_journal_without_recent_records_gets_them_with_its_next_commit),
         TEST(a_journal_that_ends_elsewhere_than_was_written_is_refused),
         TEST(the_record_in_JOURNAL_md_is_what_is_written),
         TEST(every_changed_bit_of_a_record_is_found),
@@ -376,6 +428,7 @@ int main(void)
         TEST(a_format_it_does_not_know_is_refused),
         TEST(a_damaged_record_is_told_apart_from_its_neighbours),
         TEST(a_damaged_end_is_found_when_opening),
+        TEST(a_damaged_recent_record_is_found_when_opening),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

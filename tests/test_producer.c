@@ -65,9 +65,34 @@ static void polling_sends_what_is_collected(void **state)
     (void)state;
     session_start(0, 4);
     send_events(1, 3);
-    turnout_poll(broker.producer, 0);
+    turnout_poll(broker.producer, 1);
     broker_expect_publish(&broker, 1, 1);
     broker_expect_publish(&broker, 2, 2);
+}
+
+static void expect_looking(uint64_t first, uint32_t count)
+{
+    int64_t end_ms = clock_mono_ms() + PATIENCE_MS;
+
+    while (!broker_take(&broker) && clock_mono_ms() < end_ms)
+        turnout_poll(broker.producer, 0);
+    assert_int_equal(broker.m.kind, WIRE_PUBLISH);
+    assert_int_equal(broker.m.publish.first, first);
+    assert_int_equal(broker.m.publish.count, count);
+}
+
+static void looking_leaves_what_is_collected_for_the_acknowledgement(void **state)
+{
+    (void)state;
+    session_start(0, 4);
+    send_events(1, 3);
+    expect_looking(1, 1);
+    for (unsigned i = 0; i < 1000; i++) {
+        turnout_poll(broker.producer, 0);
+        assert_false(broker_take(&broker));
+    }
+    broker_ack(&broker, 1, 1);
+    expect_looking(2, 2);
 }
 
 static void a_batch_keeps_to_the_limits_of_the_welcome(void **state)
@@ -76,7 +101,7 @@ static void a_batch_keeps_to_the_limits_of_the_welcome(void **state)
     broker.limits.max_events = 3;
     session_start(0, 512);
     send_events(1, 8);
-    turnout_poll(broker.producer, 0);
+    turnout_poll(broker.producer, 1);
     broker_expect_publish(&broker, 1, 1);
     broker_expect_publish(&broker, 2, 3);
     broker_expect_publish(&broker, 5, 3);
@@ -179,7 +204,7 @@ static void an_acknowledgement_may_cover_any_range(void **state)
     (void)state;
     session_start(0, 2);
     send_events(1, 9);
-    turnout_poll(broker.producer, 0);
+    turnout_poll(broker.producer, 1);
     broker_expect_publish(&broker, 1, 1);
     broker_ack(&broker, 4, 2);
     producer_hears(&broker, 2, 0);
@@ -221,7 +246,7 @@ static void a_refusal_is_told_once_with_its_reason(void **state)
     (void)state;
     session_start(0, 0);
     send_events(1, 4);
-    turnout_poll(broker.producer, 0);
+    turnout_poll(broker.producer, 1);
     broker_expect_publish(&broker, 1, 1);
     broker_expect_publish(&broker, 2, 3);
     broker_say(&broker, &ack);
@@ -257,7 +282,7 @@ static void assert_final(int status)
 
     while (turnout_poll(broker.producer, 10) == TURNOUT_OK && clock_mono_ms() < end_ms)
         continue;
-    assert_int_equal(turnout_poll(broker.producer, 0), status);
+    assert_int_equal(turnout_poll(broker.producer, 1), status);
     assert_int_equal(turnout_send(broker.producer, "x", 1, NULL), status);
     assert_int_equal(turnout_flush(broker.producer, 0), status);
     assert_string_not_equal(turnout_error(broker.producer), "");
@@ -351,6 +376,7 @@ int main(void)
         test(it_may_be_started_before_the_broker),
         test(events_collect_only_while_something_is_under_way),
         test(polling_sends_what_is_collected),
+        test(looking_leaves_what_is_collected_for_the_acknowledgement),
         test(a_batch_keeps_to_the_limits_of_the_welcome),
         test(large_events_make_payloads_below_the_limit),
         test(a_ping_is_answered),
