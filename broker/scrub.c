@@ -312,11 +312,6 @@ void scrub_close(struct scrub *s)
     free(s);
 }
 
-uint64_t scrub_commit(const struct scrub *s)
-{
-    return s->walkable ? s->newer.page.commit : 0;
-}
-
 const struct scrub_found *scrub_found(const struct scrub *s)
 {
     return &s->found;

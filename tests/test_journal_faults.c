@@ -90,11 +90,6 @@ SEAM(int, disk_drop, struct disk *d, unsigned table, uint64_t key)
     return due() ? (stuck = fail_code) : __real_disk_drop(d, table, key);
 }
 
-SEAM(int, disk_count, struct disk *d, unsigned table, uint64_t *ret)
-{
-    return due() ? (stuck = fail_code) : __real_disk_count(d, table, ret);
-}
-
 SEAM(void, disk_abort, struct disk *d)
 {
     stuck = 0;
