@@ -5,6 +5,7 @@
 #include "proto/file.h"
 #include "proto/keyfile.h"
 #include "proto/keyring.h"
+#include "proto/link_inner.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <zmq.h>
 
 #include <cmocka.h>
 
