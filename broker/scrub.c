@@ -70,7 +70,7 @@ static void table_take(struct walk *w, void *arg, struct slice key, const struct
         to = &state->rejects_table, has = &state->has_rejects_table;
     else if (partition_of(key, &p))
         to = &state->tables[p], has = &state->has_table[p];
-    if (!to || !node->table) {
+    if (!to) { /* a value that describes no table is not given here */
         walk_fault(w, "has an entry that is not one of the journal's tables");
         return;
     }
