@@ -66,13 +66,12 @@ void bounds_report(const struct sessions *producers, const struct sessions *read
                    const struct session *to, struct arena *arena, struct wire_report *out)
 {
     struct bounds b = {arena_need(arena, MOST * sizeof *b.list), 0};
-    const char *fault = readers->access ? access_fault(readers->access) : "";
+    const char *fault = access_fault(readers->access);
 
     add_guard(&b, readers->guard);
     add_sessions(&b, producers, readers);
     add_waiting(&b, producers);
-    if (readers->access)
-        add_access(&b, readers->access);
+    add_access(&b, readers->access);
     if (*fault && to->user[0])
         fault = "it is faulty: the broker's log says where";
     out->rights = slice_of(fault);

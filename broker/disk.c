@@ -314,18 +314,6 @@ int disk_clear(struct disk *d, unsigned table)
     return disk_stick(d, err);
 }
 
-int disk_count(struct disk *d, unsigned table, uint64_t *ret)
-{
-    MDB_stat stat;
-    int err = disk_begin(d);
-
-    if (err == 0)
-        err = disk_stick(d, disk_error("count", mdb_stat(d->write, table, &stat)));
-    if (err == 0)
-        *ret = stat.ms_entries;
-    return err;
-}
-
 bool disk_changed(const struct disk *d)
 {
     return d->changed;

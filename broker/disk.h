@@ -65,7 +65,6 @@ int disk_append(struct disk *d, unsigned table, uint64_t key, size_t size, char 
 int disk_put(struct disk *d, unsigned table, uint64_t key, size_t size, char **ret_room);
 int disk_drop(struct disk *d, unsigned table, uint64_t key); /* ERR_AGAIN: none; does not stick */
 int disk_clear(struct disk *d, unsigned table);              /* drops all that is in it */
-int disk_count(struct disk *d, unsigned table, uint64_t *ret);
 
 /* Something is staged, or could not be. */
 bool disk_changed(const struct disk *d);

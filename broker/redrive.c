@@ -141,11 +141,7 @@ static void settle_refused(struct redrive *r, struct verdict *v, const struct re
 static const struct right *right_now(const struct redrive *r, struct slice source,
                                      const struct right *after)
 {
-    const struct access *access = r->readers->access;
-
-    if (access)
-        return rights_of_source(access_rights(access), source, after);
-    return after ? NULL : RIGHT_LOCAL;
+    return rights_of_source(access_rights(r->readers->access), source, after);
 }
 
 /* Two keys may have one source, while one replaces the other: either may publish it. */

@@ -72,7 +72,7 @@ static void table_take(struct walk *w, void *arg, struct slice key, const struct
         to = &state->recent_table, has = &state->has_recent_table;
     else if (partition_of(key, &p))
         to = &state->tables[p], has = &state->has_table[p];
-    if (!to || !node->table) {
+    if (!to) { /* a value that describes no table is not given here */
         walk_fault(w, "has an entry that is not one of the journal's tables");
         return;
     }
@@ -312,11 +312,6 @@ void scrub_close(struct scrub *s)
     image_close(&s->image);
     buffer_free(&s->found.lines);
     free(s);
-}
-
-uint64_t scrub_commit(const struct scrub *s)
-{
-    return s->walkable ? s->newer.page.commit : 0;
 }
 
 const struct scrub_found *scrub_found(const struct scrub *s)

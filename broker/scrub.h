@@ -35,9 +35,6 @@ int scrub_open(int fd, struct scrub **ret);
 int scrub_open_held(int fd, uint64_t commit, struct scrub **ret);
 void scrub_close(struct scrub *s); /* NULL is allowed */
 
-/* LMDB's number of the commit whose state is looked at; 0 if that cannot be told. */
-uint64_t scrub_commit(const struct scrub *s);
-
 /* All the rest.  0, also when faults were found; ERR_IO. */
 int scrub_run(struct scrub *s, enum scrub_depth depth);
 

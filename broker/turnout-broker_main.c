@@ -91,10 +91,10 @@ static bool size_parse(const char *text, uint64_t least, uint64_t most, uint64_t
     const char *unit = number.size ? strchr(units, text[number.size - 1]) : NULL;
     int64_t n;
 
-    number.size -= unit && *unit;
+    number.size -= unit != NULL;
     if (!slice_to_int(number, &n) || n < 0)
         return false;
-    for (const char *u = units; unit && *unit && u <= unit; u++)
+    for (const char *u = units; unit && u <= unit; u++)
         if (__builtin_mul_overflow(n, 1024, &n))
             return false;
     *ret = (uint64_t)n;

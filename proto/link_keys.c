@@ -409,7 +409,8 @@ static void state_take(struct link *l, uint16_t event, uint32_t value)
     }
 }
 
-/* An event is a frame of number (u16) and value (u32), and one of the endpoint. */
+/* An event is a frame of number (u16) and value (u32), and one of the endpoint.  Those are libzmq's
+ * own words, of the version of events that zmq_socket_monitor has always had. */
 void monitor_drain(struct link *l, unsigned i)
 {
     char bytes[MONITOR_BYTES];
@@ -418,15 +419,10 @@ void monitor_drain(struct link *l, unsigned i)
     int n;
 
     while ((n = zmq_recv(l->monitors[i], bytes, sizeof bytes, ZMQ_DONTWAIT)) >= 0) {
-        if (n == sizeof event + sizeof value) {
-            memcpy(&event, bytes, sizeof event);
-            memcpy(&value, bytes + sizeof event, sizeof value);
-        } else {
-            event = 0;
-        }
+        assert(n == sizeof event + sizeof value);
+        memcpy(&event, bytes, sizeof event);
+        memcpy(&value, bytes + sizeof event, sizeof value);
         zmq_recv(l->monitors[i], bytes, sizeof bytes, ZMQ_DONTWAIT);
-        if (event == 0 || event == ZMQ_EVENT_MONITOR_STOPPED)
-            continue;
         if (l->bound)
             l->failed++;
         else

@@ -75,12 +75,6 @@ static inline uint64_t window_held(const struct window *w)
     return w->next - w->oldest;
 }
 
-/* The events not sent yet, on this connection. */
-static inline uint64_t window_waiting(const struct window *w)
-{
-    return w->events - w->away;
-}
-
 /* Takes an acknowledgement of any range; numbers never sent and numbers already done are passed
  * over.  Each event is told to the listener once: refused one by one, accepted in runs. */
 struct window_done window_ack(struct window *w, const struct wire_puback *ack,

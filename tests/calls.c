@@ -146,6 +146,7 @@ SEAM(int, mdb_put, failure, (void *txn, unsigned table, void *key, void *value, 
      (txn, table, key, value, flags))
 SEAM(int, mdb_del, failure, (void *txn, unsigned table, void *key, void *value),
      (txn, table, key, value))
+SEAM(int, mdb_drop, failure, (void *txn, unsigned table, int delete), (txn, table, delete))
 SEAM(int, mdb_stat, failure, (void *txn, unsigned table, void *to), (txn, table, to))
 SEAM(int, mdb_cursor_open, failure, (void *txn, unsigned table, void *to), (txn, table, to))
 SEAM(int, mdb_cursor_get, failure, (void *cursor, void *key, void *value, int how),

@@ -322,9 +322,11 @@ static void a_key_is_revoked_whatever_else_is_wrong_with_the_file(void **state)
 static void a_faulty_file_leaves_the_rights_as_they_were(void **state)
 {
     struct buffer good, bad = {0};
+    char watcher[600]; /* from elsewhere: it is not told the file's words */
 
     (void)state;
     KEYS("new", "steady");
+    KEYS("new", "far-watcher", "--may", "watch");
     expect(publish_as(key_path("steady"), VOTE("f-1")), 0, "");
     good = rights_text();
     buffer_add_slice(&bad, buffer_slice(&good));
@@ -333,6 +335,8 @@ static void a_faulty_file_leaves_the_rights_as_they_were(void **state)
     await_log("a key is 64 hexadecimal digits in small letters; the rights stay as they were");
     expect(publish_as(key_path("steady"), VOTE("f-2")), 0, "");
     expect(RUN("turnout", "keys", "list"), 78, "a key is 64 hexadecimal digits");
+    snprintf(watcher, sizeof watcher, "--key=%s", key_path("far-watcher"));
+    expect_status(watcher, "which is not taken: it is faulty: the broker's log says where");
     assert_int_equal(unlink(stack_path(keyed, "rights.conf")), 0);
     await_log("is no longer there; the rights stay as they were");
     expect(publish_as(key_path("steady"), VOTE("f-3")), 0, "");

@@ -1,10 +1,13 @@
 /* turnout-broker's command line: numbers that cannot be are refused with the option's name, and how
  * it ended is told by its exit status. */
+#include "broker/journal.h"
 #include "tests/stack.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -59,6 +62,45 @@ static void settings_that_cannot_work_end_it(void **state)
     ends(RUN("--tcp", "nowhere", "--journal-size", "65536K"), EX_CONFIG, "HOST:PORT");
 }
 
+/* The program by its path, for those that start another with less. */
+static const char *broker_path(void)
+{
+    static char absolute[PATH_MAX];
+    const char *build = getenv("TURNOUT_BUILD");
+    char path[512];
+
+    snprintf(path, sizeof path, "%s/bin/turnout-broker", build ? build : "build");
+    assert_non_null(realpath(path, absolute));
+    return absolute;
+}
+
+#define RUN_BY(...) stack_run(stack, (struct slice){0}, (const char *const[]){__VA_ARGS__, NULL})
+
+static void with_too_few_open_files_it_does_not_start(void **state)
+{
+    (void)state;
+    ends(RUN_BY("/usr/bin/prlimit", "--nofile=575", broker_path()), EX_CONFIG,
+         "575 open files are allowed, at least 576 are needed: raise the limit (ulimit -n)");
+}
+
+static void an_empty_folder_in_the_environment_is_none(void **state)
+{
+    (void)state;
+    ends(RUN_BY("/usr/bin/env", "-C", stack->dir, "TURNOUT_DIR=", broker_path(), "--check"),
+         EX_IOERR, "turnout-broker: ./run/journal/data.mdb: No such file");
+}
+
+static void of_two_brokers_in_one_folder_the_second_ends(void **state)
+{
+    struct journal *j;
+    struct journal_config c = {stack_path(stack, "journal"), JOURNAL_MIN_BYTES, 8};
+
+    (void)state;
+    assert_int_equal(journal_open(&c, &j), 0); /* as the first would */
+    ends(RUN("--journal-size", "64M"), EX_CONFIG, "another broker is running on it");
+    journal_close(j);
+}
+
 static void a_journal_is_checked_and_copied(void **state)
 {
     char copy[300];
@@ -90,6 +132,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_that_cannot_be_are_refused),
         cmocka_unit_test(settings_that_cannot_work_end_it),
+        cmocka_unit_test(with_too_few_open_files_it_does_not_start),
+        cmocka_unit_test(an_empty_folder_in_the_environment_is_none),
+        cmocka_unit_test(of_two_brokers_in_one_folder_the_second_ends),
         cmocka_unit_test(a_journal_is_checked_and_copied),
     };
 

@@ -4,6 +4,7 @@
 #include "broker/broker.h"
 #include "broker/check.h"
 #include "broker/guard.h"
+#include "broker/recent.h"
 #include "broker/selftest.h"
 #include "broker/snapshot.h"
 #include "proto/error.h"
@@ -76,8 +77,17 @@ static void kept_round(struct kept *k, struct journal *j, const char *events)
     buffer_free(&out);
 }
 
-/* A journal is opened, written twice and read; ends at the first error that a broker would end at.
- */
+/* A commit large enough for all before it to go into the trees; of another partition. */
+static void kept_move(struct kept *k, struct journal *j)
+{
+    static const char event[RECENT_STAGE];
+    struct record r = {slice_of("local"), 1700000000000, 1, slice_make(event, sizeof event)};
+
+    journal_append(j, 5, &r);
+    k->errors += journal_commit(j) < 0;
+}
+
+/* A journal is opened, written and read; ends at the first error that a broker would end at. */
 static struct kept keep(void)
 {
     struct kept k = {.events = ""};
@@ -88,6 +98,8 @@ static struct kept keep(void)
         return k;
     }
     kept_round(&k, j, "abc");
+    if (!k.errors)
+        kept_move(&k, j);
     if (!k.errors)
         kept_round(&k, j, "de");
     journal_close(j);

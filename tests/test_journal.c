@@ -157,6 +157,26 @@ static void a_second_process_is_locked_out(void **state)
     journal_close(shelf_open());
 }
 
+static void what_is_not_there_is_no_error_that_sticks(void **state)
+{
+    struct disk *d;
+    unsigned table, none;
+    char *room;
+
+    (void)state;
+    assert_int_equal(disk_open(shelf_folder, SHELF_BYTES, 8, &d), 0);
+    assert_int_equal(disk_table(d, "some", true, &table), 0);
+    assert_int_equal(disk_table(d, "none", false, &none), ERR_AGAIN);
+    assert_int_equal(disk_put(d, table, 1, 3, &room), 0);
+    memcpy(room, "one", 3);
+    assert_int_equal(disk_drop(d, table, 2), ERR_AGAIN);
+    assert_int_equal(disk_commit(d), 0);
+    assert_int_equal(disk_drop(d, table, 1), 0); /* it was committed */
+    assert_int_equal(disk_commit(d), 0);
+    assert_int_equal(disk_drop(d, table, 1), ERR_AGAIN);
+    disk_close(d);
+}
+
 /* ---- the ends ---- */
 
 /* A journal of two partitions with three events in the first, made as another program would: with
@@ -268,6 +288,11 @@ static void a_journal_that_ends_elsewhere_than_was_written_is_refused(void **sta
         assert_int_equal(shelf_setup(state), 0);
     }
     journal_forge(META_FORMAT, NULL);
+    assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
+    assert_int_equal(shelf_teardown(state), 0);
+    assert_int_equal(shelf_setup(state), 0);
+    ends = (struct ends){.commit = 1, .next_reject = 1, .partitions = 2, .ends = {3, 0}};
+    journal_forge(META_FORMAT_OLD, &ends); /* that format had none */
     assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
 }
 
@@ -419,6 +444,7 @@ int main(void)
         TEST(reading_from_any_offset_begins_with_the_record_that_holds_it),
         TEST(an_abort_leaves_nothing),
         TEST(a_second_process_is_locked_out),
+        TEST(what_is_not_there_is_no_error_that_sticks),
         TEST(a_journal_without_ends_gets_them_with_its_next_commit),
         TEST(a_journal_without_recent_records_gets_them_with_its_next_commit),
         TEST(a_journal_that_ends_elsewhere_than_was_written_is_refused),

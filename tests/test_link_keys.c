@@ -3,7 +3,7 @@
 #include "proto/clock.h"
 #include "proto/error.h"
 #include "proto/keyfile.h"
-#include "proto/link.h"
+#include "proto/link_inner.h"
 #include "proto/wire.h"
 
 #include <arpa/inet.h>
@@ -220,6 +220,7 @@ static const char begun[] = {(char)0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 3};
 
 struct hasty {
     int listener, fd;
+    unsigned accepted; /* connections */
     bool begun;
     char greeting[GREETING];
     char endpoint[64];
@@ -248,6 +249,15 @@ static void hasty_hang_up(struct hasty *h)
     h->begun = false;
 }
 
+static bool hasty_accept(struct hasty *h)
+{
+    if (h->fd >= 0)
+        return false;
+    h->fd = accept4(h->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    h->accepted += h->fd >= 0;
+    return h->fd >= 0;
+}
+
 /* A peer that waits with its version has read ours before it sends the rest, and then it is cut
  * off; one that sends signature and version and no more gets the whole greeting. */
 static void hasty_turn(struct hasty *h)
@@ -255,8 +265,7 @@ static void hasty_turn(struct hasty *h)
     char bytes[2 * GREETING];
     ssize_t n;
 
-    if (h->fd < 0)
-        h->fd = accept4(h->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    hasty_accept(h);
     n = h->fd < 0 ? -1 : recv(h->fd, bytes, sizeof bytes, 0);
     if (n == 0 || (n > 0 && h->begun)) {
         hasty_hang_up(h);
@@ -283,6 +292,12 @@ static void hasty_makes(const char *mechanism, const struct keyfile *key, enum l
         hasty_turn(&h);
         link_wait(&client, 1, -1, 1);
     }
+    for (unsigned more = h.accepted + 3; h.accepted < more;) { /* what it knows it keeps */
+        assert_int_equal(link_state(client), state);
+        assert_true(clock_mono_ms() < end_ms);
+        hasty_turn(&h);
+        link_wait(&client, 1, -1, 1);
+    }
     link_close(client, 0);
     hasty_hang_up(&h);
     close(h.listener);
@@ -294,6 +309,99 @@ static void who_is_cut_off_asks_again_what_is_wanted(void **state)
     hasty_makes("CURVE", NULL, LINK_KEY_NEEDED);
     hasty_makes("NULL", &friend, LINK_NO_KEYS);
     hasty_makes("CURVE", &friend, LINK_BROKER_KEY);
+}
+
+/* One that answers the greeting with a command that there is none of. */
+static void babbler_turn(struct hasty *h)
+{
+    static const char command[] = "\x04\x07\x06"
+                                  "BABBLE";
+    char bytes[2 * GREETING];
+
+    if (hasty_accept(h)) {
+        send(h->fd, h->greeting, GREETING, MSG_NOSIGNAL);
+        send(h->fd, command, sizeof command - 1, MSG_NOSIGNAL);
+    } else if (h->fd >= 0 && recv(h->fd, bytes, sizeof bytes, 0) == 0) {
+        hasty_hang_up(h);
+    }
+}
+
+/* Its greeting is looked at once more, as of one that hangs up: it wants no key. */
+static void who_talks_nonsense_is_not_taken_for_one_that_wants_a_key(void **state)
+{
+    int64_t end_ms = clock_mono_ms() + PATIENCE_MS;
+    struct link *client;
+    struct hasty h;
+
+    (void)state;
+    hasty_open(&h, "NULL");
+    assert_int_equal(link_connect(h.endpoint, &client), 0);
+    while (h.accepted < 2 || h.fd >= 0) {
+        assert_int_equal(link_state(client), LINK_TRYING);
+        assert_true(clock_mono_ms() < end_ms);
+        babbler_turn(&h);
+        link_wait(&client, 1, -1, 1);
+    }
+    link_close(client, 0);
+    hasty_hang_up(&h);
+    close(h.listener);
+}
+
+/* ---- the gate's requests, which only libzmq makes, and always well ---- */
+
+#define ID32 "0123456789abcdef0123456789abcdef"
+
+struct asking {
+    const char *frames[10]; /* behind the peer's name, which the socket adds */
+    int result;
+    const char *address; /* as it is told */
+    bool keyed;
+};
+
+static void gate_ask(void *peer, const struct asking *a)
+{
+    for (int i = 0; a->frames[i]; i++)
+        assert_true(zmq_send(peer, a->frames[i], strlen(a->frames[i]),
+                             a->frames[i + 1] ? ZMQ_SNDMORE : 0) >= 0);
+}
+
+static void a_request_that_is_not_whole_is_not_taken(void **state)
+{
+    static const struct asking requests[] = {
+        {{"", "1.0", "1", "d", "1.2.3.4", ""}, ERR_PROTOCOL, "", false},
+        {{"", "1.0", "1", "d", "1.2.3.4", "", "NULL"}, 0, "1.2.3.4", false},
+        {{"", "1.0", "1", "d", "::ffff:1.2.3.4", "", "NULL"}, 0, "1.2.3.4", false},
+        {{"", "1.0", "1", "d", "::ffff:", "", "NULL"}, 0, "::ffff:", false},
+        {{"", "1.0", "1", "d", "2001:db8::1", "", "PLAIN", "name", "word"},
+         0,
+         "2001:db8::1",
+         false},
+        {{"", "1.0", "1", "d", "", "", "CURVE"}, ERR_PROTOCOL, "", false},
+        {{"", "1.0", "1", "d", "", "", "CURVE", "short"}, ERR_PROTOCOL, "", false},
+        {{"", "1.0", "1", "d", "", "", "CURVE", ID32, "more"}, ERR_PROTOCOL, "", false},
+        {{"", "1.0", "1", "d", "", "", "CURVE", ID32}, 0, "", true},
+    };
+    void *peer = zmq_socket(context_take(), ZMQ_DEALER);
+    int64_t end_ms = clock_mono_ms() + PATIENCE_MS;
+    struct gate_request request;
+    int result;
+
+    (void)state;
+    assert_int_equal(zmq_connect(peer, "inproc://zeromq.zap.01"), 0);
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+        gate_ask(peer, &requests[i]);
+        while ((result = gate_next(gate, &request)) == ERR_AGAIN)
+            assert_true(clock_mono_ms() < end_ms);
+        assert_int_equal(result, requests[i].result);
+        if (result < 0)
+            continue;
+        assert_true(slice_is(request.address, requests[i].address));
+        assert_int_equal(request.keyed, requests[i].keyed);
+    }
+    assert_int_equal(gate_next(gate, &request), ERR_AGAIN); /* nothing is left of any */
+    option_set(peer, ZMQ_LINGER, 0);
+    zmq_close(peer);
+    context_release();
 }
 
 static void without_a_key_nobody_has_a_name(void **state)
@@ -411,6 +519,8 @@ int main(void)
         test(a_wrong_broker_key_is_suspected_after_some_tries),
         test(a_key_where_none_is_taken_is_told),
         test(who_is_cut_off_asks_again_what_is_wanted),
+        test(who_talks_nonsense_is_not_taken_for_one_that_wants_a_key),
+        test(a_request_that_is_not_whole_is_not_taken),
         test(without_a_key_nobody_has_a_name),
         test(who_is_put_off_comes_again_by_itself),
         test(both_endpoints_are_heard_in_turn),

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -137,24 +138,66 @@ static void levels_are_read_by_their_names(void **state)
     assert_int_equal(level, LOG_DEBUG);
 }
 
-/* In a process of its own, as the test needs its files. */
-static void closed_standard_files_are_opened_again(void **state)
+/* In a process of its own, as the test needs its files: true if it is. */
+static void assert_in_a_child(bool (*is)(void))
 {
     int status;
     pid_t child = fork();
 
-    (void)state;
-    if (child == 0) {
-        for (int fd = 0; fd <= STDERR_FILENO; fd++)
-            close(fd);
-        standard_files_open();
-        for (int fd = 0; fd <= STDERR_FILENO; fd++)
-            if (fcntl(fd, F_GETFD) < 0)
-                _exit(1);
-        _exit(0);
-    }
+    if (child == 0)
+        _exit(is() ? 0 : 1);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+static void standard_files_close(void)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        close(fd);
+}
+
+static bool all_are_opened(void)
+{
+    bool next = is_open(STDERR_FILENO + 1);
+
+    standard_files_close();
+    standard_files_open();
+    return is_open(0) && is_open(1) && is_open(2) && is_open(STDERR_FILENO + 1) == next;
+}
+
+static bool none_is_opened_where_none_may_be(void)
+{
+    struct rlimit none = {0, 0};
+
+    standard_files_close();
+    setrlimit(RLIMIT_NOFILE, &none);
+    standard_files_open();
+    return !is_open(0) && !is_open(1) && !is_open(2);
+}
+
+static bool a_line_for_nobody_is_left_out(void)
+{
+    standard_files_close();
+    log_error("nobody hears this");
+    return !is_open(2);
+}
+
+static void closed_standard_files_are_opened_again(void **state)
+{
+    (void)state;
+    assert_in_a_child(all_are_opened);
+}
+
+static void without_standard_files_a_program_goes_on(void **state)
+{
+    (void)state;
+    assert_in_a_child(none_is_opened_where_none_may_be);
+    assert_in_a_child(a_line_for_nobody_is_left_out);
 }
 
 static void every_error_has_a_text_and_others_are_unknown(void **state)
@@ -259,6 +302,7 @@ int main(void)
         cmocka_unit_test(what_peers_can_cause_is_rated),
         cmocka_unit_test(levels_are_read_by_their_names),
         cmocka_unit_test(closed_standard_files_are_opened_again),
+        cmocka_unit_test(without_standard_files_a_program_goes_on),
         cmocka_unit_test(every_error_has_a_text_and_others_are_unknown),
         cmocka_unit_test(progress_says_how_much_how_fast_and_how_long),
         cmocka_unit_test(progress_is_quiet_in_a_log_unless_asked_for),

@@ -5,7 +5,11 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -14,6 +18,7 @@
 #include "broker/names.h"
 #include "proto/clock.h"
 #include "proto/link_inner.h"
+#include "proto/log.h"
 #include "proto/wire.h"
 #include "tests/keyed.h"
 
@@ -44,6 +49,63 @@ static void a_number_is_good_if_it_is_near_the_last(void **state)
     assert_false(names_take(&n, &l, slice_make("\0abcde", 6), 31));
     assert_false(names_take(&n, &l, slice_make("\7\0bcde", 6), 31));
     assert_false(names_take(&n, &l, slice_of(""), 31));
+}
+
+static void without_a_key_a_peer_has_no_number(void **state)
+{
+    struct link l = {.count = 1};
+    uint32_t number = 7;
+
+    (void)state;
+    assert_false(link_peer_number(&l, name_of(1), &number));
+    l.keyed[0] = true;
+    assert_true(link_peer_number(&l, name_of(1), &number));
+    assert_int_equal(number, 1);
+    assert_false(link_peer_number(&l, slice_make("\1\0bcde", 6), &number)); /* no such socket */
+}
+
+/* ---- random numbers ---- */
+
+/* So many calls fail, with this; the others are the kernel's. */
+static unsigned random_failures;
+static int random_errno;
+
+ssize_t getrandom(void *to, size_t size, unsigned flags)
+{
+    if (random_failures == 0)
+        return syscall(SYS_getrandom, to, size, flags);
+    random_failures--;
+    errno = random_errno;
+    return -1;
+}
+
+/* Early after the start of a machine there may be no randomness yet, and waiting for it may be
+ * interrupted. */
+static void a_signal_does_not_keep_from_random_numbers(void **state)
+{
+    (void)state;
+    random_failures = 3;
+    random_errno = EINTR;
+    assert_true(rand() >= 0);
+    assert_int_equal(random_failures, 0);
+}
+
+static void without_random_numbers_the_process_ends(void **state)
+{
+    int status;
+    pid_t pid = fork();
+
+    (void)state;
+    if (pid == 0) {
+        core_forbid();
+        signal(SIGABRT, SIG_DFL); /* not the test's: it is meant to end */
+        random_failures = 1;
+        random_errno = ENOSYS;
+        rand();
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
 /* What a broker that starts here and now would begin with. */
@@ -224,6 +286,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_number_is_good_if_it_is_near_the_last),
+        cmocka_unit_test(without_a_key_a_peer_has_no_number),
+        cmocka_unit_test(a_signal_does_not_keep_from_random_numbers),
+        cmocka_unit_test(without_random_numbers_the_process_ends),
         cmocka_unit_test(each_start_begins_with_another_number),
         cmocka_unit_test(a_key_shakes_hands_at_its_pace),
         cmocka_unit_test(a_key_that_is_not_trusted_waits),

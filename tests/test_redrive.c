@@ -348,6 +348,11 @@ static void a_full_journal_redrives_nothing_and_drops(void **state)
     fill_journal(p);
     client = peer_hello("client"); /* not before: filling may take longer than its silence */
     assert_true(slice_is(settled_when_due(client, 1), "journal-full"));
+    const struct wire_settled *s = ask(client, WIRE_REDRIVE, (uint64_t[]){1, 2, 99}, 3);
+    assert_int_equal(s->count, 3); /* each its own: the others are not for want of room */
+    assert_true(slice_is(s->list[0].code, "journal-full"));
+    assert_true(slice_is(s->list[1].code, "malformed"));
+    assert_true(slice_is(s->list[2].code, "missing"));
     assert_int_equal(kept(client), 2);
     assert_settled(client, WIRE_DROP, 2, "", "");
     assert_int_equal(kept(client), 1);

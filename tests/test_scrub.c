@@ -164,6 +164,13 @@ static void poke_number(const struct flaw *f, size_t at, uint64_t n)
 #define META_LAST   136
 #define META_SIZE   40
 
+static size_t newer_meta(const struct flaw *f)
+{
+    size_t page = number_at(f, META_SIZE) & 0xffffffff;
+
+    return number_at(f, page + META_COMMIT) > number_at(f, META_COMMIT) ? page : 0;
+}
+
 static void faults_are_told_with_their_places(void **state)
 {
     struct flaw f;
@@ -173,7 +180,7 @@ static void faults_are_told_with_their_places(void **state)
     (void)state;
     flaw_open(&f);
     page = number_at(&f, META_SIZE) & 0xffffffff;
-    newer = number_at(&f, page + META_COMMIT) > number_at(&f, META_COMMIT) ? page : 0;
+    newer = newer_meta(&f);
 
     at = find(&f, "269:00000"); /* in the last record of partition 2, which has offset 267 */
     flaw_poke(&f, at, '?');
@@ -201,6 +208,71 @@ static void faults_are_told_with_their_places(void **state)
     expect_fault(&f, "table meta, page ");
     flaw_restore(&f, page);
     expect_fault(&f, "page 1: is not in the file");
+    flaw_close(&f);
+}
+
+#define META_TABLES 88 /* within a meta page: the table of tables, with its depth and its root */
+#define TABLE_DEPTH 6
+#define TABLE_ROOT  40
+
+static void trees_that_lead_astray_are_told(void **state)
+{
+    struct flaw f;
+    size_t tables;
+
+    (void)state;
+    flaw_open(&f);
+    tables = newer_meta(&f) + META_TABLES;
+    for (char root = 0; root < 2; root++) { /* a meta page is no tree's */
+        poke_number(&f, tables + TABLE_ROOT, (uint64_t)root);
+        expect_fault(&f, root ? "table of tables: points to page 1, which is not in use"
+                              : "table of tables: points to page 0, which is not in use");
+    }
+    flaw_poke(&f, tables + TABLE_DEPTH, 2); /* it is one leaf */
+    expect_fault(&f, "is not at the depth of a page of its kind");
+    flaw_poke(&f, tables + TABLE_DEPTH, 0);
+    expect_fault(&f, newer_meta(&f) ? "page 1: a tree whose depth and root do not fit"
+                                    : "page 0: a tree whose depth and root do not fit");
+    flaw_close(&f);
+}
+
+#define NODE_FLAGS 4 /* within a node: see page.h */
+#define NODE_KEY   6
+
+static unsigned short_at(const struct flaw *f, size_t at)
+{
+    return (unsigned char)f->image.at[at] | (unsigned)(unsigned char)f->image.at[at + 1] << 8;
+}
+
+/* Changes one byte of every node whose key is a number and whose value is of an even size: with one
+ * byte less of key such a node takes the same place.  In all states that are still in the file. */
+static void nodes_poke(const struct flaw *f, size_t page, size_t within, char byte)
+{
+    for (size_t at = 2 * page; at + page <= f->image.size; at += page) {
+        unsigned count = (short_at(f, at + 12) - 16) / 2;
+        if (short_at(f, at + 10) != 2) /* not a leaf */
+            continue;
+        for (unsigned i = 0; i < count; i++) {
+            size_t node = at + short_at(f, at + 16 + 2 * (size_t)i);
+            if (short_at(f, node + NODE_KEY) == 8 && short_at(f, node + NODE_FLAGS) == 0 &&
+                short_at(f, node) % 2 == 0)
+                flaw_poke(f, node + within, byte);
+        }
+    }
+}
+
+static void entries_of_another_kind_are_told(void **state)
+{
+    struct flaw f;
+    size_t page;
+
+    (void)state;
+    flaw_open(&f);
+    page = number_at(&f, META_SIZE) & 0xffffffff;
+    nodes_poke(&f, page, NODE_KEY, 7);
+    expect_fault(&f, "has a key of a wrong size");
+    nodes_poke(&f, page, NODE_FLAGS, 2); /* as if it described a table */
+    expect_fault(&f, "has a value of another kind");
     flaw_close(&f);
 }
 
@@ -451,6 +523,8 @@ int main(void)
         TEST(whatever_is_written_is_sound),
         TEST(a_journal_of_all_partitions_and_a_new_one_are_sound),
         TEST(faults_are_told_with_their_places),
+        TEST(trees_that_lead_astray_are_told),
+        TEST(entries_of_another_kind_are_told),
         TEST(an_emptied_or_missing_file_is_not_taken_for_a_new_journal),
         TEST(a_creation_that_was_interrupted_is_begun_again),
         BESIDE(a_journal_can_be_checked_while_it_is_written),
