@@ -260,30 +260,15 @@ int feed_drain(struct feed *f, int64_t now_ms, bool *ret_more)
 
 /* ---- what readers get ---- */
 
-/* Cuts the events before an offset in the middle of a record.  They were checked when they came
- * and the record's checksum is right, so a failure here means that the record's count is wrong. */
-static int events_skip(struct slice *events, uint64_t count)
-{
-    struct refusal why;
-    size_t size;
-
-    for (; count > 0; count--) {
-        if (pack_check(*events, &size, &why) < 0)
-            return ERR_CORRUPT;
-        *events = slice_make(events->at + size, events->size - size);
-    }
-    return 0;
-}
-
 static int part_add(struct feed *f, struct wire_batch *batch, size_t *bytes, uint64_t at,
                     const struct record *r)
 {
     uint64_t skip = batch->run_count == 0 ? batch->offset - at : 0;
     struct slice events = r->events;
-    int err = events_skip(&events, skip);
 
-    if (err < 0)
-        return err;
+    /* The record's checksum is right, so a failure here means that its count is wrong. */
+    if (!pack_pass_over(&events, skip))
+        return ERR_CORRUPT;
     if (batch->count + r->count - skip > RECORD_MAX_EVENTS ||
         *bytes + events.size > WIRE_MAX_PAYLOAD)
         return ERR_FULL;

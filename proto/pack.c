@@ -206,6 +206,27 @@ int pack_check(struct slice bytes, size_t *ret_size, struct refusal *why)
     return r;
 }
 
+bool pack_pass_over(struct slice *rest, uint64_t count)
+{
+    struct slice left = *rest;
+    struct head h;
+
+    for (; count > 0; count--) {
+        if (!head_read(left, &h))
+            return false;
+        size_t size = h.size;
+        if (h.kind == PACK_STR || h.kind == PACK_BIN || h.kind == PACK_EXT)
+            size += h.number;
+        else if (h.kind == PACK_ARRAY || h.kind == PACK_MAP)
+            count += h.kind == PACK_MAP ? 2 * h.number : h.number;
+        if (size > left.size)
+            return false;
+        left = slice_make(left.at + size, left.size - size);
+    }
+    *rest = left;
+    return true;
+}
+
 /* ---- the reader ---- */
 
 int pack_read(struct slice bytes, struct pack_reader *ret)

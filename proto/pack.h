@@ -29,6 +29,10 @@ void pack_bin(struct buffer *b, struct slice bytes);
  * Returns 0 and its size, or ERR_REFUSED with `why` (malformed, bad-utf8). */
 int pack_check(struct slice bytes, size_t *ret_size, struct refusal *why);
 
+/* Takes `count` objects off *rest by nothing but their lengths: for what has been checked before.
+ * False, with *rest as it was, when they are not all there. */
+bool pack_pass_over(struct slice *rest, uint64_t count);
+
 /* ---- reading small arrays: checks first, then steps through ---- */
 struct pack_reader {
     struct slice rest;

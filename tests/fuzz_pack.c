@@ -138,10 +138,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (pack_check(bytes, &first, &why) == 0) {
         assert(first >= 1 && first <= size);
+        struct slice rest = bytes;
+        assert(pack_pass_over(&rest, 1) && rest.size == size - first);
         read_all(slice_make(data, first));
         compare(bytes, first);
     } else {
+        struct slice rest = bytes;
         assert(why.code != REFUSAL_NONE && why.reason[0]);
+        assert(pack_pass_over(&rest, 3) || rest.size == size);
         if (!asks_for_much(bytes))
             compare(bytes, 0);
     }

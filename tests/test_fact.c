@@ -8,6 +8,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -124,6 +125,32 @@ static void a_line_that_is_cut_or_changed_is_corrupt_or_another_fact(void **stat
     arena_free(&keep);
 }
 
+/* Each byte at each place of a word, written by the rule alone. */
+static void every_byte_is_escaped_wherever_it_must(void **state)
+{
+    char text[19], expected[32];
+    struct buffer out = {0};
+    size_t size;
+
+    (void)state;
+    for (int c = 0; c < 256; c++)
+        for (size_t at = 0; at < sizeof text; at++) {
+            memset(text, 'a', sizeof text);
+            text[at] = (char)c;
+            size = 0;
+            for (size_t i = 0; i < sizeof text; i++)
+                if (i == at && (c <= ' ' || c == '%' || c == 0x7f))
+                    size += (size_t)snprintf(expected + size, 4, "%%%02x", c);
+                else
+                    expected[size++] = text[i];
+            buffer_clear(&out);
+            words_escaped(&out, slice_make(text, sizeof text));
+            assert_int_equal(out.size, size);
+            assert_memory_equal(out.at, expected, size);
+        }
+    buffer_free(&out);
+}
+
 static void wrong_words_are_corrupt(void **state)
 {
     static const char *const bad[] = {
@@ -162,6 +189,7 @@ int main(void)
         cmocka_unit_test(every_fact_of_a_world_comes_back_from_its_line),
         cmocka_unit_test(lines_look_as_the_key_reference_draws_them),
         cmocka_unit_test(a_line_that_is_cut_or_changed_is_corrupt_or_another_fact),
+        cmocka_unit_test(every_byte_is_escaped_wherever_it_must),
         cmocka_unit_test(wrong_words_are_corrupt),
     };
 

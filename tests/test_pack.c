@@ -352,6 +352,49 @@ static void reading_past_the_end_fails(void **state)
     assert_true(reader.failed);
 }
 
+static void checked_objects_are_passed_over_by_their_lengths(void **state)
+{
+    struct buffer b = {0};
+    struct slice rest;
+    size_t ends[4];
+
+    (void)state;
+    pack_map(&b, 2);
+    pack_text(&b, "type");
+    pack_text(&b, "vote");
+    pack_text(&b, "list");
+    pack_array(&b, 3);
+    pack_int(&b, -1);
+    pack_bin(&b, slice_make("\0\1\2", 3));
+    pack_nil(&b);
+    ends[0] = b.size;
+    pack_double(&b, 2.5);
+    ends[1] = b.size;
+    buffer_add(&b,
+               "\xd6\x05"
+               "four",
+               6); /* an extension */
+    ends[2] = b.size;
+    for (unsigned i = 0; i < 70000; i++)
+        buffer_add(&b, i ? "x" : "\xdb\0\1\x11\x6f", i ? 1 : 5); /* a long text */
+    ends[3] = b.size;
+    for (unsigned count = 0; count <= 4; count++) {
+        rest = buffer_slice(&b);
+        assert_true(pack_pass_over(&rest, count));
+        assert_int_equal(rest.size, b.size - (count ? ends[count - 1] : 0));
+    }
+    rest = buffer_slice(&b);
+    assert_false(pack_pass_over(&rest, 5));
+    assert_int_equal(rest.size, b.size); /* as it was */
+    for (size_t cut = 0; cut < ends[2]; cut++) {
+        rest = slice_make(b.at, cut);
+        assert_false(pack_pass_over(&rest, 3));
+    }
+    rest = slice_make(b.at, b.size - 1);
+    assert_false(pack_pass_over(&rest, 4));
+    buffer_free(&b);
+}
+
 static void random_bytes_never_lead_beyond_themselves(void **state)
 {
     struct random r = random_new(random_seed("random_bytes_never_lead"));
@@ -387,6 +430,7 @@ int main(void)
         cmocka_unit_test(a_reader_that_failed_gives_nothing_more),
         cmocka_unit_test(a_reader_takes_a_value_only_as_what_it_is),
         cmocka_unit_test(reading_past_the_end_fails),
+        cmocka_unit_test(checked_objects_are_passed_over_by_their_lengths),
         cmocka_unit_test(random_bytes_never_lead_beyond_themselves),
     };
 

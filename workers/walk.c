@@ -73,31 +73,19 @@ static int walk_greet(struct walk *w)
     return 0;
 }
 
-/* How many bytes `count` events at the start of `events` take. */
-static int events_size(struct slice events, uint64_t count, size_t *ret)
-{
-    struct refusal why;
-    size_t size;
-
-    *ret = 0;
-    for (; count > 0; count--) {
-        if (pack_check(slice_make(events.at + *ret, events.size - *ret), &size, &why) < 0)
-            return ERR_CORRUPT;
-        *ret += size;
-    }
-    return 0;
-}
-
 /* One run; `events` begins with it and is cut behind it.  `last`: nothing follows it. */
 static int take_run(struct walk *w, struct walk_run *run, bool last, struct slice *events)
 {
-    size_t size = events->size;
-    int error = last ? 0 : events_size(*events, run->count, &size);
+    struct slice rest = {0};
+    int error;
 
-    if (error < 0)
-        return error;
-    run->events = slice_make(events->at, size);
-    *events = slice_make(events->at + size, events->size - size);
+    if (!last) {
+        rest = *events;
+        if (!pack_pass_over(&rest, run->count))
+            return ERR_CORRUPT;
+    }
+    run->events = slice_make(events->at, events->size - rest.size);
+    *events = rest;
     error = w->each(w->arg, run);
     if (error == 0 && w->progress)
         progress_add(w->progress, run->count);

@@ -15,11 +15,29 @@ static void add_escape(struct buffer *out, unsigned char c)
     buffer_add(out, escape, 3);
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* True when none of eight bytes needs an escape, as it is with most; by the high bits of sums that
+ * do not carry, so that bytes of 0x80 and more are for the slow look. */
+static bool eight_need_none(uint64_t x)
+{
+    uint64_t above_space = x + EACH(0x80 - 0x21), below_delete = ~(x + EACH(0x01));
+    uint64_t no_percent = (x ^ EACH('%')) + EACH(0x7f);
+
+    return (~x & above_space & below_delete & no_percent & EACH(0x80)) == EACH(0x80);
+}
+
 /* How many of the first bytes need no escape. */
 static size_t plain_length(struct slice any)
 {
+    uint64_t eight;
     size_t n = 0;
 
+    for (; n + sizeof eight <= any.size; n += sizeof eight) {
+        memcpy(&eight, any.at + n, sizeof eight);
+        if (!eight_need_none(eight))
+            break;
+    }
     while (n < any.size && !must_escape((unsigned char)any.at[n]))
         n++;
     return n;
