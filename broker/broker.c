@@ -71,7 +71,8 @@ static int folder_make(const char *path, mode_t mode)
 static int open_journal(struct broker *b, const struct broker_config *config)
 {
     char folder[PATH_BYTES];
-    struct journal_config c = {folder, config->journal_bytes, config->partitions};
+    struct journal_config c = {folder, config->journal_bytes, config->partitions,
+                               config->recent_bytes};
     int err = folder_make(config->dir, 0750); /* who may open its sockets may do everything */
 
     snprintf(folder, sizeof folder, "%s/journal", config->dir);

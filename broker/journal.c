@@ -23,6 +23,7 @@ struct journal {
     struct disk *disk;
     struct rejects *rejects;
     struct recent *recent;
+    size_t recent_bytes;
     unsigned meta_table, rejects_table, recent_table, tables[WIRE_MAX_PARTS];
     unsigned partitions;
     struct meta meta;                /* what it is, as it stands on disk */
@@ -294,7 +295,10 @@ int journal_open(const struct journal_config *config, struct journal **ret)
     int err;
 
     assert(config->partitions >= 1 && config->partitions <= WIRE_MAX_PARTS);
-    *j = (struct journal){.recent = recent_new()};
+    *j = (struct journal){
+        .recent = recent_new(),
+        .recent_bytes = config->recent_bytes ? config->recent_bytes : RECENT_BYTES,
+    };
     err = disk_open(config->folder, config->limit_bytes, WIRE_MAX_PARTS + OTHER_TABLES, &j->disk);
     if (err == 0)
         err = journal_attach(j, config->partitions);
@@ -382,8 +386,8 @@ static int recent_move(struct journal *j)
 
 static bool is_worth_moving(const struct journal *j, size_t more)
 {
-    return recent_all(j->recent).size + more > RECENT_BYTES ||
-           recent_staged(j->recent).size + more > RECENT_STAGE;
+    return recent_all(j->recent).size + more > j->recent_bytes ||
+           recent_staged(j->recent).size + more > j->recent_bytes / RECENT_PART;
 }
 
 int journal_append(struct journal *j, unsigned partition, const struct record *record)

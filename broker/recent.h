@@ -22,8 +22,9 @@
 #include "broker/record.h"
 
 #define RECENT_HEAD  16
-#define RECENT_BYTES ((size_t)256 * 1024) /* kept so, at most: some hundred commits */
-#define RECENT_STAGE (RECENT_BYTES / 4)   /* of one commit: more is worth the pages of the trees */
+#define RECENT_BYTES ((size_t)256 * 1024) /* kept so, unless told otherwise */
+#define RECENT_PART  4 /* of one commit a quarter: more is worth the trees' pages */
+#define RECENT_STAGE (RECENT_BYTES / RECENT_PART)
 #define RECENT_NONE  SIZE_MAX
 
 struct recent_entry {

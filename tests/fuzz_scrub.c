@@ -33,7 +33,7 @@ static void need(bool condition)
 
 static struct journal *journal_try(int *ret_err)
 {
-    struct journal_config c = {folder, FILE_BYTES, PARTITIONS};
+    struct journal_config c = {folder, FILE_BYTES, PARTITIONS, 0};
     struct journal *j = NULL;
 
     *ret_err = journal_open(&c, &j);

@@ -38,7 +38,7 @@ int shelf_teardown(void **state)
 
 int shelf_try(uint64_t limit, unsigned partitions, struct journal **ret)
 {
-    struct journal_config c = {shelf_folder, limit, partitions};
+    struct journal_config c = {shelf_folder, limit, partitions, 0};
 
     return journal_open(&c, ret);
 }

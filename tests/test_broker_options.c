@@ -93,7 +93,7 @@ static void an_empty_folder_in_the_environment_is_none(void **state)
 static void of_two_brokers_in_one_folder_the_second_ends(void **state)
 {
     struct journal *j;
-    struct journal_config c = {stack_path(stack, "journal"), JOURNAL_MIN_BYTES, 8};
+    struct journal_config c = {stack_path(stack, "journal"), JOURNAL_MIN_BYTES, 8, 0};
 
     (void)state;
     assert_int_equal(journal_open(&c, &j), 0); /* as the first would */

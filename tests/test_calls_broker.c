@@ -171,7 +171,7 @@ static void whatever_the_system_answers_nothing_acknowledged_is_lost(void **stat
 static void journal_make(void)
 {
     struct journal *j = NULL;
-    struct journal_config c = {in_folder("journal"), SHELF_BYTES, 8};
+    struct journal_config c = {in_folder("journal"), SHELF_BYTES, 8, 0};
 
     assert_int_equal(mkdir(c.folder, 0700), 0);
     assert_int_equal(journal_open(&c, &j), 0);

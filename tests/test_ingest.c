@@ -117,7 +117,7 @@ static void an_acknowledged_event_is_in_the_file(void **state)
 {
     char command[2048];
     struct journal *copy;
-    struct journal_config c = {command, (uint64_t)64 * 1024 * 1024, 8};
+    struct journal_config c = {command, (uint64_t)64 * 1024 * 1024, 8, 0};
 
     (void)state;
     broker_restart(0);

@@ -44,9 +44,10 @@ static struct {
     struct buffer all[PARTS];         /* everything that was ever staged */
     struct state committed, underway; /* the same when nothing is under way */
     char log[JOURNAL_LOG_ID];
-    bool named;       /* the log has its name for good */
-    bool looking;     /* images are made */
-    unsigned percent; /* of the moments */
+    bool named;          /* the log has its name for good */
+    size_t recent_bytes; /* of the journal that lives */
+    bool looking;        /* images are made */
+    unsigned percent;    /* of the moments */
     struct random random;
     uint64_t images;
     struct buffer bytes, kept; /* an image; one to go on with */
@@ -139,7 +140,7 @@ static bool journal_is(struct journal *j, const struct state *s)
 
 static struct journal *image_open(void)
 {
-    struct journal_config c = {t.image, LIMIT, PARTS};
+    struct journal_config c = {t.image, LIMIT, PARTS, 0};
     struct journal *j = NULL;
     int err = journal_open(&c, &j);
 
@@ -255,7 +256,7 @@ static struct power_fault before_call(void *arg, enum power_call call, size_t si
 /* ---- the journal that lives ---- */
 static void live_open(void)
 {
-    struct journal_config c = {t.live, LIMIT, PARTS};
+    struct journal_config c = {t.live, LIMIT, PARTS, t.recent_bytes};
 
     assert_int_equal(journal_open(&c, &t.journal), 0);
     memcpy(t.log, journal_log_id(t.journal).at, JOURNAL_LOG_ID);
@@ -367,6 +368,7 @@ static void a_power_cut_at_any_call_leaves_what_was_committed(void **state)
     (void)state;
     t.looking = true;
     t.percent = 100;
+    t.recent_bytes = (size_t)MOST * 16;
     live_open();
     for (int i = 0; i < FIRST_COMMITS; i++)
         commit(i % 3 ? MOST : 300);
@@ -381,6 +383,7 @@ static void a_power_cut_while_recovering_from_one_loses_nothing_more(void **stat
     (void)state;
     t.looking = true;
     t.percent = 50;
+    t.recent_bytes = (size_t)MOST * 4;
     live_open();
     for (int i = 0; i < ROUNDS; i++) {
         for (int k = 0; k < COMMITS; k++)
@@ -399,6 +402,7 @@ static void a_power_cut_while_the_file_grows_loses_nothing(void **state)
 {
     (void)state;
     t.looking = false;
+    t.recent_bytes = 0;
     live_open();
     while (journal_used_bytes(t.journal) < DISK_STEP - DISK_RESERVE - (uint64_t)6 * MOST * 16)
         commit((size_t)MOST * 16);

@@ -261,7 +261,7 @@ void judge_all_kept(void)
 void judge_journal(const char *folder)
 {
     char path[512];
-    struct journal_config c = {path, (uint64_t)16 << 20, sim.partitions};
+    struct journal_config c = {path, (uint64_t)16 << 20, sim.partitions, 0};
     struct journal *j;
     int error;
 

@@ -17,8 +17,10 @@ static const char *folder;
 
 static void broker_live(struct actor *a)
 {
-    struct broker_config config = {
-        .dir = folder, .journal_bytes = JOURNAL_BYTES, .partitions = sim.partitions};
+    struct broker_config config = {.dir = folder,
+                                   .journal_bytes = JOURNAL_BYTES,
+                                   .recent_bytes = sim.recent_bytes,
+                                   .partitions = sim.partitions};
     struct broker *b = NULL;
     int error;
 

@@ -100,6 +100,7 @@ struct simulation {
     struct actor actors[ACTORS];
     struct actor *now; /* who runs; NULL: nobody */
     unsigned partitions;
+    size_t recent_bytes; /* of the broker's journal */
 };
 extern struct simulation sim;
 
