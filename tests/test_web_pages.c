@@ -1,12 +1,8 @@
 /* Every page over a board on which everything is that a board can have, in all forms and languages;
  * and over one on which there is nothing, or a store that fails. */
-#include "proto/clock.h"
 #include "proto/error.h"
 #include "tests/asked.h"
-#include "tests/compose.h"
-#include "tests/desk.h"
-#include "tests/frail.h"
-#include "workers/audit/recount.h"
+#include "tests/full_board.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,239 +11,33 @@
 
 #include <cmocka.h>
 
-#define MANY 16 /* members of the committee MANY */
-
-static struct frail *frail;
-static struct desk *desk;
+static struct full_board board;
 static struct hand hand;
-static struct buffer events;
-static int64_t now_ms;
-
-/* ---- the board ---- */
-static unsigned this_year(void)
-{
-    char text[DATE_TEXT + 1] = "";
-
-    date_format(date_of_ms(now_ms), text);
-    return (unsigned)atoi(text);
-}
-
-/* "{+5}" is the day in five days; "{year}" is this year, "{before}" the one before it. */
-static void expand(const char *text, char *out, size_t size)
-{
-    char *end = out + size - 32;
-
-    while (*text && out < end) {
-        if (*text != '{') {
-            *out++ = *text++;
-            continue;
-        }
-        if (text[1] == 'y' || text[1] == 'b')
-            out += sprintf(out, "%u", this_year() - (text[1] == 'b'));
-        else
-            date_format(date_of_ms(now_ms) + atoi(text + 1), out), out += DATE_TEXT;
-        text = strchr(text, '}') + 1;
-    }
-    *out = '\0';
-}
 
 static const char *address(const char *text)
 {
-    static char out[512];
-
-    expand(text, out, sizeof out);
-    return out;
-}
-
-/* The rest of an event as JSON with ' for "; each is later than those before. */
-static void say(const char *type, const char *rest)
-{
-    static unsigned ids;
-    char line[1024], full[1280];
-
-    expand(rest, line, sizeof line);
-    snprintf(full, sizeof full, "{'type':'%s','id':'e%u','time':%lld,%s}", type, ids,
-             (long long)(now_ms - 100000 + ids), line);
-    ids++;
-    compose_text(full, &events);
-}
-
-static void seat(const char *committee, const char *member, const char *from, const char *role)
-{
-    char rest[256];
-
-    snprintf(rest, sizeof rest, "'committee':'%s','member':'%s','from':'%s','role':'%s'", committee,
-             member, from, role);
-    say("seat", rest);
-}
-
-static void ballot(const char *committee, const char *name, const char *kind, const char *closes,
-                   const char *status)
-{
-    char rest[256];
-
-    snprintf(rest, sizeof rest,
-             "'committee':'%s','ballot':'%s','kind':'%s','closes':'%s','status':'%s','title':'On "
-             "%s','opens':'{before}-01-01'",
-             committee, name, kind, closes, status, name);
-    say("ballot", rest);
-}
-
-static void vote(const char *committee, const char *name, const char *member, const char *more)
-{
-    char rest[256];
-
-    snprintf(rest, sizeof rest, "'committee':'%s','ballot':'%s','member':'%s',%s", committee, name,
-             member, more);
-    say("vote", rest);
-}
-
-static void meeting(const char *name, const char *starts, const char *status)
-{
-    char rest[256];
-
-    snprintf(rest, sizeof rest,
-             "'committee':'MEET','meeting':'%s','starts':'%s','status':'%s','title':'In %s'", name,
-             starts, status, name);
-    say("meeting", rest);
-}
-
-static void say_members(void)
-{
-    char rest[256], name[16];
-
-    say("member", "'member':'KE','name':'Kenya','developing':true,'groups':['africa']");
-    say("member", "'member':'UG','name':'Uganda','developing':true,'groups':['africa','ldc']");
-    say("member", "'member':'DE','name':'Germany','developing':false");
-    say("member", "'member':'FR','developing':false");
-    for (int i = 0; i < MANY; i++) {
-        snprintf(rest, sizeof rest, "'member':'M%02d','name':'Land %d','developing':true", i, i);
-        say("member", rest);
-        snprintf(name, sizeof name, "M%02d", i);
-        seat("MANY", name, "2020-01-01", "P");
-    }
-}
-
-static void say_committees(void)
-{
-    say("committee", "'committee':'54808','reference':'ISO/TC 34','title':'Food'");
-    say("committee", "'committee':'MANY','title':'Many members'");
-    say("committee", "'committee':'MEET','title':'MEET'");
-    /* BARE and GHOST have no notice */
-    seat("54808", "KE", "2020-01-01", "P");
-    seat("54808", "UG", "2020-01-01", "P");
-    seat("54808", "DE", "2020-01-01", "P");
-    seat("54808", "FR", "2020-01-01", "P");
-    seat("54808", "FR", "2021-01-01", "O");
-    seat("54808", "TZ", "2020-01-01", "P"); /* no profile */
-    seat("54808", "RW", "2020-01-01", "P");
-    seat("54808", "RW", "2021-01-01", "none");
-    seat("54808", "BI", "{+5}", "P");
-    say("seat",
-        "'committee':'54808','member':'SS','from':'2020-01-01','role':'P','retracted':true");
-    seat("MEET", "KE", "2020-01-01", "P");
-    seat("MEET", "UG", "2020-01-01", "P");
-    seat("BARE", "M00", "2020-01-01", "P");
-}
-
-static void say_ballots(void)
-{
-    char name[16];
-
-    ballot("54808", "B1", "DIS", "{year}-01-01", "closed");
-    ballot("54808", "B2", "FDIS", "{year}-01-01", "closed");
-    ballot("54808", "B3", "DIS", "{before}-03-01", "closed");
-    ballot("54808", "GONE", "DIS", "{year}-01-01", "cancelled");
-    ballot("54808", "SOON", "DIS", "{+5}", "open");
-    ballot("54808", "LATER", "NP", "{+60}", "open");
-    ballot("MANY", "SOON", "DIS", "{+5}", "open");
-    ballot("MANY", "NEXT", "DIS", "{+3}", "open");
-    ballot("BARE", "SOON", "DIS", "{+4}", "open");
-    for (int i = 0; i < 12; i++) {
-        snprintf(name, sizeof name, "I%d", i);
-        ballot("54808", name, "CIB", "{year}-01-01", "closed");
-        vote("54808", name, "KE", "'position':'approve'");
-        if (i >= 3)
-            vote("54808", name, "UG", "'position':'approve','comments':1");
-    }
-}
-
-static void say_votes(void)
-{
-    vote("54808", "B1", "UG", "'position':'disapprove','seat':'P'");
-    vote("54808", "B1", "DE", "'position':'disapprove','seat':'P'");
-    vote("54808", "B1", "FR", "'position':'abstain','seat':'O'");
-    vote("54808", "B1", "TZ", "'position':'approve','seat':'P'");
-    vote("54808", "B2", "DE", "'position':'approve','seat':'P'");
-    vote("54808", "B2", "UG", "'position':'none','excused':true");
-    vote("54808", "B2", "TZ", "'position':'approve','seat':'P'");
-    say("vote", "'committee':'54808','ballot':'B2','member':'TZ','position':'approve',"
-                "'retracted':true");
-    vote("54808", "B3", "KE", "'position':'approve','seat':'P','comments':2");
-    vote("54808", "B3", "UG", "'position':'approve','seat':'P'");
-    vote("54808", "B3", "DE", "'position':'disapprove','seat':'P'");
-    vote("54808", "SOON", "DE", "'position':'approve','seat':'P'");
-    vote("54808", "SOON", "UG", "'position':'none','excused':true");
-    vote("54808", "SOON", "TZ", "'position':'none'");
-    say("vote", "'committee':'54808','ballot':'SOON','member':'KE','position':'approve',"
-                "'retracted':true");
-    vote("GHOST", "B1", "KE", "'position':'approve'");
-}
-
-static void say_the_rest(void)
-{
-    meeting("T1", "{before}-05-01", "held");
-    meeting("T2", "{before}-06-01", "held");
-    meeting("T3", "{+30}", "planned");
-    meeting("T4", "{before}-07-01", "cancelled");
-    say("attendance", "'committee':'MEET','meeting':'T1','member':'UG','participant':'p','date':"
-                      "'{before}-05-01','status':'attended'");
-    say("attendance", "'committee':'GHOST','meeting':'T','member':'UG','participant':'p','date':"
-                      "'{before}-05-01','status':'attended'");
-    say("adoption", "'member':'KE','standard':'ISO 1','reference':'KS 1','degree':'IDT','date':"
-                    "'{year}-01-01','themes':['climate','trade'],'sdgs':[13,7]");
-    say("adoption", "'member':'DE','standard':'ISO 1','reference':'DIN 1','degree':'MOD','date':"
-                    "'{year}-01-01','themes':['trade'],'sdgs':[13]");
-    say("adoption", "'member':'UG','standard':'ISO 2','reference':'US 2','degree':'NEQ','date':"
-                    "'{before}-01-01','status':'withdrawn','withdrawn':'{year}-01-01'");
-}
-
-static void settle(void)
-{
-    struct random r = random_new(7);
-
-    desk_journal(desk, buffer_slice(&events));
-    buffer_clear(&events);
-    desk_finish(desk, &r);
-    assert_int_equal(recount_derive(desk->store, &RULES_DEFAULT, DESK_LOG, now_ms), 0);
+    return full_board_text(&board, text);
 }
 
 static int setup_empty(void **state)
 {
     (void)state;
-    now_ms = clock_wall_ms();
-    frail = frail_new(store_memory_new());
-    desk = desk_new(&frail->base);
-    hand.store = desk->store;
+    board = full_board_new();
+    hand.store = board.desk->store;
     return 0;
 }
 
 static int setup(void **state)
 {
     setup_empty(state);
-    say_members();
-    say_committees();
-    say_ballots();
-    say_votes();
-    say_the_rest();
-    settle();
+    full_board_fill(&board);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    desk_free(desk);
+    full_board_free(&board);
     asked_free();
     return 0;
 }
@@ -430,6 +220,7 @@ static void test_a_period_may_be_a_month(void **state)
     json_decref(page);
     assert_int_equal(asks(&hand, "/api/v1/members?period=2025-13"), 400);
     assert_says("no period: YYYY or YYYY-MM");
+    assert_int_equal(asks(&hand, "/?period=0000"), 400);
     assert_int_equal(asks(&hand, "/committees?period=banana"), 400);
     assert_int_equal(asks(&hand, "/api/v1/outcome?period=0001"), 200);
 }
@@ -653,7 +444,8 @@ static void test_a_store_that_fails_is_told_of(void **state)
     static const struct {
         int error, status;
         const char *code;
-    } ways[] = {{ERR_LOST, 503, "\"error\":\"redis-down\""},
+    } ways[] = {{ERR_CONFIG, 503, "\"error\":\"redis-down\""},
+                {ERR_LOST, 503, "\"error\":\"redis-down\""},
                 {ERR_AGAIN, 503, "\"error\":\"redis-down\""},
                 {ERR_FOREIGN, 503, "\"error\":\"foreign\""},
                 {ERR_CORRUPT, 500, "\"error\":\"corrupt\""}};
@@ -663,16 +455,16 @@ static void test_a_store_that_fails_is_told_of(void **state)
         for (size_t w = 0; w < sizeof ways / sizeof *ways; w++)
             for (unsigned at = 1;; at++) {
                 int status;
-                frail_fail(frail, at, ways[w].error, FRAIL_BEFORE);
-                status = asks(&hand, page_address(i, true, ""));
-                if (frail->calls < at)
+                frail_fail(board.frail, at, ways[w].error, FRAIL_BEFORE);
+                status = asks(&hand, page_address(i, true, "?period=2025"));
+                if (board.frail->calls < at)
                     break; /* it does not ask so often */
                 if (status != ways[w].status || asked.error != ways[w].error)
                     fail_msg("%s, call %u: %d", pages[i], at, status);
                 assert_says(ways[w].code);
                 assert_int_equal(asked.answer.again, status == 503);
             }
-    frail_fail(frail, 0, 0, FRAIL_BEFORE);
+    frail_fail(board.frail, 0, 0, FRAIL_BEFORE);
 }
 
 /* The same for people, who are shown names besides. */
@@ -682,15 +474,15 @@ static void test_a_store_that_fails_is_told_of_to_people(void **state)
     for (size_t i = 0; i < PAGES; i++)
         for (unsigned at = 1;; at++) {
             int status;
-            frail_fail(frail, at, ERR_LOST, FRAIL_BEFORE);
+            frail_fail(board.frail, at, ERR_LOST, FRAIL_BEFORE);
             status = asks(&hand, page_address(i, false, at % 2 ? "" : "?part=live"));
-            if (frail->calls < at)
+            if (board.frail->calls < at)
                 break;
             assert_int_equal(status, 503);
             assert_says("Redis does not answer");
             assert_never_says("<table");
         }
-    frail_fail(frail, 0, 0, FRAIL_BEFORE);
+    frail_fail(board.frail, 0, 0, FRAIL_BEFORE);
 }
 
 static void test_who_comes_when_too_many_wait_is_told_so(void **state)
