@@ -1,7 +1,6 @@
 /* What several pages do; see page.h. */
 #include "workers/web/page.h"
 
-#include "proto/error.h"
 #include "workers/group.h"
 #include "workers/view/board.h"
 
@@ -40,10 +39,15 @@ int page_period(struct page *p, struct view *v, bool months)
     struct board_ask ask = {.period = request_param(p->request, "period"),
                             .now_ms = p->data.now_ms};
     struct board board = {.count = 0};
+    date_days last;
     int error = choices(p, v, months);
 
-    if (ask.period.at && ask.period.size == 0)
+    if (ask.period.size == 0)
         ask.period = (struct slice){0};
+    if (ask.period.at && !period_last_day(ask.period, &last)) {
+        buffer_add_text(p->reason, "no period: YYYY or YYYY-MM");
+        return PAGE_REFUSED;
+    }
     name_list_add(&ask.groups, slice_of("all"));
     if (error == 0)
         error = board_load(p->data.store, &ask, &board);
@@ -53,9 +57,6 @@ int page_period(struct page *p, struct view *v, bool months)
         v->list = arena_copy(v->arena, board.list);
         v->dated = board.dated;
         v->as_of_ms = board.as_of_ms;
-    } else if (error == ERR_CONFIG && ask.period.at) {
-        buffer_add_text(p->reason, "no period: YYYY or YYYY-MM");
-        error = PAGE_REFUSED;
     }
     board_free(&board);
     name_list_free(&ask.groups);
