@@ -4,6 +4,7 @@
 #include "workers/group.h"
 #include "workers/view/board.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -125,9 +126,11 @@ struct sheet_cell page_committee_cell(struct view *v, struct slice committee)
     return c;
 }
 
+/* Every period that is one begins with four digits. */
 struct slice page_year(struct slice period)
 {
-    return slice_make(period.at, period.size < 4 ? period.size : 4);
+    assert(period.size >= 4);
+    return slice_make(period.at, 4);
 }
 
 struct slice page_year_before(struct view *v, struct slice period)
@@ -135,8 +138,7 @@ struct slice page_year_before(struct view *v, struct slice period)
     char text[16] = "0000";
     int year;
 
-    if (period.size < 4)
-        return period;
+    assert(period.size >= 4);
     memcpy(text, period.at, 4);
     year = atoi(text) - 1;
     snprintf(text, sizeof text, "%04d", year < 1 ? 1 : year);
