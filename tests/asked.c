@@ -44,7 +44,8 @@ json_t *asks_json(struct hand *hand, const char *address)
     if (asks(hand, address) != 200)
         fail_msg("%s: %u %s", address, asked.answer.status, asked.text);
     json = json_loads(asked.text, 0, NULL);
-    assert_non_null(json);
+    if (!json)
+        fail_msg("%s: this is no JSON: %s", address, asked.text);
     return json;
 }
 
