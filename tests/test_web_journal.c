@@ -1,0 +1,361 @@
+/* Pages that ask the journal, over a real stack: why, history and health; with a broker that has
+ * gone, a Redis that fails or stands for another journal, and workers that rest. */
+#include "proto/clock.h"
+#include "proto/error.h"
+#include "proto/turnout.h"
+#include "tests/asked.h"
+#include "tests/frail.h"
+#include "tests/redis_server.h"
+#include "tests/stack.h"
+#include "workers/audit/verified.h"
+#include "workers/web/journal.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define PATIENCE_MS 60000
+
+static struct stack *stack;
+static struct frail *frail;
+static struct hand hand;
+static char endpoint[192];
+
+static const char *const lines =
+    "{\"type\":\"member\",\"id\":\"m1\",\"time\":\"2025-01-01T00:00:00Z\",\"member\":\"KE\","
+    "\"name\":\"Kenya\",\"developing\":true}\n"
+    "{\"type\":\"seat\",\"id\":\"s1\",\"time\":\"2025-01-01T00:00:00Z\",\"committee\":\"C\","
+    "\"member\":\"KE\",\"from\":\"2020-01-01\",\"role\":\"P\"}\n"
+    "{\"type\":\"ballot\",\"id\":\"b1\",\"time\":\"2025-01-01T00:00:00Z\",\"committee\":\"C\","
+    "\"ballot\":\"B\",\"kind\":\"DIS\",\"closes\":\"2025-03-01\",\"status\":\"closed\"}\n"
+    "{\"type\":\"vote\",\"id\":\"v1\",\"time\":\"2025-02-01T00:00:00Z\",\"committee\":\"C\","
+    "\"ballot\":\"B\",\"member\":\"KE\",\"position\":\"approve\"}\n"
+    "{\"type\":\"vote\",\"id\":\"v1\",\"time\":\"2025-02-01T00:00:00Z\",\"committee\":\"C\","
+    "\"ballot\":\"B\",\"member\":\"KE\",\"position\":\"approve\"}\n"
+    "{\"type\":\"vote\",\"id\":\"v2\",\"time\":\"2025-02-02T00:00:00Z\",\"committee\":\"C\","
+    "\"ballot\":\"B\",\"member\":\"KE\",\"position\":\"disapprove\"}\n";
+
+/* What is no event: two of one kind and one of another. */
+static void publish_refused(void)
+{
+    static const char *const bad[] = {"\xc1\x02\xff", "\xc1\x02\xfe", "\x81\xa4type\xa4poll"};
+    char to[192];
+    struct turnout_options options = {.endpoint = to, .name = "bad"};
+    struct turnout_producer *p;
+
+    snprintf(to, sizeof to, "ipc://%s/publish.sock", stack->dir);
+    assert_int_equal(turnout_producer_new(&options, &p), 0);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(turnout_send(p, bad[i], strlen(bad[i]), NULL), 0);
+    assert_int_equal(turnout_flush(p, PATIENCE_MS), 0);
+    turnout_producer_free(p);
+}
+
+static void hand_open(void)
+{
+    frail = frail_new(store_at(stack_path(stack, "redis.sock"), "turnout:", 2000));
+    hand.store = &frail->base;
+    hand.journal = journal_new(endpoint, "turnout:");
+}
+
+static void hand_close(void)
+{
+    store_free(hand.store);
+    journal_free(hand.journal);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    stack = stack_new(1);
+    stack_start(stack);
+    snprintf(endpoint, sizeof endpoint, "ipc://%s/read.sock", stack->dir);
+    stack_publish_lines(stack, slice_of(lines));
+    stack_sync(stack);
+    hand_open();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    hand_close();
+    asked_free();
+    stack_free(stack);
+    return 0;
+}
+
+static void assert_cell(json_t *row, const char *column, const char *expected)
+{
+    assert_string_equal(asked_cell(row, column), expected);
+}
+
+static json_t *first_row(json_t *page, const char *sheet)
+{
+    return json_array_get(json_object_get(page, sheet), 0);
+}
+
+static void end_part(const char *name)
+{
+    pid_t pid = stack_pid(stack, name);
+
+    assert_true(pid > 0);
+    kill(pid, SIGKILL);
+    while (stack_pid(stack, name))
+        usleep(10000);
+}
+
+/* ---- history and why ---- */
+static void test_every_version_of_a_fact_is_told(void **state)
+{
+    json_t *page = asks_json(&hand, "/api/v1/history?subject=vote%7CC%7CB%7CKE"),
+           *rows = json_object_get(page, "versions");
+
+    (void)state;
+    assert_int_equal(json_array_size(rows), 3);
+    assert_cell(json_array_get(rows, 0), "counts", "older");
+    assert_cell(json_array_get(rows, 1), "counts", "repeat");
+    assert_cell(json_array_get(rows, 2), "counts", "ok");
+    json_decref(page);
+    assert_int_equal(asks(&hand, "/history?subject=vote%7CC%7CB%7CZZ"), 404);
+}
+
+static void test_questions_that_make_no_sense_are_refused(void **state)
+{
+    static const struct {
+        const char *address, *says;
+    } cases[] = {{"/api/v1/history", "subject is wanted"},
+                 {"/api/v1/history?subject=", "subject is wanted"},
+                 {"/api/v1/history?subject=poll%7CC", ""},
+                 {"/api/v1/history?subject=attendance%7CC%7CM%7CKE%7Cp", "who took part"},
+                 {"/api/v1/why", "key and field are wanted"},
+                 {"/api/v1/why?key=member:KE:2025", "key and field are wanted"},
+                 {"/api/v1/why?key=member:KE:2025&field=nothing", ""}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(asks(&hand, cases[i].address), 400);
+        assert_says("\"error\":\"bad-request\"");
+        assert_says(cases[i].says);
+    }
+}
+
+static const char *const why_missed =
+    "/api/v1/why?key=seat:C%7CKE:2025&field=technical.ballots.due";
+
+static void test_a_number_is_made_up_of_facts(void **state)
+{
+    json_t *page = asks_json(&hand, why_missed), *row;
+
+    (void)state;
+    assert_cell(first_row(page, "sum"), "sum", "1");
+    assert_cell(first_row(page, "sum"), "agrees", "ok");
+    row = first_row(page, "facts");
+    assert_cell(row, "member", "KE");
+    json_decref(page);
+    page = asks_json(&hand, "/api/v1/why?key=ballot:C%7CB&field=votes");
+    assert_cell(first_row(page, "sum"), "sum", "1");
+    json_decref(page);
+}
+
+/* Redis says something else than the facts. */
+static void test_a_number_that_does_not_agree_is_told_of(void **state)
+{
+    struct commit c = {0};
+    json_t *page;
+
+    (void)state;
+    commit_hset(&c, slice_of("member:KE:2025"), slice_of("technical.votes"), slice_of("7"));
+    assert_int_equal(store_commit(hand.store, &c), 0);
+    page = asks_json(&hand, "/api/v1/why?key=member:KE:2025&field=technical.votes");
+    assert_cell(first_row(page, "sum"), "agrees", "warn");
+    assert_cell(first_row(page, "sum"), "redis", "7");
+    json_decref(page);
+    commit_clear(&c);
+    commit_hset(&c, slice_of("member:KE:2025"), slice_of("technical.votes"), slice_of("1"));
+    assert_int_equal(store_commit(hand.store, &c), 0);
+    commit_free(&c);
+}
+
+/* ---- health ---- */
+static void test_health_tells_of_every_part(void **state)
+{
+    json_t *page = asks_json(&hand, "/api/v1/health");
+
+    (void)state;
+    assert_cell(asked_row(page, "parts", "part", "broker"), "state", "ok");
+    assert_cell(asked_row(page, "parts", "part", "redis"), "state", "ok");
+    assert_cell(asked_row(page, "parts", "part", "workers"), "state", "ok");
+    assert_cell(first_row(page, "numbers"), "events", "6");
+    assert_cell(first_row(page, "numbers"), "lag.events", "0");
+    assert_cell(first_row(page, "numbers"), "rejects", "0");
+    assert_int_equal(json_array_size(json_object_get(page, "refused")), 0);
+    assert_int_equal(json_array_size(json_object_get(page, "verified")), 0);
+    assert_cell(first_row(page, "feeds"), "events", "6");
+    assert_cell(first_row(page, "feeds"), "state", "ok");
+    json_decref(page);
+}
+
+static void test_what_was_refused_is_counted_by_code(void **state)
+{
+    json_t *page, *rows;
+
+    (void)state;
+    publish_refused();
+    publish_refused();
+    page = asks_json(&hand, "/api/v1/health");
+    rows = json_object_get(page, "refused");
+    assert_int_equal(json_array_size(rows), 2);
+    assert_cell(asked_row(page, "refused", "code", "malformed"), "number", "4");
+    assert_cell(asked_row(page, "refused", "code", "unknown-type"), "number", "2");
+    assert_cell(json_array_get(rows, 0), "source", "local"); /* whoever comes by the socket */
+    assert_cell(first_row(page, "numbers"), "rejects", "6");
+    json_decref(page);
+    assert_int_equal(asks(&hand, "/health"), 200);
+    assert_says("unknown-type");
+}
+
+static void test_health_tells_of_the_last_verification(void **state)
+{
+    struct verified v = {true, 1772366400000, 12, 34, 0};
+    json_t *page;
+
+    (void)state;
+    assert_int_equal(verified_write(hand.store, &v), 0);
+    page = asks_json(&hand, "/api/v1/health");
+    assert_cell(first_row(page, "verified"), "verified", "2026-03-01T12:00:00.000Z");
+    assert_cell(first_row(page, "verified"), "fields", "34");
+    assert_cell(first_row(page, "verified"), "differences", "0");
+    json_decref(page);
+    v.differences = 3;
+    assert_int_equal(verified_write(hand.store, &v), 0);
+    assert_int_equal(asks(&hand, "/health?lang=fr"), 200);
+    assert_says("data-col=\"differences\" data-value=\"3\"");
+    assert_int_equal(asks(&hand, "/api/v1/health?format=csv&sheet=verified"), 200);
+    assert_says("2026-03-01T12:00:00.000Z,12,34,3");
+}
+
+/* The broker answers; what Redis does is told of, and no number is made up. */
+static void test_health_tells_of_a_redis_that_fails(void **state)
+{
+    json_t *page, *row;
+
+    (void)state;
+    frail_fail(frail, 1, ERR_LOST, FRAIL_BEFORE);
+    page = asks_json(&hand, "/api/v1/health");
+    row = asked_row(page, "parts", "part", "redis");
+    assert_cell(row, "state", "down");
+    assert_cell(row, "says", error_text(ERR_LOST));
+    assert_cell(first_row(page, "numbers"), "lag.events", "null");
+    json_decref(page);
+    frail_fail(frail, 2, ERR_LOST, FRAIL_BEFORE); /* the last verification is not known then */
+    page = asks_json(&hand, "/api/v1/health");
+    assert_int_equal(json_array_size(json_object_get(page, "verified")), 0);
+    json_decref(page);
+}
+
+static void test_a_redis_that_fails_leaves_no_sum(void **state)
+{
+    (void)state;
+    for (unsigned at = 1;; at++) {
+        int status;
+        frail_fail(frail, at, ERR_LOST, FRAIL_BEFORE);
+        status = asks(&hand, why_missed);
+        if (frail->calls < at)
+            break;
+        assert_int_equal(status, 503);
+        assert_says("\"error\":\"redis-down\"");
+    }
+    frail_fail(frail, 0, 0, FRAIL_BEFORE);
+}
+
+static void test_health_tells_how_far_redis_is_behind(void **state)
+{
+    json_t *page;
+
+    (void)state;
+    end_part("worker-1");
+    stack_publish_lines(stack, slice_of(lines));
+    page = asks_json(&hand, "/api/v1/health");
+    assert_cell(first_row(page, "numbers"), "lag.events", "6");
+    assert_true(json_integer_value(json_object_get(first_row(page, "numbers"), "lag.ms")) >= 0);
+    json_decref(page);
+    stack_start(stack);
+    stack_sync(stack);
+}
+
+static void test_a_redis_of_another_journal_is_told_of(void **state)
+{
+    struct commit c = {0};
+    json_t *page, *row;
+    char key[32];
+
+    (void)state;
+    end_part("worker-1"); /* it would stop and say so, again and again */
+    for (int p = 0; p < 16; p++) {
+        snprintf(key, sizeof key, "offset:%d", p);
+        commit_hset(&c, slice_of(key), slice_of("log"),
+                    slice_of("00000000000000000000000000000000"));
+        commit_hset(&c, slice_of(key), slice_of("offset"), slice_of("1"));
+    }
+    assert_int_equal(store_commit(hand.store, &c), 0);
+    commit_free(&c);
+    page = asks_json(&hand, "/api/v1/health");
+    row = asked_row(page, "parts", "part", "redis");
+    assert_cell(row, "state", "down");
+    assert_cell(row, "says", error_text(ERR_FOREIGN));
+    json_decref(page);
+    assert_int_equal(asks(&hand, why_missed), 503);
+    assert_says("\"error\":\"foreign\"");
+}
+
+static void test_without_a_broker_there_is_no_journal(void **state)
+{
+    static const char *const pages[] = {"/api/v1/history?subject=vote%7CC%7CB%7CKE",
+                                        "/api/v1/health",
+                                        "/api/v1/why?key=member:KE:2025&field=technical.votes"};
+    enum { PAGES = sizeof pages / sizeof *pages };
+    struct journal *journals[PAGES];
+    struct reader *r;
+
+    (void)state;
+    for (size_t i = 0; i < PAGES; i++) { /* each page has a session of its own */
+        journals[i] = journal_new(endpoint, "turnout:");
+        assert_int_equal(journal_ready(journals[i], &r), 0);
+    }
+    end_part("broker");
+    for (int turn = 0; turn < 2; turn++) /* within the session, and without one */
+        for (size_t i = 0; i < PAGES; i++) {
+            struct hand h = {hand.store, journals[i]};
+            assert_int_equal(asks(&h, pages[i]), 503);
+            assert_says("\"error\":\"broker-down\"");
+            assert_true(asked.answer.again);
+        }
+    for (size_t i = 0; i < PAGES; i++)
+        journal_free(journals[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_version_of_a_fact_is_told),
+        cmocka_unit_test(test_questions_that_make_no_sense_are_refused),
+        cmocka_unit_test(test_a_number_is_made_up_of_facts),
+        cmocka_unit_test(test_a_number_that_does_not_agree_is_told_of),
+        cmocka_unit_test(test_health_tells_of_every_part),
+        cmocka_unit_test(test_what_was_refused_is_counted_by_code),
+        cmocka_unit_test(test_health_tells_of_the_last_verification),
+        cmocka_unit_test(test_health_tells_of_a_redis_that_fails),
+        cmocka_unit_test(test_a_redis_that_fails_leaves_no_sum),
+        cmocka_unit_test(test_health_tells_how_far_redis_is_behind),
+        cmocka_unit_test(test_a_redis_of_another_journal_is_told_of),
+        cmocka_unit_test(test_without_a_broker_there_is_no_journal),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
