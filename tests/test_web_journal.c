@@ -5,9 +5,11 @@
 #include "proto/turnout.h"
 #include "tests/asked.h"
 #include "tests/frail.h"
+#include "tests/keyed.h"
 #include "tests/redis_server.h"
 #include "tests/stack.h"
 #include "workers/audit/verified.h"
+#include "workers/web/feeds.h"
 #include "workers/web/journal.h"
 
 #include <setjmp.h>
@@ -21,7 +23,7 @@
 
 #define PATIENCE_MS 60000
 
-static struct stack *stack;
+static struct stack *stack; /* keyed */
 static struct frail *frail;
 static struct hand hand;
 static char endpoint[192];
@@ -41,7 +43,7 @@ static const char *const lines =
     "\"ballot\":\"B\",\"member\":\"KE\",\"position\":\"disapprove\"}\n";
 
 /* What is no event: two of one kind and one of another. */
-static void publish_refused(void)
+static void publish_refused(unsigned times)
 {
     static const char *const bad[] = {"\xc1\x02\xff", "\xc1\x02\xfe", "\x81\xa4type\xa4poll"};
     char to[192];
@@ -50,8 +52,8 @@ static void publish_refused(void)
 
     snprintf(to, sizeof to, "ipc://%s/publish.sock", stack->dir);
     assert_int_equal(turnout_producer_new(&options, &p), 0);
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_int_equal(turnout_send(p, bad[i], strlen(bad[i]), NULL), 0);
+    for (size_t i = 0; i < times * (sizeof bad / sizeof *bad); i++)
+        assert_int_equal(turnout_send(p, bad[i % 3], strlen(bad[i % 3]), NULL), 0);
     assert_int_equal(turnout_flush(p, PATIENCE_MS), 0);
     turnout_producer_free(p);
 }
@@ -72,8 +74,10 @@ static void hand_close(void)
 static int setup(void **state)
 {
     (void)state;
-    stack = stack_new(1);
-    stack_start(stack);
+    keyed_setup(NULL);
+    stack = keyed;
+    KEYS("new", "first");
+    KEYS("new", "second");
     snprintf(endpoint, sizeof endpoint, "ipc://%s/read.sock", stack->dir);
     stack_publish_lines(stack, slice_of(lines));
     stack_sync(stack);
@@ -86,8 +90,7 @@ static int teardown(void **state)
     (void)state;
     hand_close();
     asked_free();
-    stack_free(stack);
-    return 0;
+    return keyed_teardown(state);
 }
 
 static void assert_cell(json_t *row, const char *column, const char *expected)
@@ -182,7 +185,69 @@ static void test_a_number_that_does_not_agree_is_told_of(void **state)
     commit_free(&c);
 }
 
+/* More facts than are shown; the sum is of all.  Some rest on notices, some are of no member. */
+static void test_many_facts_are_cut_but_not_their_sum(void **state)
+{
+    struct buffer many = {0};
+    char line[256];
+    json_t *page;
+
+    (void)state;
+    for (int i = 0; i < 1001; i++) {
+        snprintf(line, sizeof line,
+                 "{\"type\":\"vote\",\"id\":\"z%d\",\"time\":\"2025-02-01T00:00:00Z\","
+                 "\"committee\":\"D\",\"ballot\":\"MANY\",\"member\":\"Z%d\",\"position\":"
+                 "\"approve\"}\n",
+                 i, i);
+        buffer_add_text(&many, line);
+    }
+    stack_publish_lines(stack, buffer_slice(&many));
+    stack_sync(stack);
+    buffer_free(&many);
+    page = asks_json(&hand, "/api/v1/why?key=ballot:D%7CMANY&field=votes");
+    assert_cell(first_row(page, "sum"), "sum", "1001");
+    assert_cell(first_row(page, "sum"), "parts", "1001");
+    assert_int_equal(json_array_size(json_object_get(page, "facts")), 1000);
+    json_decref(page);
+}
+
 /* ---- health ---- */
+static void count_feed(void *arg, const struct feed *f)
+{
+    *(uint64_t *)arg += f->events;
+}
+
+/* What is not read in time is read the next time. */
+static void test_feeds_are_read_on_from_where_they_were_left(void **state)
+{
+    struct reader *r;
+    uint64_t events = 0;
+
+    (void)state;
+    assert_int_equal(journal_ready(hand.journal, &r), 0);
+    reader_reset(r);
+    assert_int_equal(feeds_read(r, clock_mono_ms() - 1, count_feed, &events), ERR_AGAIN);
+    assert_true(events > 0 && events < 6);
+    reader_reset(r);
+    events = 0;
+    assert_int_equal(feeds_read(r, clock_mono_ms() + PATIENCE_MS, count_feed, &events), 0);
+    assert_int_equal(events, 6);
+    reader_reset(r);
+}
+
+static void test_each_source_is_heard(void **state)
+{
+    json_t *page;
+
+    (void)state;
+    expect(publish_as(key_path("first"), VOTE("f1")), 0, "");
+    page = asks_json(&hand, "/api/v1/health");
+    assert_cell(asked_row(page, "feeds", "source", "local"), "events", "6");
+    assert_cell(asked_row(page, "feeds", "source", "first"), "events", "1");
+    json_decref(page);
+    stack_sync(stack);
+}
+
 static void test_health_tells_of_every_part(void **state)
 {
     json_t *page = asks_json(&hand, "/api/v1/health");
@@ -206,18 +271,36 @@ static void test_what_was_refused_is_counted_by_code(void **state)
     json_t *page, *rows;
 
     (void)state;
-    publish_refused();
-    publish_refused();
+    publish_refused(2);
+    expect(publish_as(key_path("second"), "{\"type\":\"poll\"}\n"), 1, "unknown-type");
     page = asks_json(&hand, "/api/v1/health");
     rows = json_object_get(page, "refused");
-    assert_int_equal(json_array_size(rows), 2);
+    assert_int_equal(json_array_size(rows), 3);
     assert_cell(asked_row(page, "refused", "code", "malformed"), "number", "4");
-    assert_cell(asked_row(page, "refused", "code", "unknown-type"), "number", "2");
-    assert_cell(json_array_get(rows, 0), "source", "local"); /* whoever comes by the socket */
-    assert_cell(first_row(page, "numbers"), "rejects", "6");
+    assert_cell(asked_row(page, "refused", "code", "malformed"), "source", "local");
+    assert_cell(asked_row(page, "refused", "source", "second"), "number", "1");
+    assert_cell(asked_row(page, "refused", "source", "second"), "code", "unknown-type");
+    assert_cell(first_row(page, "numbers"), "rejects", "7");
     json_decref(page);
     assert_int_equal(asks(&hand, "/health"), 200);
     assert_says("unknown-type");
+}
+
+/* The first thousand of those that are kept. */
+static void test_not_all_that_was_refused_is_counted(void **state)
+{
+    json_t *page, *row;
+    size_t i;
+    json_int_t sum = 0;
+
+    (void)state;
+    publish_refused(400);
+    page = asks_json(&hand, "/api/v1/health");
+    json_array_foreach(json_object_get(page, "refused"), i, row) sum +=
+        json_integer_value(json_object_get(row, "number"));
+    assert_int_equal(sum, 1000);
+    assert_cell(first_row(page, "numbers"), "rejects", "1207");
+    json_decref(page);
 }
 
 static void test_health_tells_of_the_last_verification(void **state)
@@ -343,12 +426,16 @@ static void test_without_a_broker_there_is_no_journal(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_feeds_are_read_on_from_where_they_were_left),
+        cmocka_unit_test(test_health_tells_of_every_part),
+        cmocka_unit_test(test_each_source_is_heard),
         cmocka_unit_test(test_every_version_of_a_fact_is_told),
         cmocka_unit_test(test_questions_that_make_no_sense_are_refused),
         cmocka_unit_test(test_a_number_is_made_up_of_facts),
         cmocka_unit_test(test_a_number_that_does_not_agree_is_told_of),
-        cmocka_unit_test(test_health_tells_of_every_part),
+        cmocka_unit_test(test_many_facts_are_cut_but_not_their_sum),
         cmocka_unit_test(test_what_was_refused_is_counted_by_code),
+        cmocka_unit_test(test_not_all_that_was_refused_is_counted),
         cmocka_unit_test(test_health_tells_of_the_last_verification),
         cmocka_unit_test(test_health_tells_of_a_redis_that_fails),
         cmocka_unit_test(test_a_redis_that_fails_leaves_no_sum),
