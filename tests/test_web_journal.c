@@ -166,6 +166,25 @@ static void test_a_number_is_made_up_of_facts(void **state)
     json_decref(page);
 }
 
+/* A vote that is excused counts by the ballot's notice, the seat's and its own. */
+static void test_a_part_says_all_that_it_rests_on(void **state)
+{
+    static const char *const more =
+        "{\"type\":\"seat\",\"id\":\"s2\",\"time\":\"2025-01-01T00:00:00Z\",\"committee\":\"C\","
+        "\"member\":\"UG\",\"from\":\"2020-01-01\",\"role\":\"P\"}\n"
+        "{\"type\":\"vote\",\"id\":\"v9\",\"time\":\"2025-02-01T00:00:00Z\",\"committee\":\"C\","
+        "\"ballot\":\"B\",\"member\":\"UG\",\"position\":\"none\",\"excused\":true}\n";
+    json_t *page;
+
+    (void)state;
+    stack_publish_lines(stack, slice_of(more));
+    stack_sync(stack);
+    page = asks_json(&hand, "/api/v1/why?key=seat:C%7CUG:2025&field=technical.ballots.excused");
+    assert_cell(first_row(page, "sum"), "sum", "1");
+    assert_cell(first_row(page, "facts"), "with", "ballot|C|B, seat|C|UG|2020-01-01");
+    json_decref(page);
+}
+
 /* Redis says something else than the facts. */
 static void test_a_number_that_does_not_agree_is_told_of(void **state)
 {
@@ -402,6 +421,7 @@ static void test_without_a_broker_there_is_no_journal(void **state)
     static const char *const pages[] = {"/api/v1/history?subject=vote%7CC%7CB%7CKE",
                                         "/api/v1/health",
                                         "/api/v1/why?key=member:KE:2025&field=technical.votes"};
+    uint64_t events = 0;
     enum { PAGES = sizeof pages / sizeof *pages };
     struct journal *journals[PAGES];
     struct reader *r;
@@ -411,7 +431,11 @@ static void test_without_a_broker_there_is_no_journal(void **state)
         journals[i] = journal_new(endpoint, "turnout:");
         assert_int_equal(journal_ready(journals[i], &r), 0);
     }
+    journal_drop(hand.journal);
+    assert_int_equal(journal_ready(hand.journal, &r), 0);
     end_part("broker");
+    assert_true(feeds_read(r, clock_mono_ms() + 1000, count_feed, &events) < ERR_AGAIN);
+    assert_int_equal(events, 0);
     for (int turn = 0; turn < 2; turn++) /* within the session, and without one */
         for (size_t i = 0; i < PAGES; i++) {
             struct hand h = {hand.store, journals[i]};
@@ -432,6 +456,7 @@ int main(void)
         cmocka_unit_test(test_every_version_of_a_fact_is_told),
         cmocka_unit_test(test_questions_that_make_no_sense_are_refused),
         cmocka_unit_test(test_a_number_is_made_up_of_facts),
+        cmocka_unit_test(test_a_part_says_all_that_it_rests_on),
         cmocka_unit_test(test_a_number_that_does_not_agree_is_told_of),
         cmocka_unit_test(test_many_facts_are_cut_but_not_their_sum),
         cmocka_unit_test(test_what_was_refused_is_counted_by_code),
