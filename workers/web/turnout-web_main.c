@@ -179,6 +179,7 @@ int main(int argc, char **argv)
     log_open("turnout-web", o.level);
     if (!listen_parse(o.listen, host, &o.web.port)) {
         log_error("--listen: no HOST:PORT: %s", o.listen);
+        cli_stack_free(&o.stack);
         return EX_USAGE;
     }
     stop = stop_signals();
