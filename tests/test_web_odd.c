@@ -248,6 +248,9 @@ static void test_names_that_lead_nowhere_are_shown_as_they_are(void **state)
     full_board_fill(&board);
     commit_zadd(&c, slice_of("ballots:open"), slice_of("54808|NOWHERE"), 1);
     commit_zadd(&c, slice_of("ballots:open"), slice_of("no-committee"), 2);
+    commit_zadd(&c, slice_of("watch"), slice_of("nonsense"), 2);
+    commit_zadd(&c, slice_of("watch"), slice_of("54808|KE"), 2);
+    commit_zadd(&c, slice_of("watch"), slice_of("54808|NOBODY|missed-ballot"), 2);
     commit_hset(&c, slice_of("seats:54808"), slice_of("ZZ|2020-01-01"),
                 slice_of("P 1767225600000 9f86d081884c7d65 id=r1"));
     assert_int_equal(store_commit(board.desk->store, &c), 0);
@@ -258,6 +261,11 @@ static void test_names_that_lead_nowhere_are_shown_as_they_are(void **state)
     assert_non_null(strstr(asked_cell(row, "who"), "ZZ"));
     assert_cell(asked_row(page, "ballots", "ballot", "no-committee"), "committee", "null");
     json_decref(page);
+    page = json_of("/api/v1/members?period={year}");
+    assert_cell(asked_row(page, "members", "member", "KE"), "red", "2");
+    json_decref(page);
+    assert_int_equal(asks_of("/risk"), 500); /* that list is not turnout's */
+    assert_says("turnout verify");
 }
 
 /* Figures that are none become neither a page that breaks nor a bar that leaves its frame. */
