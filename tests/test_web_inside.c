@@ -48,6 +48,7 @@ static int teardown(void **state)
     web_stop(&web); /* once more does no harm */
     http_close(http);
     http_close(NULL);
+    state_free(NULL);
     web_close(&web);
     redis_server_free(redis);
     return 0;
@@ -379,7 +380,7 @@ static void test_what_is_no_login_is_refused(void **state)
     static const char *const wrong[] = {"",
                                         "Basic",
                                         "Basic ",
-                                        "Digest " RIGHT,
+                                        ("Digest " RIGHT),
                                         "Basic *",
                                         "Basic YW5uYQ==",         /* anna */
                                         "Basic YW5uYTp3cm9uZw==", /* anna:wrong */

@@ -357,6 +357,19 @@ static void test_the_worker_dies_and_comes_back(void **state)
     r = await_words("/", "data-state=\"worker-down\"");
     assert_non_null(strstr(r.body.at, "No worker is running"));
     reply_free(&r);
+    for (int i = 0; i < 8; i++) { /* in several partitions */
+        char line[256];
+        snprintf(
+            line, sizeof line,
+            "{\"type\":\"vote\",\"id\":\"w%d\",\"time\":\"2025-02-01T00:00:00Z\",\"committee\":"
+            "\"ISO/TC %d\",\"ballot\":\"B\",\"member\":\"M1\",\"position\":\"approve\"}\n",
+            i, 100 + i);
+        stack_publish_lines(stack, slice_of(line));
+    }
+    r = await_words("/metrics", "\nturnout_lag_events 8\n");
+    assert_non_null(strstr(r.body.at, "\nturnout_lag_seconds "));
+    assert_non_null(strstr(r.body.at, "\nturnout_workers 0\n"));
+    reply_free(&r);
     stack_start(stack);
     await_well("/members");
 }
