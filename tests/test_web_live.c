@@ -357,8 +357,46 @@ static void test_the_worker_dies_and_comes_back(void **state)
     r = await_words("/", "data-state=\"worker-down\"");
     assert_non_null(strstr(r.body.at, "No worker is running"));
     reply_free(&r);
+    for (int i = 0; i < 8; i++) { /* in several partitions */
+        char line[256];
+        snprintf(
+            line, sizeof line,
+            "{\"type\":\"vote\",\"id\":\"w%d\",\"time\":\"2025-02-01T00:00:00Z\",\"committee\":"
+            "\"ISO/TC %d\",\"ballot\":\"B\",\"member\":\"M1\",\"position\":\"approve\"}\n",
+            i, 100 + i);
+        stack_publish_lines(stack, slice_of(line));
+    }
+    r = await_words("/metrics", "\nturnout_lag_events 8\n");
+    assert_non_null(strstr(r.body.at, "\nturnout_lag_seconds "));
+    assert_non_null(strstr(r.body.at, "\nturnout_workers 0\n"));
+    reply_free(&r);
     stack_start(stack);
     await_well("/members");
+}
+
+/* Nothing that its pages show is of the journal that is there now. */
+static void test_a_redis_of_another_journal_is_told_of(void **state)
+{
+    struct reply r;
+
+    (void)state;
+    end_part("worker-1"); /* it would end, as it cannot go on from there */
+    for (int p = 0; p < 16; p++) {
+        char key[32];
+        snprintf(key, sizeof key, "turnout:offset:%d", p);
+        struct run hset = stack_run(
+            stack, slice_of(""),
+            (const char *const[]){"/usr/bin/redis-cli", "-s", stack_path(stack, "redis.sock"),
+                                  "hset", key, "log", "00000000000000000000000000000000", NULL});
+        assert_int_equal(hset.status, 0);
+        run_free(&hset);
+    }
+    r = await_words("/members", "data-state=\"foreign\"");
+    reply_free(&r);
+    r = await_words("/metrics", "turnout_state{state=\"foreign\"} 1\n");
+    assert_null(strstr(r.body.at, "turnout_lag_events"));
+    assert_non_null(strstr(r.body.at, "\nturnout_up 1\n"));
+    reply_free(&r);
 }
 
 /* Everything again from the beginning: live viewers are told. */
@@ -454,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_the_broker_dies_and_comes_back),
         cmocka_unit_test(test_the_worker_dies_and_comes_back),
         cmocka_unit_test(test_a_flushed_redis_is_noticed),
+        cmocka_unit_test(test_a_redis_of_another_journal_is_told_of),
     };
     const struct CMUnitTest auth[] = {cmocka_unit_test(test_only_users_may_look)};
     int failed = cmocka_run_group_tests(live, setup, teardown);

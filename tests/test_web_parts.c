@@ -1,6 +1,7 @@
 /* The parts of the dashboard that need no stack: what is written as HTML, what is read of an
  * address, the ring and the digests of live viewers. */
 #include "proto/error.h"
+#include "workers/web/asset.h"
 #include "workers/web/digest.h"
 #include "workers/web/html.h"
 #include "workers/web/request.h"
@@ -51,6 +52,9 @@ static void test_marks_that_turn_writing_are_shown_as_such(void **state)
     (void)state;
     html_text(&html, slice_of("a\u202eb\u2066c\u200fd\ne\u00e9\u4e2d"));
     assert_string_equal(written(), "a\ufffdb\ufffdc\ufffdd\ufffde\u00e9\u4e2d");
+    buffer_clear(&out);
+    html_text(&html, slice_of("a\ufeffb\u061cc\uffffd\U000e0041e\U000e0100"));
+    assert_string_equal(written(), "a\ufffdb\ufffdc\ufffdd\ufffde\U000e0100");
 }
 
 static void test_broken_utf8_does_no_harm(void **state)
@@ -111,6 +115,11 @@ static void test_language_follows_the_browser(void **state)
                  {"de", LANG_EN},
                  {"", LANG_EN},
                  {"fr;q=0", LANG_EN},
+                 {"en; q=0.5, fr;  q=1.0", LANG_FR},
+                 {"fr;level=1, en;q=0.9", LANG_FR},
+                 {"fr;q=0.50001, en;q=0.5", LANG_FR},
+                 {"fr;q=0.9999999999, en", LANG_EN},
+                 {"fr;q=0.xyz", LANG_EN},
                  {";;,,q=", LANG_EN}};
 
     (void)state;
@@ -185,10 +194,27 @@ static void test_a_page_has_its_forms(void **state)
     assert_null(to.subject.at);
     assert_int_equal(parse("/api/v1/risk", &r), 0);
     assert_true(route_find(&r, false, &to) && to.form == ANSWER_JSON);
+    assert_true(route_find(&r, true, &to) && to.form == ANSWER_CSV);
     assert_int_equal(parse("/api/v1/build", &r), 0);
     assert_false(route_find(&r, false, &to));
     assert_int_equal(parse("/members/", &r), 0);
     assert_false(route_find(&r, false, &to));
+}
+
+/* ---- assets ---- */
+static void test_an_asset_has_the_type_of_its_ending(void **state)
+{
+    static const struct {
+        const char *name, *type;
+    } cases[] = {{"turnout.css", "text/css; charset=utf-8"},
+                 {"a.min.js", "text/javascript; charset=utf-8"},
+                 {"LICENSE", "application/octet-stream"},
+                 {"a.exe", "application/octet-stream"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_string_equal(asset_type(&(struct asset){.name = cases[i].name}), cases[i].type);
+    assert_null(asset_find(slice_of("../Makefile")));
 }
 
 /* ---- live ---- */
@@ -249,6 +275,22 @@ static void test_the_ring_knows_whom_it_has_run_past(void **state)
     ring_free(&r);
 }
 
+static void test_an_empty_ring_goes_on_from_its_floor(void **state)
+{
+    static struct ring r;
+    uint64_t next = 7;
+
+    (void)state;
+    ring_open(&r);
+    ring_cut(&r, id(5, 0));
+    assert_null(ring_at(&r, 0));
+    assert_false(ring_resume(&r, id(4, 0), &next));
+    assert_false(ring_resume(&r, id(6, 0), &next));
+    assert_true(ring_resume(&r, id(5, 0), &next));
+    assert_int_equal(next, 0);
+    ring_free(&r);
+}
+
 static void test_the_ring_has_a_bound_in_bytes(void **state)
 {
     static struct ring r;
@@ -303,6 +345,21 @@ static void test_a_digest_stands_for_all_entries(void **state)
     digest_free(&d);
 }
 
+static void test_after_a_rebuild_everything_is_read_again(void **state)
+{
+    static const char *const fields[] = {"rebuilt", "repaired", "moves"};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct digest d = {.commits = 0};
+        digest_take(&d, id(1, 0), slice_of(fields[i]), slice_of("1"));
+        assert_int_equal(d.rebuilt, i < 2);
+        digest_clear(&d);
+        assert_false(d.rebuilt);
+        digest_free(&d);
+    }
+}
+
 static void test_a_digest_is_bounded(void **state)
 {
     struct digest d = {.commits = 0};
@@ -342,11 +399,14 @@ int main(void)
         cmocka_unit_test_teardown(test_addresses_that_make_no_sense_are_refused, clear),
         cmocka_unit_test_teardown(test_an_address_is_put_together_again, clear),
         cmocka_unit_test_teardown(test_a_page_has_its_forms, clear),
+        cmocka_unit_test_teardown(test_an_asset_has_the_type_of_its_ending, clear),
         cmocka_unit_test_teardown(test_ids_are_read_as_redis_writes_them, clear),
         cmocka_unit_test_teardown(test_the_ring_goes_on_where_a_viewer_was, clear),
         cmocka_unit_test_teardown(test_the_ring_knows_whom_it_has_run_past, clear),
+        cmocka_unit_test_teardown(test_an_empty_ring_goes_on_from_its_floor, clear),
         cmocka_unit_test_teardown(test_the_ring_has_a_bound_in_bytes, clear),
         cmocka_unit_test_teardown(test_a_digest_stands_for_all_entries, clear),
+        cmocka_unit_test_teardown(test_after_a_rebuild_everything_is_read_again, clear),
         cmocka_unit_test_teardown(test_a_digest_is_bounded, clear),
     };
 

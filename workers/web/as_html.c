@@ -25,14 +25,6 @@ static void moment(struct html *h, int64_t ms)
     html_raw(h, " UTC</time>");
 }
 
-static double rate_value(const struct sheet_cell *c)
-{
-    char text[32] = "";
-
-    memcpy(text, c->text.at, c->text.size < 31 ? c->text.size : 31);
-    return strtod(text, NULL);
-}
-
 static void plain_value(struct html *h, const struct sheet_cell *c)
 {
     char text[MOMENT_TEXT];
@@ -173,7 +165,7 @@ static void linked(struct html *h, const struct sheet_cell *c)
         return;
     }
     html_raw(h, "<a");
-    if (c->key.at || c->kind == CELL_RATE || c->kind == CELL_INT)
+    if (c->key.at || c->kind == CELL_INT)
         html_raw(h, " class=\"figure\"");
     html_href(h, c->link);
     html_raw(h, ">");
@@ -307,7 +299,7 @@ static void against(struct html *h, const struct sheet_cell *c, const struct she
 
     if (c->kind != CELL_RATE || before->kind != CELL_RATE)
         return;
-    change = rate_value(c) - rate_value(before);
+    change = cell_share(c) - cell_share(before);
     snprintf(points, sizeof points, "%.1f", round(fabs(change) * 1000) / 10);
     for (char *p = points; *p && h->lang == LANG_FR; p++)
         *p = *p == '.' ? ',' : *p;

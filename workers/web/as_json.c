@@ -22,18 +22,9 @@ static json_t *day(date_days d)
     return json_stringn(text, DATE_TEXT);
 }
 
-/* The decimal as it stands in Redis. */
-static json_t *fraction(struct slice text)
-{
-    char copy[32] = "";
-
-    memcpy(copy, text.at, text.size < 31 ? text.size : 31);
-    return json_real(strtod(copy, NULL));
-}
-
 static json_t *rate(const struct sheet_cell *c)
 {
-    json_t *value = c->kind == CELL_RATE ? fraction(c->text) : json_null();
+    json_t *value = c->kind == CELL_RATE ? json_real(cell_share(c)) : json_null();
 
     if (!c->counted)
         return json_pack("{s:o}", "value", value);

@@ -86,6 +86,8 @@ static int file_load(const char *path, struct buffer *ret)
     n = fread(buffer_room(ret, FILE_BYTES), 1, FILE_BYTES, f);
     ret->size += n;
     fclose(f);
+    if (n == FILE_BYTES)
+        log_error("%s: it has %d bytes or more", path, FILE_BYTES);
     return n < FILE_BYTES ? 0 : ERR_CONFIG;
 }
 

@@ -16,11 +16,8 @@
 
 static double share_of(const struct sheet_cell *c)
 {
-    char text[32] = "";
-    double share;
+    double share = cell_share(c);
 
-    memcpy(text, c->text.at, c->text.size < 31 ? c->text.size : 31);
-    share = strtod(text, NULL);
     return share < 0 ? 0 : share > 1 ? 1 : share;
 }
 

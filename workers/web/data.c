@@ -4,7 +4,6 @@
 #include "proto/error.h"
 #include "proto/wire.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 
 #define HASHES_AT_ONCE 1024 /* keys of one snapshot */
@@ -125,18 +124,6 @@ static struct slice kept(struct data *d, struct buffer *b)
 
     buffer_free(b);
     return copy;
-}
-
-struct slice data_key(struct data *d, const char *first, ...)
-{
-    struct buffer b = {0};
-    va_list words;
-
-    va_start(words, first);
-    for (const char *w = first; w; w = va_arg(words, const char *))
-        buffer_add_text(&b, w);
-    va_end(words);
-    return kept(d, &b);
 }
 
 struct slice data_key_of(struct data *d, const char *family, struct slice name, const char *end)

@@ -29,8 +29,7 @@ int data_hashes(struct data *d, struct hash *hashes, size_t count, int64_t *ret_
 /* Names of a set, members of a sorted set (in its order), or fields of a hash. */
 int data_names(struct data *d, const char *key, enum fetch_kind kind, struct name_list *ret);
 
-/* A key made of words up to NULL; borrowed from the arena. */
-struct slice data_key(struct data *d, const char *first, ...) __attribute__((sentinel));
+/* "profile:KE"; borrowed from the arena. */
 struct slice data_key_of(struct data *d, const char *family, struct slice name, const char *end);
 
 /* Absent when it is not there. */

@@ -7,8 +7,8 @@ struct slice discreet_subject(struct view *v, const struct witness *w)
 {
     size_t size = w->subject.size;
 
-    if (w->type == EVENT_ATTENDANCE)
-        while (size && w->subject.at[--size] != '|')
+    if (w->type == EVENT_ATTENDANCE) /* the participant is its last part */
+        while (w->subject.at[--size] != '|')
             ;
     return arena_copy(v->arena, slice_make(w->subject.at, size));
 }

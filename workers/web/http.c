@@ -249,9 +249,7 @@ static enum MHD_Result wait_for(struct exchange *x, struct crew *crew, enum stag
     MHD_suspend_connection(x->connection);
     if (crew_take(crew, &x->job))
         return MHD_YES;
-    x->answer.again = true;
-    x->stage = STAGE_WAITING;
-    x->answer.status = 0;
+    x->stage = STAGE_WAITING; /* for no answer: the line is full */
     MHD_resume_connection(x->connection);
     return MHD_YES;
 }

@@ -20,10 +20,10 @@ static double resident_bytes(void)
     FILE *f = fopen("/proc/self/statm", "re");
     unsigned long total, resident = 0;
 
-    if (f && fscanf(f, "%lu %lu", &total, &resident) != 2)
-        resident = 0;
-    if (f)
+    if (f) {
+        (void)!fscanf(f, "%lu %lu", &total, &resident); /* what cannot be read stays 0 */
         fclose(f);
+    }
     return (double)resident * 4096;
 }
 

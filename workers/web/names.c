@@ -58,7 +58,7 @@ static void want_column(struct names *n, struct sheet *s, size_t column, bool co
 {
     for (size_t r = 0; r < s->rows; r++) {
         struct sheet_cell *c = &s->cells[r * s->column_count + column];
-        if (c->kind == CELL_NAME && !c->shown.at)
+        if (c->kind == CELL_NAME)
             want(n, c->text, committee, &c->shown);
     }
 }

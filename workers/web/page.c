@@ -1,10 +1,10 @@
 /* What several pages do; see page.h. */
 #include "workers/web/page.h"
 
-#include "proto/error.h"
 #include "workers/group.h"
 #include "workers/view/board.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -40,10 +40,15 @@ int page_period(struct page *p, struct view *v, bool months)
     struct board_ask ask = {.period = request_param(p->request, "period"),
                             .now_ms = p->data.now_ms};
     struct board board = {.count = 0};
+    date_days last;
     int error = choices(p, v, months);
 
-    if (ask.period.at && ask.period.size == 0)
+    if (ask.period.size == 0)
         ask.period = (struct slice){0};
+    if (ask.period.at && !period_last_day(ask.period, &last)) {
+        buffer_add_text(p->reason, "no period: YYYY or YYYY-MM");
+        return PAGE_REFUSED;
+    }
     name_list_add(&ask.groups, slice_of("all"));
     if (error == 0)
         error = board_load(p->data.store, &ask, &board);
@@ -53,9 +58,6 @@ int page_period(struct page *p, struct view *v, bool months)
         v->list = arena_copy(v->arena, board.list);
         v->dated = board.dated;
         v->as_of_ms = board.as_of_ms;
-    } else if (error == ERR_CONFIG && ask.period.at) {
-        buffer_add_text(p->reason, "no period: YYYY or YYYY-MM");
-        error = PAGE_REFUSED;
     }
     board_free(&board);
     name_list_free(&ask.groups);
@@ -124,9 +126,11 @@ struct sheet_cell page_committee_cell(struct view *v, struct slice committee)
     return c;
 }
 
+/* Every period that is one begins with four digits. */
 struct slice page_year(struct slice period)
 {
-    return slice_make(period.at, period.size < 4 ? period.size : 4);
+    assert(period.size >= 4);
+    return slice_make(period.at, 4);
 }
 
 struct slice page_year_before(struct view *v, struct slice period)
@@ -134,8 +138,7 @@ struct slice page_year_before(struct view *v, struct slice period)
     char text[16] = "0000";
     int year;
 
-    if (period.size < 4)
-        return period;
+    assert(period.size >= 4);
     memcpy(text, period.at, 4);
     year = atoi(text) - 1;
     snprintf(text, sizeof text, "%04d", year < 1 ? 1 : year);

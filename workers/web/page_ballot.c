@@ -123,9 +123,9 @@ static void tally_sheet(struct view *v, const struct hash *h)
 
     for (int i = 1; i < POSITION_NONE; i++) {
         struct sheet_cell *c;
-        snprintf(field, sizeof field, "p.%s", position_name[i]);
-        if (!hash_has(h, position_name[i]) && !hash_has(h, field))
+        if (!hash_has(h, position_name[i])) /* what P-members said is part of that */
             continue;
+        snprintf(field, sizeof field, "p.%s", position_name[i]);
         c = sheet_row(v, s);
         c[0] = cell_text(slice_of(position_name[i]));
         c[0].label = position_label[i];

@@ -177,7 +177,7 @@ static int feed_sheet(struct health *h, struct reader *r)
     return error;
 }
 
-/* Of the newest refused events: how many by source and code. */
+/* Of the first refused events that are kept: how many by source and code. */
 static void reject_count(struct view *v, struct sheet *s, const struct wire_reject *r)
 {
     struct sheet_cell *c;

@@ -140,7 +140,7 @@ static size_t savable(struct watch_list *w)
 }
 
 static void call_row(struct view *v, struct sheet *s, const struct watch_entry *e,
-                     const struct person_note *note, date_days today)
+                     struct slice member, struct slice name, date_days today)
 {
     struct sheet_cell *c = sheet_row(v, s);
     struct slice committee = arena_copy(v->arena, e->committee),
@@ -148,8 +148,8 @@ static void call_row(struct view *v, struct sheet *s, const struct watch_entry *
 
     c[0] = cell_date(e->items->day);
     c[1] = cell_int(e->items->day - today);
-    c[2] = page_member_cell(v, arena_copy(v->arena, e->member));
-    c[3] = cell_name(note->name);
+    c[2] = page_member_cell(v, member);
+    c[3] = cell_name(name);
     c[4] = cell_name(ballot);
     c[4].link =
         view_path(v, "/ballots/", view_text(v, view_text(v, committee, slice_of("|")), ballot));
@@ -167,9 +167,10 @@ static int call_rows(struct page *p, struct view *v, struct sheet *s, struct wat
         profiles[i].key = data_key_of(&p->data, "profile:", w->entries[i]->member, "");
     error = data_hashes(&p->data, profiles, count, NULL);
     for (size_t i = 0; error == 0 && i < count && s->rows < CALLS; i++) {
-        struct person_note note = page_person(w->entries[i]->member, &profiles[i]);
+        struct slice member = arena_copy(v->arena, w->entries[i]->member);
+        struct person_note note = page_person(member, &profiles[i]);
         if (note.developing)
-            call_row(v, s, w->entries[i], &note, w->today);
+            call_row(v, s, w->entries[i], member, note.name, w->today);
     }
     return error;
 }

@@ -64,8 +64,7 @@ static void row(struct view *v, struct sheet *s, const struct explain_part *part
 
     snprintf(at, sizeof at, "%u:%llu", w->partition, (unsigned long long)w->offset);
     c[0] = cell_int(part->amount);
-    c[1] = part->member.size ? page_member_cell(v, arena_copy(v->arena, part->member))
-                             : (struct sheet_cell){.kind = CELL_NONE};
+    c[1] = page_member_cell(v, arena_copy(v->arena, part->member));
     c[2] = cell_name(discreet_subject(v, w));
     c[2].link = history_link(v, w, c[2].text);
     c[3] = cell_name(discreet_states(v, w));

@@ -19,9 +19,11 @@ static bool notice(struct arena *arena, const struct pair *p, date_days day, str
     struct seat_fact fact = {.role = 0};
     struct slice from = p->field;
 
-    return slice_cut(&from, '|', &ret->member) && date_parse(from, &ret->from) &&
-           ret->from <= day && fact_parse(EVENT_SEAT, p->value, arena, &fact) == 0 &&
-           version_holds(&fact.version) && ((ret->role = fact.role), true);
+    if (!slice_cut(&from, '|', &ret->member) || !date_parse(from, &ret->from) || ret->from > day ||
+        fact_parse(EVENT_SEAT, p->value, arena, &fact) < 0)
+        return false;
+    ret->role = fact.role;
+    return version_holds(&fact.version);
 }
 
 struct seats seats_on(struct arena *arena, const struct hash *notices, date_days day)
@@ -41,12 +43,4 @@ struct seats seats_on(struct arena *arena, const struct hash *notices, date_days
     }
     s.count = kept;
     return s;
-}
-
-uint8_t seats_role(const struct seats *s, struct slice member)
-{
-    for (size_t i = 0; i < s->count; i++)
-        if (slice_equal(s->items[i].member, member))
-            return s->items[i].role;
-    return ROLE_ABSENT;
 }

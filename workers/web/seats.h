@@ -18,7 +18,4 @@ struct seats {
 /* From the hash seats:C; what is no seat notice there is passed over. */
 struct seats seats_on(struct arena *arena, const struct hash *notices, date_days day);
 
-/* The role of a member; 0 when it has none. */
-uint8_t seats_role(const struct seats *s, struct slice member);
-
 #endif

@@ -3,7 +3,6 @@
 
 #include "workers/web/html.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -116,14 +115,17 @@ struct sheet_cell cell_count(int64_t n, struct slice key, struct slice field)
 }
 
 /* ---- sorting ---- */
-static double number_of(const struct sheet_cell *c)
+double cell_share(const struct sheet_cell *c)
 {
     char text[32] = "";
 
-    if (c->kind != CELL_RATE)
-        return (double)c->n;
     memcpy(text, c->text.at, c->text.size < 31 ? c->text.size : 31);
     return strtod(text, NULL);
+}
+
+static double number_of(const struct sheet_cell *c)
+{
+    return c->kind == CELL_RATE ? cell_share(c) : (double)c->n;
 }
 
 static int cell_order(const struct sheet_cell *a, const struct sheet_cell *b)
@@ -153,7 +155,7 @@ static int row_order(const void *x, const void *y, void *arg)
     order = a->kind == CELL_NONE ? 0 : cell_order(a, b);
     if (order)
         return s->falling ? -order : order;
-    return i < j ? -1 : 1;
+    return (i > j) - (i < j);
 }
 
 void sheet_sort(struct view *v, struct sheet *s, size_t column, bool falling)
@@ -187,21 +189,6 @@ bool sheet_column(const struct sheet *s, struct slice name, size_t *ret)
 }
 
 /* ---- words ---- */
-struct slice view_join(struct view *v, const char *first, ...)
-{
-    struct buffer b = {0};
-    struct slice copy;
-    va_list words;
-
-    va_start(words, first);
-    for (const char *w = first; w; w = va_arg(words, const char *))
-        buffer_add_text(&b, w);
-    va_end(words);
-    copy = arena_copy(v->arena, b.at ? buffer_slice(&b) : slice_make("", 0));
-    buffer_free(&b);
-    return copy;
-}
-
 struct slice view_text(struct view *v, struct slice first, struct slice second)
 {
     char *at = arena_need(v->arena, first.size + second.size + 1);

@@ -107,13 +107,15 @@ struct sheet_cell cell_rate(struct view *v, int64_t num, int64_t den); /* den 0:
 struct sheet_cell cell_count(int64_t n, struct slice key,
                              struct slice field); /* with its identity */
 
+/* What a rate is as a number: its text may be anything that stands in Redis. */
+double cell_share(const struct sheet_cell *c);
+
 /* By a column; a cell without data comes last either way.  Equal ones stay in order. */
 void sheet_sort(struct view *v, struct sheet *s, size_t column, bool falling);
 /* The number of a column; false when there is none. */
 bool sheet_column(const struct sheet *s, struct slice name, size_t *ret);
 
-/* Puts words together in the view's arena, up to NULL. */
-struct slice view_join(struct view *v, const char *first, ...) __attribute__((sentinel));
+/* Two words put together in the view's arena. */
 struct slice view_text(struct view *v, struct slice first, struct slice second);
 /* "/members/" and the name, percent-encoded. */
 struct slice view_path(struct view *v, const char *folder, struct slice name);

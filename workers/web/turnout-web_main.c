@@ -106,13 +106,13 @@ static int address_tell(const struct options *o, unsigned port)
     if (!o->address_file)
         return 0;
     f = fopen(o->address_file, "we");
-    if (!f || fprintf(f, "%s%s%s:%u\n", six ? "[" : "", o->web.host, six ? "]" : "", port) < 0) {
+    if (f) /* so short that only closing it writes */
+        fprintf(f, "%s%s%s:%u\n", six ? "[" : "", o->web.host, six ? "]" : "", port);
+    if (!f || fclose(f) != 0) {
         log_error("%s: %m", o->address_file);
-        if (f)
-            fclose(f);
         return ERR_CONFIG;
     }
-    return fclose(f) == 0 ? 0 : ERR_CONFIG;
+    return 0;
 }
 
 static void wait_for_stop(const sigset_t *stop)
@@ -179,6 +179,7 @@ int main(int argc, char **argv)
     log_open("turnout-web", o.level);
     if (!listen_parse(o.listen, host, &o.web.port)) {
         log_error("--listen: no HOST:PORT: %s", o.listen);
+        cli_stack_free(&o.stack);
         return EX_USAGE;
     }
     stop = stop_signals();
