@@ -6,13 +6,16 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "proto/clock.h"
 #include "proto/error.h"
+#include "proto/file.h"
 #include "tests/desk.h"
 #include "tests/model.h"
 #include "tests/redis_dump.h"
@@ -244,6 +247,52 @@ static void a_walk_does_not_go_on_in_another_journal(void **state)
 
     (void)state;
     assert_int_equal(walk(&h, start, s.desk->ends), ERR_FOREIGN);
+    heard_free(&h);
+    scene_free(&s);
+}
+
+static void a_walk_beyond_the_journals_end_is_of_another_journal(void **state)
+{
+    struct scene s = scene_new("walks too far", 500);
+    struct heard h = {.scene = &s};
+    uint64_t from[PARTS], end[PARTS];
+
+    (void)state;
+    for (unsigned p = 0; p < PARTS; p++) {
+        from[p] = s.desk->ends[p] + 1;
+        end[p] = from[p] + 1;
+    }
+    assert_int_equal(walk(&h, from, end), ERR_FOREIGN);
+    assert_int_equal(h.events, 0);
+    scene_free(&s);
+}
+
+/* Below the broker, as a failing disk would change it. */
+static void damage_journal(struct scene *s)
+{
+    static const char mark[] = "ISO";
+    struct buffer text = {0};
+    const char *path = stack_path(s->stack, "journal/data.mdb");
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(file_read(path, (size_t)1 << 30, &text, NULL), 0);
+    for (size_t at = 0; at + sizeof mark <= text.size; at++)
+        if (memcmp(text.at + at, mark, sizeof mark - 1) == 0)
+            assert_int_equal(pwrite(fd, "X", 1, (off_t)at), 1);
+    close(fd);
+    buffer_free(&text);
+}
+
+static void a_walk_over_what_the_disk_has_damaged_is_corrupt(void **state)
+{
+    static const uint64_t start[PARTS];
+    struct scene s = scene_new("walks over damage", 500);
+    struct heard h = {.scene = &s};
+
+    (void)state;
+    damage_journal(&s);
+    assert_int_equal(walk(&h, start, s.desk->ends), ERR_CORRUPT);
     heard_free(&h);
     scene_free(&s);
 }
@@ -559,6 +608,8 @@ int main(void)
         cmocka_unit_test(a_walk_that_was_given_up_does_not_disturb_the_next),
         cmocka_unit_test(a_walk_goes_on_after_the_broker_was_killed),
         cmocka_unit_test(a_walk_does_not_go_on_in_another_journal),
+        cmocka_unit_test(a_walk_beyond_the_journals_end_is_of_another_journal),
+        cmocka_unit_test(a_walk_over_what_the_disk_has_damaged_is_corrupt),
         cmocka_unit_test(counting_again_gives_what_the_model_counts),
         cmocka_unit_test(counting_again_goes_on_where_it_was),
         cmocka_unit_test(only_what_was_received_until_then_counts),
