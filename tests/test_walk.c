@@ -388,6 +388,38 @@ static void only_what_was_received_until_then_counts(void **state)
 }
 
 /* Two counters at the same store: one of them finds that it was moved. */
+/* What came too late stands behind what was counted, and is read again when its time has come. */
+static void a_later_moment_goes_on_behind_an_earlier_one(void **state)
+{
+    struct scene s = scene_new("moments in turn", 2000);
+    struct store *store = store_memory_new();
+    struct recount *c = recount_new(store, s.reader, s.endpoint);
+    size_t size[3];
+    int64_t then_ms[3];
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct buffer more = {0};
+        size[i] = s.events.size;
+        then_ms[i] = moment_after();
+        world_events(random_next(&s.random), 2000, &more);
+        scene_publish(&s, buffer_slice(&more));
+        buffer_free(&more);
+    }
+    for (int i = 0; i < 3; i++) {
+        recount_until(c, then_ms[i]);
+        assert_int_equal(recount_run(c, s.desk->ends, NULL), 0);
+        assert_counts_as(store, slice_make(s.events.at, size[i]));
+    }
+    recount_until(c, moment_after());
+    assert_int_equal(recount_run(c, s.desk->ends, NULL), 0);
+    assert_counts_as(store, buffer_slice(&s.events));
+    recount_free(c);
+    recount_free(NULL);
+    store_free(store);
+    scene_free(&s);
+}
+
 static void of_two_that_count_into_one_store_only_one_goes_on(void **state)
 {
     struct scene s = scene_new("two recounts", 4000);
@@ -423,6 +455,7 @@ int main(void)
         cmocka_unit_test(counting_again_gives_what_the_model_counts),
         cmocka_unit_test(counting_again_goes_on_where_it_was),
         cmocka_unit_test(only_what_was_received_until_then_counts),
+        cmocka_unit_test(a_later_moment_goes_on_behind_an_earlier_one),
         cmocka_unit_test(of_two_that_count_into_one_store_only_one_goes_on),
     };
 
