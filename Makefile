@@ -121,7 +121,7 @@ $(BUILD)/tests/test_journal_faults: LDLIBS_ALL += -Wl,--wrap=getrandom $(DISK_CA
 # Tests in which calls of the C library, ZeroMQ, LMDB and of our own fail.
 FAILING := $(shell sed -n 's/^SEAM[^,]*, \([a-z0-9_]*\),.*/\1/p' tests/calls.c) open __read_chk
 $(BUILD)/tests/test_calls%: LDLIBS_ALL += $(FAILING:%=-Wl,--wrap=%)
-$(BUILD)/tests/test_calls_verbs: LDLIBS_ALL += -Wl,--wrap=store_redis_new
+$(BUILD)/tests/test_calls_verbs $(BUILD)/tests/test_calls_mend: LDLIBS_ALL += -Wl,--wrap=store_redis_new
 # A test that plays the link.
 PLAYED := receive send connection peer_number
 $(BUILD)/tests/test_sessions: LDLIBS_ALL += $(PLAYED:%=-Wl,--wrap=link_%)

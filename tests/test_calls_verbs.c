@@ -4,6 +4,7 @@
 #include "proto/error.h"
 #include "tests/calls.h"
 #include "tests/stack.h"
+#include "tests/verbs.h"
 #include "tests/world.h"
 #include "workers/cli/cli.h"
 
@@ -18,128 +19,8 @@
 
 #define EVENTS     150
 #define CALLS_MOST 60
-#define WORDS      6
 
 static struct stack *stack;
-
-/* ---- a store before the one in Redis, whose calls fail ---- */
-
-struct seam {
-    struct store base;
-    struct store *inner; /* owned */
-};
-
-static struct store *inner_of(struct store *s)
-{
-    return ((struct seam *)s)->inner;
-}
-
-/* The code of a call that is to fail; what it would have been made over is then gone. */
-static int fails(struct store *s, const char *name)
-{
-    int code = calls_due(name);
-
-    if (code)
-        store_drop(inner_of(s));
-    return code;
-}
-
-static int seam_begin(struct store *s, const struct store_look *look)
-{
-    int code = fails(s, "store_begin");
-
-    return code ? code : store_begin(inner_of(s), look);
-}
-
-static int seam_fetch(struct store *s, const struct store_fetch *fetches, size_t count,
-                      void *context)
-{
-    int code = fails(s, "store_fetch");
-
-    return code ? code : store_fetch(inner_of(s), fetches, count, context);
-}
-
-static int seam_commit(struct store *s, const struct commit *c)
-{
-    int code = fails(s, "store_commit");
-
-    return code ? code : store_commit(inner_of(s), c);
-}
-
-static int seam_keys(struct store *s, store_key_fn each, void *arg)
-{
-    int code = fails(s, "store_keys");
-
-    return code ? code : store_keys(inner_of(s), each, arg);
-}
-
-static void seam_drop(struct store *s)
-{
-    store_drop(inner_of(s));
-}
-
-static void seam_free(struct store *s)
-{
-    store_free(inner_of(s));
-    free(s);
-}
-
-struct store *__real_store_redis_new(const struct redis_options *options);
-struct store *__wrap_store_redis_new(const struct redis_options *options);
-
-struct store *__wrap_store_redis_new(const struct redis_options *options)
-{
-    static const struct store_ops ops = {.begin = seam_begin,
-                                         .fetch = seam_fetch,
-                                         .commit = seam_commit,
-                                         .keys = seam_keys,
-                                         .drop = seam_drop,
-                                         .free = seam_free};
-    struct seam *s = memory_need(sizeof *s);
-
-    *s = (struct seam){{&ops}, __real_store_redis_new(options)};
-    return &s->base;
-}
-
-/* ---- verbs ---- */
-
-typedef int (*verb_fn)(int argc, char **argv);
-
-struct said {
-    int status;
-    struct buffer out;
-};
-
-static void file_take(FILE *f, struct buffer *to)
-{
-    size_t n;
-
-    rewind(f);
-    while ((n = fread(buffer_room(to, 65536), 1, 65536, f)) > 0)
-        to->size += n;
-}
-
-/* Runs a verb with its standard output in a file. */
-static struct said run(verb_fn verb, const char *const *words)
-{
-    char *argv[WORDS + 2] = {(char *)(uintptr_t) "turnout"};
-    FILE *f = tmpfile();
-    int argc = 1, kept = dup(STDOUT_FILENO);
-    struct said s = {.status = -1};
-
-    assert_non_null(f);
-    for (; words[argc - 1]; argc++)
-        argv[argc] = (char *)(uintptr_t)words[argc - 1];
-    fflush(stdout);
-    dup2(fileno(f), STDOUT_FILENO);
-    s.status = verb(argc, argv);
-    fflush(stdout);
-    dup2(kept, STDOUT_FILENO);
-    close(kept);
-    file_take(f, &s.out);
-    fclose(f);
-    return s;
-}
 
 /* What it says about this very moment may be another thing the next time. */
 enum care { SAME, CHANGES };
@@ -152,13 +33,13 @@ static void stands(verb_fn verb, enum care care, const char *const *words)
     } failures[] = {{"store_", ERR_LOST},           {"store_", ERR_CORRUPT},
                     {"store_", ERR_CONFLICT},       {"reader_receive", ERR_AGAIN},
                     {"reader_receive", ERR_DENIED}, {"reader_receive", ERR_VERSION}};
-    struct said whole = run(verb, words);
+    struct said whole = verb_run(verb, words);
 
     assert_true(whole.status == 0 || whole.status == 1);
     for (size_t i = 0; i < sizeof failures / sizeof *failures; i++)
         for (unsigned at = 1; at <= CALLS_MOST; at += 1 + at / 8) {
             calls_fail(failures[i].calls, at, failures[i].code);
-            struct said s = run(verb, words);
+            struct said s = verb_run(verb, words);
             bool failed = calls_end();
             bool same = s.out.size == whole.out.size &&
                         (s.out.size == 0 || memcmp(s.out.at, whole.out.at, s.out.size) == 0);
@@ -173,7 +54,7 @@ static void stands(verb_fn verb, enum care care, const char *const *words)
     buffer_free(&whole.out);
 }
 
-#define STANDS(verb, care, ...) stands(verb, care, (const char *const[WORDS + 1]){__VA_ARGS__})
+#define STANDS(verb, care, ...) stands(verb, care, (const char *const[VERB_WORDS + 1]){__VA_ARGS__})
 
 static void what_is_shown_is_whole_or_refused(void **state)
 {
@@ -227,7 +108,7 @@ static void verifying_and_rebuilding_leave_it_as_it_was(void **state)
     STANDS(cli_verify, CHANGES, "--json", "--repair");
     STANDS(cli_rebuild, CHANGES, "--force");
     stack_sync(stack);
-    s = run(cli_verify, (const char *const[]){NULL});
+    s = verb_run(cli_verify, (const char *const[]){NULL});
     assert_int_equal(s.status, 0);
     buffer_free(&s.out);
     after = stack_dump(stack);

@@ -94,6 +94,32 @@ static void a_file_that_cannot_be_read_is_told_and_the_others_are_published(void
     buffer_free(&line);
 }
 
+/* As an editor of another system may write it. */
+static void a_byte_order_mark_and_blank_lines_are_passed_over(void **state)
+{
+    struct stack *s = stack_new(1);
+    struct buffer lines = {0};
+    struct run r;
+
+    (void)state;
+    stack_start(s);
+    buffer_add_text(&lines, "\xef\xbb\xbf");
+    vote_line(&lines, "C", "KE", "v1", "approve");
+    buffer_add_text(&lines, "\n \t\r\n");
+    vote_line(&lines, "C", "FR", "v2", "approve");
+    buffer_add_text(&lines, "\xef\xbb\xbf{}\n");
+    r = stack_run(s, buffer_slice(&lines), (const char *const[]){"turnout", "publish", NULL});
+    assert_int_equal(r.status, 1);
+    assert_string_equal(r.out.at, "{\"accepted\":2,\"rejected\":1}\n");
+    assert_non_null(strstr(r.err.at, "-: line 5: ")); /* the mark is one only where a file begins */
+    run_free(&r);
+    r = stack_run(s, slice_of("{}x\n"), (const char *const[]){"turnout", "publish", "-", NULL});
+    assert_int_equal(r.status, 1);
+    run_free(&r);
+    stack_free(s);
+    buffer_free(&lines);
+}
+
 static void an_input_that_grows_is_published_as_it_grows(void **state)
 {
     struct stack *s = stack_new(1);
@@ -333,6 +359,12 @@ static void an_answer_that_cannot_be_printed_is_an_error(void **state)
              "TURNOUT_DIR=%s %s/bin/turnout publish </dev/null >/dev/full 2>/dev/null", s->dir,
              build ? build : "build");
     assert_int_equal(WEXITSTATUS(system(command)), 74);
+    snprintf(command, sizeof command, "TURNOUT_DIR=%s %s/bin/turnout board --csv >/dev/full",
+             s->dir, build ? build : "build");
+    r = stack_run(s, no_input, (const char *const[]){"/bin/sh", "-c", command, NULL});
+    assert_int_equal(r.status, 74);
+    assert_non_null(strstr(r.err.at, "turnout board: standard output: No space left on device\n"));
+    run_free(&r);
     r = RUN(s, "turnout", "publish", "/dev/null");
     assert_int_equal(r.status, 0);
     assert_string_equal(r.out.at, "{\"accepted\":0,\"rejected\":0}\n");
@@ -344,6 +376,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_that_cannot_be_read_is_told_and_the_others_are_published),
+        cmocka_unit_test(a_byte_order_mark_and_blank_lines_are_passed_over),
         cmocka_unit_test(an_input_that_grows_is_published_as_it_grows),
         cmocka_unit_test(refusals_name_their_own_lines_also_beyond_a_full_window),
         cmocka_unit_test(a_redis_of_another_journal_is_told_and_left_alone),

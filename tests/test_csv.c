@@ -116,6 +116,19 @@ static void columns_line_up_by_characters(void **state)
     assert_string_equal(text(), "C\xc3\xb4te d\xe2\x80\x99Ivoire  7    x\nKenya          123\n");
 }
 
+static void a_row_that_is_not_full_is_a_line_all_the_same(void **state)
+{
+    struct text_table *t = text_table_new(2);
+
+    (void)state;
+    text_table_add(t, slice_of("one"), TEXT_PLAIN);
+    text_table_add(t, slice_of("two"), TEXT_PLAIN);
+    text_table_add(t, slice_of("three"), TEXT_PLAIN);
+    text_table_print(t, false, &out);
+    text_table_free(t);
+    assert_string_equal(text(), "one    two\nthree\n");
+}
+
 static void a_cell_cannot_command_the_terminal(void **state)
 {
     struct text_table *t = text_table_new(1);
@@ -125,10 +138,10 @@ static void a_cell_cannot_command_the_terminal(void **state)
                    slice_of("a\033[2Jb\x7f\xc2\x9b"
                             "c\n"),
                    TEXT_PLAIN);
-    text_table_add(t, slice_of("broken \xff\xfe utf"), TEXT_PLAIN);
+    text_table_add(t, slice_of("broken \xff\xfe\x7f utf"), TEXT_PLAIN);
     text_table_print(t, false, &out);
     text_table_free(t);
-    assert_string_equal(text(), "a?[2Jb??c?\nbroken ?? utf\n");
+    assert_string_equal(text(), "a?[2Jb??c?\nbroken ??? utf\n");
 }
 
 static void colour_is_only_where_it_is_wanted_and_takes_no_room(void **state)
@@ -169,6 +182,10 @@ static void the_width_is_what_the_environment_says_else_a_hundred(void **state)
     assert_int_equal(text_columns(f), 72);
     setenv("COLUMNS", "-3", 1);
     assert_int_equal(text_columns(f), 100);
+    setenv("COLUMNS", "10001", 1);
+    assert_int_equal(text_columns(f), 100);
+    setenv("COLUMNS", "wide", 1);
+    assert_int_equal(text_columns(f), 100);
     setenv("COLUMNS", "0", 1);
     assert_int_equal(text_columns(f), 100);
     unsetenv("COLUMNS");
@@ -182,6 +199,7 @@ int main(void)
         cmocka_unit_test_setup(commas_quotes_and_line_breaks_are_quoted, clear),
         cmocka_unit_test_setup(any_field_can_be_read_back, clear),
         cmocka_unit_test_setup(columns_line_up_by_characters, clear),
+        cmocka_unit_test_setup(a_row_that_is_not_full_is_a_line_all_the_same, clear),
         cmocka_unit_test_setup(a_cell_cannot_command_the_terminal, clear),
         cmocka_unit_test_setup(colour_is_only_where_it_is_wanted_and_takes_no_room, clear),
         cmocka_unit_test_setup(no_color_and_files_are_without_colour, clear),

@@ -7,14 +7,18 @@
 #include "tests/shelf.h"
 #include "workers/cli/cli.h"
 #include "workers/cli/owner.h"
+#include "workers/cli/rights_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -196,6 +200,98 @@ static void without_a_folder_there_are_no_rights(void **state)
     assert_int_equal(geteuid(), 0);
 }
 
+/* ---- without the rights to become anybody ---- */
+
+/* In a process of its own, which gives up a capability (-1: none) or root itself.  Its status. */
+static int in_a_child(int capability, uid_t user, int (*then)(void))
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct caps[2];
+    pid_t pid = fork();
+    int status;
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        if (user && setresuid(user, user, user) < 0)
+            _exit(100);
+        if (capability >= 0) {
+            if (syscall(SYS_capget, &head, caps) < 0)
+                _exit(101);
+            caps[0].effective &= ~(1u << capability);
+            caps[0].permitted &= ~(1u << capability);
+            if (syscall(SYS_capset, &head, caps) < 0)
+                _exit(102);
+        }
+        _exit(then());
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static int cannot_become(void)
+{
+    return owner_become(in_folder("dir")) == ERR_IO && errno == EPERM && geteuid() == 0 ? 0 : 1;
+}
+
+static int stays_who_it_is(void)
+{
+    return owner_become(in_folder("own")) == 0 && owner_return() == 0 && geteuid() == OTHER ? 0 : 1;
+}
+
+static void who_may_not_change_who_he_is_is_told(void **state)
+{
+    (void)state;
+    root_needed();
+    assert_int_equal(in_a_child(CAP_SETGID, 0, cannot_become), 0);
+    assert_int_equal(in_a_child(CAP_SETUID, 0, cannot_become), 0);
+    assert_int_equal(in_a_child(-1, OTHER, stays_who_it_is), 0);
+}
+
+static void a_folder_that_is_roots_link_to_nowhere_is_none(void **state)
+{
+    (void)state;
+    root_needed();
+    assert_int_equal(owner_become("/"), 0);
+    assert_int_equal(symlink(in_folder("none"), in_folder("link")), 0);
+    assert_int_equal(owner_become(in_folder("link")), ERR_IO);
+    assert_int_equal(errno, ENOENT);
+    assert_int_equal(geteuid(), 0);
+}
+
+/* Nor is one made where the link leads to. */
+static void rights_behind_a_link_to_nowhere_are_none(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(in_folder("plain"), 0700), 0);
+    assert_int_equal(symlink(in_folder("none"), in_folder("plain/rights.conf")), 0);
+    assert_int_equal(keys(in_folder("plain"), "new", "feed", NULL), 78);
+    assert_int_equal(access(in_folder("none"), F_OK), -1);
+    assert_int_equal(access(in_folder("plain/keys"), F_OK), -1);
+    assert_int_equal(unlink(in_folder("plain/rights.conf")), 0);
+    assert_int_equal(symlink("rights.conf", in_folder("plain/rights.conf")), 0); /* in a circle */
+    assert_int_equal(keys(in_folder("plain"), "list", NULL, NULL), 78);
+}
+
+/* What would make the file faulty does not get into it. */
+static void what_makes_no_sense_is_not_written(void **state)
+{
+    static const char good[] = "# mine\n";
+    struct rights_file f;
+    struct buffer text = {0};
+    char why[512];
+
+    (void)state;
+    assert_int_equal(file_write(in_folder("rights"), slice_of(good), 0600, false), 0);
+    assert_int_equal(rights_file_open(&f, in_folder("rights"), true, why, sizeof why), 0);
+    assert_int_equal(rights_file_write(&f, slice_of("[half\n"), 0600, why, sizeof why), ERR_CONFIG);
+    assert_non_null(strstr(why, "line 1"));
+    rights_file_close(&f);
+    assert_int_equal(file_read(in_folder("rights"), 100, &text, NULL), 0);
+    assert_true(slice_is(buffer_slice(&text), good));
+    buffer_free(&text);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, shelf_teardown)
 
 int main(void)
@@ -209,6 +305,10 @@ int main(void)
         test(rights_of_roots_stay_roots),
         test(what_was_not_made_just_now_is_not_given_away),
         test(without_a_folder_there_are_no_rights),
+        test(who_may_not_change_who_he_is_is_told),
+        test(a_folder_that_is_roots_link_to_nowhere_is_none),
+        test(rights_behind_a_link_to_nowhere_are_none),
+        test(what_makes_no_sense_is_not_written),
     };
 
     setenv("TMPDIR", "/tmp", 1); /* which the other account can enter */

@@ -106,6 +106,10 @@ static void an_empty_journal_gives_empty_answers(void **state)
     assert_string_equal(r.out.at, "");
     assert_has(&r.err, "no figures yet");
     run_free(&r);
+    r = RUN(s, "turnout", "board", "--group", "nobody");
+    assert_int_equal(r.status, 0);
+    assert_has(&r.err, "no figures yet: no member has a counter in any year\n");
+    run_free(&r);
     r = RUN(s, "turnout", "board", "--as-of", "now", "--csv", "--period", "2026");
     assert_int_equal(r.status, 0);
     assert_string_equal(r.out.at, "period,group,figure,value,num,den,list\r\n");
@@ -231,6 +235,13 @@ static void a_board_of_then_needs_no_redis(void **state)
     assert_int_equal(then.status, 0);
     assert_string_equal(then.out.at, now.out.at);
     run_free(&now);
+    run_free(&then);
+    then = RUN(s, "turnout", "board", "-g", "all", "-g", "nobody", "--as-of", "now", "--progress");
+    assert_int_equal(then.status, 0);
+    assert_has(&then.out, "voting");
+    assert_has(&then.err, "reading events");
+    assert_has(&then.err, "turnout board: no such group in ");
+    assert_has(&then.err, ": nobody\n");
     run_free(&then);
     then = RUN(s, "turnout", "export", "--kind", "group", "--as-of", "now", "--progress");
     assert_int_equal(then.status, 0);

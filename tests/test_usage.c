@@ -59,6 +59,9 @@ static void what_makes_no_sense_is_a_usage_error(void **state)
         {"nothing"},
         {"publish", "-t", "0"},
         {"publish", "-t", "soon"},
+        {"publish", "-t", "2147484"}, /* of milliseconds that is too many */
+        {"publish", "-p", "-1"},
+        {"publish", "-p", "never"},
         {"publish", "--no-such"},
         {"sync", "-t", "0"},
         {"sync", "-t", "x"},
@@ -71,8 +74,10 @@ static void what_makes_no_sense_is_a_usage_error(void **state)
         {"top", "-i", "0"},
         {"top", "-i", "5x"},
         {"top", "-i", ""},
+        {"top", "-i", "3601"},
         {"top", "-n", "0"},
         {"top", "-n", "many"},
+        {"top", "-n", "1000000001"},
         {"top", "word"},
         {"watch", "word"},
         {"why"},
@@ -91,11 +96,83 @@ static void what_makes_no_sense_is_a_usage_error(void **state)
         {"verify", "--max", "x"},
         {"verify", "--max", "-1"},
         {"rebuild", "word"},
+        {"journal"},
+        {"journal", "check", "one", "two"},
+        {"backup"},
+        {"backup", "one", "two"},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_ends(wrong[i], EX_USAGE, EX_USAGE);
+}
+
+/* Which of the words it is, and what would have been right. */
+static void what_makes_no_sense_is_named(void **state)
+{
+    static const struct {
+        const char *words[WORDS], *says;
+    } wrong[] = {
+        {{"journal", "repair"}, "it can be checked, and not: repair"},
+        {{"rejects", "again"}, "again: expected list, show, redrive or drop"},
+        {{"rejects", "list", "5"}, "list takes no numbers"},
+        {{"rejects", "list", "--all"}, "--all is for redrive and drop without numbers"},
+        {{"rejects", "show"}, "which? their numbers"},
+        {{"rejects", "show", "0"}, "0: a number from 1 on is wanted"},
+        {{"rejects", "show", "x"}, "x: a number from 1 on is wanted"},
+        {{"rejects", "show", "9223372036854775807"}, "a number from 1 on is wanted"},
+        {{"rejects", "show", "1", "--source", "s"}, "--source and --code are for list"},
+        {{"rejects", "show", "1", "--from", "2"}, "--from and --limit are for list"},
+        {{"rejects", "drop", "--all", "--limit", "2"}, "--from and --limit are for list"},
+        {{"rejects", "drop"}, "which? numbers, or --all"},
+        {{"rejects", "drop", "--code", "c"}, "which? numbers, or --all"},
+        {{"rejects", "drop", "--all", "1"}, "--all is for redrive and drop without numbers"},
+        {{"rejects", "redrive", "--code", "c", "1"}, "redrive and drop without numbers"},
+        {{"rejects", "redrive", "--all", "--json"}, "--json is for list and show"},
+        {{"keys"}, "keys new NAME, keys list, or keys revoke NAME"},
+        {{"keys", "dance"}, "keys new NAME, keys list, or keys revoke NAME"},
+        {{"keys", "list", "feed"}, "keys list takes no name"},
+        {{"keys", "new"}, "keys new needs a name"},
+        {{"keys", "revoke"}, "keys revoke needs a name"},
+        {{"keys", "new", "one", "two"}, "Usage:"},
+        {{"keys", "new", "no/name"}, "a name is 1 to"},
+        {{"keys", "new", "broker"}, "and not broker"},
+        {{"keys", "new", "feed", "--source", "#"}, "neither a line's end nor a #"},
+        {{"keys", "new", "feed", "--source", "a #b"}, "neither a line's end nor a #"},
+        {{"keys", "new", "feed", "--source", "a\t#b"}, "neither a line's end nor a #"},
+        {{"keys", "new", "feed", "--source", "a\nb"}, "neither a line's end nor a #"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct run r = turnout(wrong[i].words, "");
+        if (r.status != EX_USAGE || !strstr(r.err.at, wrong[i].says))
+            fail_msg("%s: status %d: %.*s", wrong[i].says, r.status, (int)r.err.size, r.err.at);
+        run_free(&r);
+    }
+}
+
+static void a_worker_is_told_what_it_cannot_take(void **state)
+{
+    static const struct {
+        const char *words[4];
+        int status;
+        const char *says;
+    } wrong[] = {
+        {{"turnout-worker", "word"}, EX_USAGE, "Usage:"},
+        {{"turnout-worker", "--log-level", "loud"}, EX_USAGE, "no log level: loud"},
+        {{"turnout-worker", "--log-level=debug", "--config=/nonexistent.conf"},
+         EX_CONFIG,
+         "/nonexistent.conf"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct run r = stack_run(place, slice_of(""), wrong[i].words);
+        if (r.status != wrong[i].status || !strstr(r.err.at, wrong[i].says))
+            fail_msg("%s: status %d: %.*s", wrong[i].says, r.status, (int)r.err.size, r.err.at);
+        run_free(&r);
+    }
 }
 
 static const char *const verbs[] = {"publish", "sync", "status", "board",   "watch",  "top",
@@ -121,7 +198,10 @@ static void nobody_there_is_unavailable(void **state)
         {"status"},
         {"status", "--json"},
         {"board"},
+        {"board", "--csv", "--csv"},
+        {"board", "--as-of", "now", "--progress"},
         {"board", "--redis=127.0.0.1:1"},
+        {"board", "--redis=nowhere"}, /* a file's name, without a port */
         {"board", "--redis=/nonexistent/redis.sock", "--prefix=other:"},
         {"export"},
         {"watch"},
@@ -160,6 +240,16 @@ static void a_file_that_cannot_be_read_is_told(void **state)
     assert_ends((const char *const[WORDS]){"publish", "-t", "1", "/"}, 1, EX_TEMPFAIL);
 }
 
+static void an_endpoint_that_is_none_is_told(void **state)
+{
+    struct run r = turnout((const char *const[WORDS]){"publish", "--publish=nonsense"}, "");
+
+    (void)state;
+    assert_int_equal(r.status, EX_CONFIG);
+    assert_non_null(strstr(r.err.at, "cannot use the endpoint nonsense"));
+    run_free(&r);
+}
+
 static void a_wrong_configuration_is_told(void **state)
 {
     static const char *const with[][WORDS] = {{"verify", "--config"}, {"rebuild", "--config"}};
@@ -184,10 +274,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_makes_no_sense_is_a_usage_error),
+        cmocka_unit_test(what_makes_no_sense_is_named),
+        cmocka_unit_test(a_worker_is_told_what_it_cannot_take),
         cmocka_unit_test(every_verb_tells_its_usage_and_version),
         cmocka_unit_test(nobody_there_is_unavailable),
         cmocka_unit_test(a_publish_that_nobody_takes_says_how_much_is_not_acknowledged),
         cmocka_unit_test(a_file_that_cannot_be_read_is_told),
+        cmocka_unit_test(an_endpoint_that_is_none_is_told),
         cmocka_unit_test(a_wrong_configuration_is_told),
     };
 

@@ -11,7 +11,9 @@
 
 #include "proto/clock.h"
 #include "proto/date.h"
+#include "proto/error.h"
 #include "tests/scene.h"
+#include "workers/audit/verified.h"
 
 /* ---- what verify says ---- */
 static void assert_says(struct stack *s, const char *option, int status, const char *sentence)
@@ -228,6 +230,34 @@ static void other_rules_than_the_workers_have_are_told_and_not_used(void **state
     scene_free(&s);
 }
 
+/* For the boards. */
+static void the_last_verification_is_read_as_it_was_written(void **state)
+{
+    struct verified said = {.time_ms = 5, .keys = 7, .fields = 9, .differences = 2}, v;
+    struct store *s = store_memory_new();
+    struct commit c = {0};
+
+    (void)state;
+    assert_int_equal(verified_read(s, &v), 0);
+    assert_false(v.known);
+    assert_int_equal(verified_write(s, &said), 0);
+    assert_int_equal(verified_read(s, &v), 0);
+    assert_true(v.known);
+    assert_int_equal(v.time_ms, 5);
+    assert_int_equal(v.keys, 7);
+    assert_int_equal(v.fields, 9);
+    assert_int_equal(v.differences, 2);
+    commit_hset(&c, slice_of("verified"), slice_of("of"), slice_of("another turnout"));
+    assert_int_equal(store_commit(s, &c), 0);
+    assert_int_equal(verified_read(s, &v), 0);
+    commit_clear(&c);
+    commit_hset(&c, slice_of("verified"), slice_of("keys"), slice_of("many"));
+    assert_int_equal(store_commit(s, &c), 0);
+    assert_int_equal(verified_read(s, &v), ERR_CORRUPT);
+    commit_free(&c);
+    store_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +270,7 @@ int main(void)
         cmocka_unit_test(the_change_feed_says_that_everything_may_have_changed),
         cmocka_unit_test(a_repair_that_fails_leaves_no_hold),
         cmocka_unit_test(other_rules_than_the_workers_have_are_told_and_not_used),
+        cmocka_unit_test(the_last_verification_is_read_as_it_was_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,18 +1,21 @@
-/* Reading the journal again: walks over a real broker's journal, counting again beside the live
- * numbers, and holds. */
+/* Reading the journal again: walks over a real broker's journal, and counting again beside the live
+ * numbers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "proto/clock.h"
 #include "proto/error.h"
+#include "proto/file.h"
 #include "tests/desk.h"
 #include "tests/model.h"
 #include "tests/redis_dump.h"
@@ -20,7 +23,6 @@
 #include "tests/stack.h"
 #include "tests/world.h"
 #include "workers/audit/recount.h"
-#include "workers/hold.h"
 
 #define PARTS    8
 #define PATIENCE 4000 /* looks, 5 ms apart */
@@ -206,12 +208,20 @@ static void a_walk_that_was_given_up_does_not_disturb_the_next(void **state)
     scene_free(&s);
 }
 
-static void kill_broker(struct scene *s)
+/* One that is still dying would be taken for one that runs. */
+static void end_broker(struct scene *s)
 {
     pid_t pid = stack_pid(s->stack, "broker");
 
     assert_true(pid > 0);
     kill(pid, SIGKILL);
+    while (stack_pid(s->stack, "broker") == pid)
+        ;
+}
+
+static void kill_broker(struct scene *s)
+{
+    end_broker(s);
     stack_start(s->stack);
 }
 
@@ -228,7 +238,7 @@ static void replace_journal(struct scene *s)
 {
     struct run r;
 
-    kill(stack_pid(s->stack, "broker"), SIGKILL);
+    end_broker(s);
     r = stack_run(s->stack, slice_of(""),
                   (const char *const[]){"/bin/rm", "-rf", stack_path(s->stack, "journal"), NULL});
     assert_int_equal(r.status, 0);
@@ -244,6 +254,52 @@ static void a_walk_does_not_go_on_in_another_journal(void **state)
 
     (void)state;
     assert_int_equal(walk(&h, start, s.desk->ends), ERR_FOREIGN);
+    heard_free(&h);
+    scene_free(&s);
+}
+
+static void a_walk_beyond_the_journals_end_is_of_another_journal(void **state)
+{
+    struct scene s = scene_new("walks too far", 500);
+    struct heard h = {.scene = &s};
+    uint64_t from[PARTS], end[PARTS];
+
+    (void)state;
+    for (unsigned p = 0; p < PARTS; p++) {
+        from[p] = s.desk->ends[p] + 1;
+        end[p] = from[p] + 1;
+    }
+    assert_int_equal(walk(&h, from, end), ERR_FOREIGN);
+    assert_int_equal(h.events, 0);
+    scene_free(&s);
+}
+
+/* Below the broker, as a failing disk would change it. */
+static void damage_journal(struct scene *s)
+{
+    static const char mark[] = "ISO";
+    struct buffer text = {0};
+    const char *path = stack_path(s->stack, "journal/data.mdb");
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(file_read(path, (size_t)1 << 30, &text, NULL), 0);
+    for (size_t at = 0; at + sizeof mark <= text.size; at++)
+        if (memcmp(text.at + at, mark, sizeof mark - 1) == 0)
+            assert_int_equal(pwrite(fd, "X", 1, (off_t)at), 1);
+    close(fd);
+    buffer_free(&text);
+}
+
+static void a_walk_over_what_the_disk_has_damaged_is_corrupt(void **state)
+{
+    static const uint64_t start[PARTS];
+    struct scene s = scene_new("walks over damage", 500);
+    struct heard h = {.scene = &s};
+
+    (void)state;
+    damage_journal(&s);
+    assert_int_equal(walk(&h, start, s.desk->ends), ERR_CORRUPT);
     heard_free(&h);
     scene_free(&s);
 }
@@ -332,6 +388,38 @@ static void only_what_was_received_until_then_counts(void **state)
 }
 
 /* Two counters at the same store: one of them finds that it was moved. */
+/* What came too late stands behind what was counted, and is read again when its time has come. */
+static void a_later_moment_goes_on_behind_an_earlier_one(void **state)
+{
+    struct scene s = scene_new("moments in turn", 2000);
+    struct store *store = store_memory_new();
+    struct recount *c = recount_new(store, s.reader, s.endpoint);
+    size_t size[3];
+    int64_t then_ms[3];
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct buffer more = {0};
+        size[i] = s.events.size;
+        then_ms[i] = moment_after();
+        world_events(random_next(&s.random), 2000, &more);
+        scene_publish(&s, buffer_slice(&more));
+        buffer_free(&more);
+    }
+    for (int i = 0; i < 3; i++) {
+        recount_until(c, then_ms[i]);
+        assert_int_equal(recount_run(c, s.desk->ends, NULL), 0);
+        assert_counts_as(store, slice_make(s.events.at, size[i]));
+    }
+    recount_until(c, moment_after());
+    assert_int_equal(recount_run(c, s.desk->ends, NULL), 0);
+    assert_counts_as(store, buffer_slice(&s.events));
+    recount_free(c);
+    recount_free(NULL);
+    store_free(store);
+    scene_free(&s);
+}
+
 static void of_two_that_count_into_one_store_only_one_goes_on(void **state)
 {
     struct scene s = scene_new("two recounts", 4000);
@@ -353,203 +441,6 @@ static void of_two_that_count_into_one_store_only_one_goes_on(void **state)
     scene_free(&s);
 }
 
-/* ---- holds ---- */
-static struct store *redis_of(struct stack *s)
-{
-    return store_at(stack_path(s, "redis.sock"), STORE_PREFIX, 10000);
-}
-
-/* Moves one partition on, as a worker would, if it still stands at `from`. */
-static int move_on(struct store *store, unsigned p, const struct applied *from, bool look)
-{
-    struct applied now;
-    struct store_look l = {.places = &p, .count = 1, .watched = 1, .ret_applied = &now};
-    struct commit c = {0};
-    struct commit_move *m = commit_move(&c, p);
-    int error = look ? store_begin(store, &l) : 0;
-
-    *m = (struct commit_move){.place = p, .from = from ? *from : now, .to = from ? *from : now};
-    m->to.known = true;
-    memcpy(m->to.log, DESK_LOG, LOG_ID);
-    m->to.offset++;
-    m->to.held_ms = 0;
-    if (error == 0)
-        error = store_commit(store, &c);
-    commit_free(&c);
-    return error;
-}
-
-static void what_began_before_a_hold_fails(void **state)
-{
-    struct stack *s = stack_new(0);
-    struct hold h = {0};
-
-    (void)state;
-    stack_start(s);
-    struct store *worker = redis_of(s), *holder = redis_of(s);
-    struct applied now;
-    unsigned p = 3;
-    struct store_look l = {.places = &p, .count = 1, .watched = 1, .ret_applied = &now};
-    assert_int_equal(store_begin(worker, &l), 0);
-    assert_int_equal(hold_take(&h, holder, PARTS, DESK_LOG, clock_wall_ms()), 0);
-    assert_int_equal(move_on(worker, p, &now, false), ERR_CONFLICT);
-    assert_int_equal(hold_watch(&h), 0);
-    store_free(worker);
-    store_free(holder);
-    stack_free(s);
-}
-
-static void only_one_holds_until_its_time_is_over(void **state)
-{
-    struct store *store = store_memory_new();
-    struct hold one = {0}, two = {0};
-
-    (void)state;
-    assert_int_equal(hold_take(&one, store, PARTS, DESK_LOG, 1000000), 0);
-    assert_int_equal(hold_take(&two, store, PARTS, DESK_LOG, 1000000 + HOLD_MS - 1), ERR_AGAIN);
-    assert_int_equal(hold_take(&one, store, PARTS, DESK_LOG, 1000000 + HOLD_MS - 1), 0); /* anew */
-    assert_int_equal(hold_take(&two, store, PARTS, DESK_LOG, 1000000 + HOLD_MS), ERR_AGAIN);
-    assert_int_equal(hold_take(&two, store, PARTS, DESK_LOG, 1000000 + 2 * HOLD_MS), 0);
-    assert_int_equal(hold_watch(&one), ERR_CONFLICT);
-    assert_int_equal(hold_release(&one, 1), ERR_CONFLICT);
-    assert_int_equal(hold_release(&two, 1), 0);
-    assert_int_equal(hold_take(&one, store, PARTS, DESK_LOG, 1), 0);
-    store_free(store);
-}
-
-static void a_hold_goes_on_without_a_gap_unless_something_moved(void **state)
-{
-    struct store *store = store_memory_new();
-    struct hold one = {0}, two = {0};
-
-    (void)state;
-    assert_int_equal(hold_take(&one, store, PARTS, DESK_LOG, 1000000), 0);
-    assert_int_equal(hold_renew(&one, 1000000 + HOLD_MS - 1), 0);
-    assert_int_equal(hold_take(&two, store, PARTS, DESK_LOG, 1000000 + HOLD_MS), ERR_AGAIN);
-    assert_int_equal(hold_watch(&one), 0);
-    assert_int_equal(hold_renew(&one, 1000000 + 3 * HOLD_MS), 0); /* late, but nothing has moved */
-    assert_int_equal(move_on(store, 5, NULL, true), 0);
-    assert_int_equal(hold_renew(&one, 1000000 + 3 * HOLD_MS + 1), ERR_CONFLICT);
-    assert_int_equal(hold_take(&two, store, PARTS, DESK_LOG, 1000000 + 5 * HOLD_MS), 0);
-    assert_int_equal(hold_renew(&one, 1000000 + 5 * HOLD_MS), ERR_CONFLICT);
-    store_free(store);
-}
-
-static void a_hold_of_a_clock_far_ahead_is_none(void **state)
-{
-    struct store *store = store_memory_new();
-    struct hold one = {0}, two = {0};
-    int64_t most_ms = HOLD_MOST_MS - HOLD_MS;
-
-    (void)state;
-    assert_int_equal(hold_take(&one, store, PARTS, DESK_LOG, 1000000 + most_ms), 0);
-    assert_int_equal(hold_take(&two, store, PARTS, DESK_LOG, 1000000), ERR_AGAIN);
-    assert_int_equal(hold_take(&one, store, PARTS, DESK_LOG, 1000000 + most_ms + 1), 0);
-    assert_int_equal(hold_take(&two, store, PARTS, DESK_LOG, 1000000), 0);
-    store_free(store);
-}
-
-static void a_hold_proves_that_nothing_moved(void **state)
-{
-    struct store *store = store_memory_new();
-    struct hold h = {0};
-    struct commit c = {0};
-
-    (void)state;
-    assert_int_equal(move_on(store, 2, NULL, true), 0);
-    assert_int_equal(hold_take(&h, store, PARTS, DESK_LOG, 1000), 0);
-    assert_int_equal(h.applied[2].offset, 1);
-    assert_int_equal(hold_watch(&h), 0);
-    assert_int_equal(move_on(store, 5, NULL, true), 0); /* by one that does not care for holds */
-    assert_int_equal(hold_watch(&h), ERR_CONFLICT);
-    hold_moves(&h, &c, NULL, 1000);
-    assert_int_equal(store_commit(store, &c), ERR_CONFLICT);
-    assert_int_equal(hold_release(&h, 1000), ERR_CONFLICT);
-    commit_free(&c);
-    store_free(store);
-}
-
-static void the_end_of_a_hold_leaves_or_sets_where_all_stand(void **state)
-{
-    struct store *store = store_memory_new();
-    struct applied to[PARTS], now[PARTS];
-    struct hold h = {0};
-    struct commit c = {0};
-
-    (void)state;
-    assert_int_equal(hold_take(&h, store, PARTS, DESK_LOG, 1000), 0);
-    assert_int_equal(store_applied(store, PARTS, now), 0);
-    assert_int_equal(now[0].held_ms, 1000 + HOLD_MS);
-    uint64_t epoch = now[0].epoch;
-    for (unsigned p = 0; p < PARTS; p++)
-        to[p] = (struct applied){.known = true, .log = DESK_LOG, .offset = 100 + p};
-    hold_moves(&h, &c, to, 2000);
-    assert_int_equal(store_commit(store, &c), 0);
-    assert_int_equal(store_applied(store, PARTS, now), 0);
-    for (unsigned p = 0; p < PARTS; p++) {
-        assert_int_equal(now[p].offset, 100 + p);
-        assert_int_equal(now[p].held_ms, 0);
-        assert_true(now[p].epoch > epoch);
-    }
-    commit_free(&c);
-    store_free(store);
-}
-
-/* A stream of votes of different members, one a commit, in one committee. */
-static void publish_vote(struct stack *s, int number)
-{
-    char line[256];
-
-    snprintf(line, sizeof line,
-             "{\"type\":\"vote\",\"id\":\"v%d\",\"time\":\"2026-01-02T03:04:05Z\",\"committee\":"
-             "\"C\",\"ballot\":\"B%d\",\"member\":\"KE\",\"position\":\"approve\"}\n",
-             number, number);
-    stack_publish_lines(s, slice_of(line));
-}
-
-static int64_t votes(struct stack *s)
-{
-    struct dump *d = stack_dump(s);
-    int64_t n = dump_number(d, "turnout:member:KE:2026", "technical.votes");
-
-    dump_free(d);
-    return n;
-}
-
-static void workers_wait_while_they_are_held_and_then_go_on(void **state)
-{
-    struct stack *s = stack_new(2);
-    struct hold h = {0};
-    struct reader *r;
-    char endpoint[256], log[LOG_ID + 1] = "";
-
-    (void)state;
-    stack_start(s);
-    snprintf(endpoint, sizeof endpoint, "ipc://%s/read.sock", s->dir);
-    r = reader_open(endpoint);
-    memcpy(log, reader_log(r), LOG_ID);
-    reader_free(r);
-    publish_vote(s, 1);
-    stack_sync(s);
-    struct store *store = redis_of(s);
-    assert_int_equal(hold_take(&h, store, PARTS, log, clock_wall_ms()), 0);
-    publish_vote(s, 2);
-    for (int i = 0; i < 100; i++) {
-        pause_briefly();
-        assert_int_equal(hold_watch(&h), 0);
-    }
-    assert_int_equal(votes(s), 1);
-    assert_int_equal(hold_release(&h, clock_wall_ms()), 0);
-    stack_sync(s);
-    assert_int_equal(votes(s), 2);
-    assert_int_equal(hold_take(&h, store, PARTS, log, clock_wall_ms()), 0);
-    publish_vote(s, 3);
-    store_free(store); /* as if the holder were killed: it ends by its time */
-    stack_sync(s);
-    assert_int_equal(votes(s), 3);
-    stack_free(s);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -559,17 +450,13 @@ int main(void)
         cmocka_unit_test(a_walk_that_was_given_up_does_not_disturb_the_next),
         cmocka_unit_test(a_walk_goes_on_after_the_broker_was_killed),
         cmocka_unit_test(a_walk_does_not_go_on_in_another_journal),
+        cmocka_unit_test(a_walk_beyond_the_journals_end_is_of_another_journal),
+        cmocka_unit_test(a_walk_over_what_the_disk_has_damaged_is_corrupt),
         cmocka_unit_test(counting_again_gives_what_the_model_counts),
         cmocka_unit_test(counting_again_goes_on_where_it_was),
         cmocka_unit_test(only_what_was_received_until_then_counts),
+        cmocka_unit_test(a_later_moment_goes_on_behind_an_earlier_one),
         cmocka_unit_test(of_two_that_count_into_one_store_only_one_goes_on),
-        cmocka_unit_test(what_began_before_a_hold_fails),
-        cmocka_unit_test(only_one_holds_until_its_time_is_over),
-        cmocka_unit_test(a_hold_goes_on_without_a_gap_unless_something_moved),
-        cmocka_unit_test(a_hold_of_a_clock_far_ahead_is_none),
-        cmocka_unit_test(a_hold_proves_that_nothing_moved),
-        cmocka_unit_test(the_end_of_a_hold_leaves_or_sets_where_all_stand),
-        cmocka_unit_test(workers_wait_while_they_are_held_and_then_go_on),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

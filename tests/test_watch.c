@@ -438,6 +438,87 @@ static void csv_and_json_say_the_same(void **state)
     json_decref(all);
 }
 
+/* ---- odd lists, made by hand ---- */
+static void what_is_missing_is_shortened_where_it_is_long(void **state)
+{
+    struct watch_item third = {.id = slice_of("M3"), .day = date_of_ms(NOW_MS)};
+    struct watch_item second = {.id = slice_of("M2"), .day = date_of_ms(NOW_MS), .next = &third};
+    struct watch_item first = {.id = slice_of("M1"), .day = date_of_ms(NOW_MS), .next = &second};
+    struct watch_entry e = {.reason = RISK_MISSED_MEETINGS, .items = &first};
+
+    (void)state;
+    watch_missing_text(&e, 1, &out);
+    assert_string_equal(text(), "missed: M1 (2026-10-29) and 2 more");
+    buffer_clear(&out);
+    watch_missing_text(&e, 3, &out);
+    assert_null(strstr(text(), "more"));
+}
+
+static void what_was_made_up_for_meanwhile_is_nothing_any_more(void **state)
+{
+    struct watch_entry ballots = {.reason = RISK_MISSED_BALLOT};
+    struct watch_entry share = {.reason = RISK_MISSED_SHARE, .score = RISK_RED};
+
+    (void)state;
+    watch_missing_text(&ballots, 5, &out);
+    assert_string_equal(text(), "nothing any more");
+    buffer_clear(&out);
+    watch_missing_text(&share, 5, &out);
+    assert_string_equal(text(), "0 of 0 CIB missed"); /* no per cent of nothing */
+}
+
+/* A title that is long is cut, between characters, and one that is not UTF-8 is left out. */
+static void a_title_has_so_much_room_and_no_more(void **state)
+{
+    char title[200];
+    struct watch_entry e = {
+        .committee = slice_of("C"), .member = slice_of("KE"), .score = RISK_RED};
+    struct watch_entry *one = &e;
+    struct watch_list w = {.entries = &one, .count = 1, .red = 1};
+    char *cut;
+
+    (void)state;
+    for (size_t i = 0; i + 1 < sizeof title; i += 2)
+        memcpy(title + i, "\xc3\xa9", 2);
+    e.label = slice_make(title, sizeof title);
+    watch_print_text(&w, false, &out);
+    cut = strstr(text(), "\xc3\xa9\xe2\x80\xa6");
+    assert_non_null(cut);
+    assert_true(utf8_valid(buffer_slice(&out)));
+    assert_non_null(strstr(text(), "as of   not known\n"));
+    buffer_clear(&out);
+    e.label = slice_of("\xff title");
+    watch_print_text(&w, false, &out);
+    assert_null(strstr(text(), "title"));
+}
+
+static void json_has_null_for_what_is_not_known_or_no_text(void **state)
+{
+    struct watch_item item = {.id = slice_of("\xff")};
+    struct watch_entry e = {.committee = slice_of("C"),
+                            .label = slice_of("C"),
+                            .reason = RISK_MISSED_MEETINGS,
+                            .score = RISK_RED,
+                            .items = &item};
+    struct watch_entry *one = &e;
+    struct watch_list w = {.entries = &one, .count = 1, .red = 1};
+    json_t *all, *seat, *meeting;
+
+    (void)state;
+    watch_print_json(&w, &out);
+    all = json_loads(text(), 0, NULL);
+    assert_non_null(all);
+    assert_true(json_is_null(json_object_get(all, "as_of")));
+    seat = json_array_get(json_object_get(all, "seats"), 0);
+    assert_true(json_is_null(json_object_get(seat, "member")));
+    meeting = json_array_get(json_object_get(seat, "missing"), 0);
+    assert_true(json_is_null(json_object_get(meeting, "meeting")));
+    assert_string_equal(json_string_value(json_object_get(meeting, "starts")), "1970-01-01");
+    assert_null(json_object_get(meeting, "title"));
+    assert_null(json_object_get(meeting, "kind"));
+    json_decref(all);
+}
+
 static void a_store_without_anything_has_no_list(void **state)
 {
     struct watch_ask ask = {.now_ms = NOW_MS};
@@ -465,6 +546,10 @@ int main(void)
         TEST(every_seat_of_a_season_has_its_details),
         TEST(the_table_says_all_in_a_row),
         TEST(csv_and_json_say_the_same),
+        TEST(what_is_missing_is_shortened_where_it_is_long),
+        TEST(what_was_made_up_for_meanwhile_is_nothing_any_more),
+        TEST(a_title_has_so_much_room_and_no_more),
+        TEST(json_has_null_for_what_is_not_known_or_no_text),
         TEST(a_store_without_anything_has_no_list),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

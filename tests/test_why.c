@@ -8,6 +8,7 @@
 #include "proto/error.h"
 #include "workers/audit/live.h"
 #include "workers/audit/target.h"
+#include "workers/audit/witness.h"
 
 #include <jansson.h>
 #include <setjmp.h>
@@ -30,6 +31,9 @@ static const struct slice no_input;
     "{\"type\":\"vote\",\"committee\":\"C\",\"ballot\":\"B\",\"member\":\"KE\",\"time\":\"2026-"   \
     "01-"
 #define FIRST VOTE "01T00:00:00Z\",\"id\":\"v1\",\"position\":\"approve\",\"comments\":2}\n"
+#define VOTE_OF(member)                                                                            \
+    "{\"type\":\"vote\",\"committee\":\"C\",\"ballot\":\"B\",\"member\":\"" member                 \
+    "\",\"time\":\"2026-01-03T00:00:00Z\",\"id\":\"" member "\",\"position\":\"approve\"}\n"
 #define TAKEN VOTE "02T00:00:00Z\",\"id\":\"v2\",\"retracted\":true}\n"
 
 static void meddle(struct stack *s, const char *a, const char *b, const char *c, const char *d)
@@ -269,6 +273,29 @@ static void a_retraction_moves_numbers_and_is_their_cause(void **state)
     stack_free(s);
 }
 
+/* Two votes more: as many causes as are asked for, and how many more there are.
+ */
+static void a_diff_tells_so_many_causes_and_no_more(void **state)
+{
+    static const char more[] = VOTE_OF("BR") VOTE_OF("FR");
+    struct stack *s = stack_with(FIRST);
+    char before[32];
+
+    (void)state;
+    moment_between(before);
+    stack_publish_lines(s, slice_of(more));
+    stack_sync(s);
+    assert_run(RUN(s, "turnout", "diff", "--from", before, "--max", "1"), 0, "  and 1 more\n",
+               NULL);
+    assert_run(RUN(s, "turnout", "diff", "--from", before, "--max", "1", "--json"), 0,
+               "\"more\":1}\n", NULL);
+    struct run r = RUN(s, "turnout", "diff", "--from", before, "--max", "0");
+    assert_int_equal(r.status, 0);
+    assert_null(strstr(r.out.at, " more\n"));
+    run_free(&r);
+    stack_free(s);
+}
+
 static void the_history_of_a_fact_has_all_its_versions_and_the_one_that_counts(void **state)
 {
     struct stack *s = stack_with(FIRST TAKEN FIRST);
@@ -389,6 +416,27 @@ static void what_waits_to_be_derived_is_waited_for(void **state)
     store_free(s);
 }
 
+static void strings_of_any_bytes_are_json(void **state)
+{
+    static const struct {
+        const char *bytes, *json;
+    } strings[] = {{"", ""}, {"TC\n1", "TC\n1"}, {"TC\xff 1", "TC? 1"}};
+    struct vote_fact f = {.version = {.id = slice_of("v1"), .retracted = true}};
+    struct witness w = {
+        .type = EVENT_VOTE, .fact = &f, .subject = slice_of("vote|C|B|KE"), .offset = 17};
+    struct buffer text = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
+        json_t *j = witness_string(slice_of(strings[i].bytes));
+        assert_string_equal(json_string_value(j), strings[i].json);
+        json_decref(j);
+    }
+    witness_brief(&w, &text);
+    assert_true(slice_is(buffer_slice(&text), "vote|C|B|KE retracted id=v1 at=0:17"));
+    buffer_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +445,8 @@ int main(void)
         cmocka_unit_test(a_part_is_told_with_event_source_time_place_and_what_it_replaced),
         cmocka_unit_test(events_that_come_in_meanwhile_make_no_difference),
         cmocka_unit_test(a_retraction_moves_numbers_and_is_their_cause),
+        cmocka_unit_test(a_diff_tells_so_many_causes_and_no_more),
+        cmocka_unit_test(strings_of_any_bytes_are_json),
         cmocka_unit_test(the_history_of_a_fact_has_all_its_versions_and_the_one_that_counts),
         cmocka_unit_test(an_empty_journal_has_an_answer_to_everything),
         cmocka_unit_test(what_cannot_be_asked_is_said_with_what_can),

@@ -112,17 +112,14 @@ static int load_now(struct board_verb *v, struct board *ret)
 /* What is not on the board, and why. */
 static void tell_gaps(const struct board *b)
 {
-    if (b->count == 0 && !b->missing.at && !b->period.at)
+    if (!b->period.at)
         fprintf(stderr, "turnout board: no figures yet: no member has a counter in any year\n");
-    else if (b->count == 0 && !b->missing.at)
-        fprintf(stderr, "turnout board: no figures yet: no member has a counter in %.*s\n",
-                (int)b->period.size, b->period.at);
-    else if (b->missing.at && !b->period.at)
-        fprintf(stderr, "turnout board: no figures yet: no such group in any year: %.*s\n",
-                (int)b->missing.size, b->missing.at);
     else if (b->missing.at)
         fprintf(stderr, "turnout board: no such group in %.*s: %.*s\n", (int)b->period.size,
                 b->period.at, (int)b->missing.size, b->missing.at);
+    else if (b->count == 0)
+        fprintf(stderr, "turnout board: no figures yet: no member has a counter in %.*s\n",
+                (int)b->period.size, b->period.at);
 }
 
 static int print(const struct board_verb *v, const struct board *b)

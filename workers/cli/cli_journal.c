@@ -91,11 +91,12 @@ static int broker_run(char *const arguments[])
 
 static int verb_run(const struct journal_verb *v)
 {
+    const char *action = v->check ? "--check" : "--backup", *is = v->file ? "=" : "";
     char *dir, *what, broker[] = BROKER, json[] = "--json";
 
-    if (asprintf(&dir, "--dir=%s", dir_of(v)) < 0 ||
-        asprintf(&what, "%s%s%s", v->check ? "--check" : "--backup", v->file ? "=" : "",
-                 v->file ? v->file : "") < 0)
+    if (asprintf(&dir, "--dir=%s", dir_of(v)) < 0)
+        abort();
+    if (asprintf(&what, "%s%s%s", action, is, v->file ? v->file : "") < 0)
         abort();
     char *const arguments[] = {broker, dir, what, v->json ? json : NULL, NULL};
     int status = broker_run(arguments);

@@ -363,11 +363,10 @@ int cli_publish(int argc, char **argv)
         children,
         NULL,
         NULL};
-    struct publish *p = calloc(1, sizeof *p);
+    struct publish *p = memory_need(sizeof *p);
     int status;
 
-    if (!p)
-        return EX_OSERR;
+    memset(p, 0, sizeof *p);
     p->timeout_s = TIMEOUT_S;
     p->patience_s = PATIENCE_S;
     p->given_up = UINT64_MAX;

@@ -36,10 +36,11 @@ static enum link_state state_ask(const struct keyfile *k)
 static bool broker_runs(const char *dir)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
-    int n = snprintf(at.sun_path, sizeof at.sun_path, "%s/read.sock", dir), fd;
+    size_t n = (size_t)snprintf(at.sun_path, sizeof at.sun_path, "%s/read.sock", dir);
     bool runs;
+    int fd;
 
-    if (n < 0 || (size_t)n >= sizeof at.sun_path)
+    if (n >= sizeof at.sun_path)
         return false;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     runs = fd >= 0 && (connect(fd, (struct sockaddr *)&at, sizeof at) == 0 ||

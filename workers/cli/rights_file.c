@@ -24,11 +24,11 @@ static int fail(const char *what, char *ret_error, size_t error_size)
 /* Free it. */
 static char *folder_of(const char *path)
 {
-    const char *end = strrchr(path, '/');
+    const char *slash = strrchr(path, '/');
+    int size = !slash || slash == path ? 1 : (int)(slash - path);
     char *folder = NULL;
 
-    if (asprintf(&folder, "%.*s", end ? (int)(end == path ? 1 : end - path) : 1, end ? path : ".") <
-        0)
+    if (asprintf(&folder, "%.*s", size, slash ? path : ".") < 0)
         abort();
     return folder;
 }
@@ -55,7 +55,9 @@ static int path_find(struct rights_file *f, const char *path)
     if (errno != ENOENT || (lstat(path, &s) == 0 && (errno = ENOENT)))
         return ERR_IO;
     f->path = strdup(path);
-    return f->path ? 0 : ERR_IO;
+    if (!f->path)
+        abort();
+    return 0;
 }
 
 static int lock_take(struct rights_file *f, char *ret_error, size_t error_size)
