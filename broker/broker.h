@@ -15,7 +15,7 @@ struct broker_config {
     const char *tcp; /* HOST:PORT beside them: producers at PORT, readers at the next; NULL: no */
     const char *rights; /* the rights file; NULL: DIR/rights.conf, if it is there */
     uint64_t journal_bytes;
-    size_t recent_bytes;    /* of the journal; 0: RECENT_BYTES */
+    size_t recent_bytes;    /* as in journal.h */
     unsigned partitions;    /* 0: as it is; of a new journal JOURNAL_PARTITIONS */
     unsigned connections;   /* at all endpoints; 0: GUARD_CONNECTIONS */
     unsigned readers;       /* workers, and as many clients; 0: READERS */

@@ -173,10 +173,10 @@ static int disk_grow(struct disk *d, uint64_t want)
     uint64_t size = (want + DISK_STEP - 1) / DISK_STEP * DISK_STEP;
     int fd, err;
 
-    if (want <= d->allocated)
-        return 0;
     if (size > d->limit)
         size = d->limit;
+    if (want <= d->allocated || size <= d->allocated)
+        return 0;
     mdb_reader_check(d->env,
                      NULL); /* a check or copy that was killed would hold old pages for good */
     mdb_env_get_fd(d->env, &fd);

@@ -225,6 +225,8 @@ static int recent_load(struct journal *j, struct slice value)
     struct record r;
     int err;
 
+    if (value.size == 0)
+        return ERR_CORRUPT; /* a commit without records stores none */
     while ((err = recent_take(&value, &e)) == 0) {
         if (e.partition >= j->partitions || e.offset != j->ends[e.partition])
             return ERR_CORRUPT;
@@ -250,7 +252,7 @@ static int recent_read(struct journal *j, uint64_t last_commit)
         err = item.key <= last_commit ? recent_load(j, item.value) : ERR_CORRUPT;
         if (err == 0)
             err = disk_next(j->disk, &item);
-        else
+        else if (err == ERR_CORRUPT)
             log_error("the journal is damaged: the recent records of commit %llu are not what was "
                       "written",
                       (unsigned long long)item.key);
@@ -295,6 +297,7 @@ int journal_open(const struct journal_config *config, struct journal **ret)
     int err;
 
     assert(config->partitions >= 1 && config->partitions <= WIRE_MAX_PARTS);
+    assert(config->recent_bytes <= RECENT_BYTES); /* or the check would take them for damage */
     *j = (struct journal){
         .recent = recent_new(),
         .recent_bytes = config->recent_bytes ? config->recent_bytes : RECENT_BYTES,
@@ -398,7 +401,7 @@ int journal_append(struct journal *j, unsigned partition, const struct record *r
     int err = 0;
 
     assert(partition < j->partitions);
-    if (!j->moving && is_worth_moving(j, size))
+    if (!j->moving && is_worth_moving(j, RECENT_HEAD + size))
         err = recent_move(j);
     if (!j->moving)
         room = recent_stage(j->recent, partition, offset, size);

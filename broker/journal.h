@@ -20,7 +20,7 @@ struct journal_config {
     const char *folder;   /* exists */
     uint64_t limit_bytes; /* of the file; may be another at every start */
     unsigned partitions;  /* of a new journal; an old one keeps its own */
-    size_t recent_bytes;  /* of records that are not in the trees yet; 0: RECENT_BYTES */
+    size_t recent_bytes;  /* of records not in the trees yet, at most RECENT_BYTES; 0: those */
 };
 
 /* ERR_LOCKED (another process has it), ERR_VERSION (written by another version), ERR_CORRUPT,

@@ -385,6 +385,8 @@ static void recent_check(struct walk *w, void *arg, struct slice key, const stru
     }
     if (!walk_value(w, node, RECENT_BYTES, &value))
         return;
+    if (value.size == 0)
+        walk_fault(w, "there are none of commit %llu", (unsigned long long)commit);
     while ((err = recent_take(&value, &e)) == 0 && e.partition < rs->partitions) {
         rs->found->records++;
         walk_place(w, "partition %u", e.partition);
@@ -393,8 +395,11 @@ static void recent_check(struct walk *w, void *arg, struct slice key, const stru
     }
     walk_place(w, "recent records");
     w->page = page;
-    if (err != ERR_AGAIN)
-        walk_fault(w, "those of commit %llu are not what was written", (unsigned long long)commit);
+    if (err == ERR_AGAIN)
+        return;
+    walk_fault(w, "those of commit %llu are not what was written", (unsigned long long)commit);
+    for (unsigned p = 0; p < rs->partitions; p++)
+        rs->next[p] = UNKNOWN;
 }
 
 static void partition_check(struct scrub *s, struct records_walk *rs, unsigned number)

@@ -1,6 +1,7 @@
 /* A journal in a folder of its own; see shelf.h. */
 #include "tests/shelf.h"
 
+#include "broker/disk.h"
 #include "broker/recent.h"
 #include "proto/error.h"
 
@@ -121,4 +122,29 @@ void shelf_damage(const char *file, const char *mark, size_t at, char byte)
     fclose(f);
     buffer_free(&b);
     assert_true(found > 0);
+}
+
+void shelf_forge(unsigned format, const struct ends *ends)
+{
+    struct meta meta = {.format = format, .partitions = 2, .created_ms = 1};
+    struct record r = {slice_of("local"), 1, 3, slice_of("abc")};
+    const char *const names[] = {"meta", "rejects", "p000", "p001", "recent"};
+    unsigned tables[5], count = format == META_FORMAT ? 5 : 4;
+    struct disk *d;
+    char *room;
+
+    assert_int_equal(disk_open(shelf_folder, SHELF_BYTES, 8, &d), 0);
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(disk_table(d, names[i], true, &tables[i]), 0);
+    memset(meta.log, 'f', sizeof meta.log);
+    assert_int_equal(disk_put(d, tables[0], META_KEY, META_BYTES, &room), 0);
+    meta_encode(&meta, room);
+    if (ends) {
+        assert_int_equal(disk_put(d, tables[0], ENDS_KEY, ends_size(ends), &room), 0);
+        ends_encode(ends, room);
+    }
+    assert_int_equal(disk_append(d, tables[2], 0, record_size(&r), &room), 0);
+    record_encode(&r, 0, 0, room);
+    assert_int_equal(disk_commit(d), 0);
+    disk_close(d);
 }

@@ -3,6 +3,7 @@
 #define TESTS_SHELF_H
 
 #include "broker/journal.h"
+#include "broker/meta.h"
 
 #define SHELF_BYTES ((uint64_t)64 * 1024 * 1024)
 
@@ -26,6 +27,10 @@ void shelf_move(struct journal *j, unsigned partition);
 /* All events of a partition from an offset on, one after the other. */
 int shelf_read(struct journal *j, unsigned partition, uint64_t offset, struct buffer *out);
 void shelf_expect(struct journal *j, unsigned partition, const char *expected);
+
+/* A journal of two partitions with three events "abc" in the first, made as another program would:
+ * with this format, and with these ends unless there are none. */
+void shelf_forge(unsigned format, const struct ends *ends);
 
 /* Replaces one byte, `at` bytes behind each place in the file where `mark` stands. */
 void shelf_damage(const char *file, const char *mark, size_t at, char byte);

@@ -179,39 +179,12 @@ static void what_is_not_there_is_no_error_that_sticks(void **state)
 
 /* ---- the ends ---- */
 
-/* A journal of two partitions with three events in the first, made as another program would: with
- * this format, and with these ends unless there are none. */
-static void journal_forge(unsigned format, const struct ends *ends)
-{
-    struct meta meta = {.format = format, .partitions = 2, .created_ms = 1};
-    struct record r = {slice_of("local"), 1, 3, slice_of("abc")};
-    const char *const names[] = {"meta", "rejects", "p000", "p001", "recent"};
-    unsigned tables[5], count = format == META_FORMAT ? 5 : 4;
-    struct disk *d;
-    char *room;
-
-    assert_int_equal(disk_open(shelf_folder, SHELF_BYTES, 8, &d), 0);
-    for (unsigned i = 0; i < count; i++)
-        assert_int_equal(disk_table(d, names[i], true, &tables[i]), 0);
-    memset(meta.log, 'f', sizeof meta.log);
-    assert_int_equal(disk_put(d, tables[0], META_KEY, META_BYTES, &room), 0);
-    meta_encode(&meta, room);
-    if (ends) {
-        assert_int_equal(disk_put(d, tables[0], ENDS_KEY, ends_size(ends), &room), 0);
-        ends_encode(ends, room);
-    }
-    assert_int_equal(disk_append(d, tables[2], 0, record_size(&r), &room), 0);
-    record_encode(&r, 0, 0, room);
-    assert_int_equal(disk_commit(d), 0);
-    disk_close(d);
-}
-
 static void a_journal_without_ends_gets_them_with_its_next_commit(void **state)
 {
     struct journal *j;
 
     (void)state;
-    journal_forge(META_FORMAT_OLD, NULL);
+    shelf_forge(META_FORMAT_OLD, NULL);
     for (int i = 0; i < 2; i++) { /* opening alone changes nothing */
         assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), 0);
         shelf_expect(j, 0, "abc");
@@ -238,7 +211,7 @@ static void a_journal_without_recent_records_gets_them_with_its_next_commit(void
     struct journal *j;
 
     (void)state;
-    journal_forge(2, &ends);
+    shelf_forge(2, &ends);
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), 0);
         shelf_expect(j, 0, "abc");
@@ -280,19 +253,19 @@ static void a_journal_that_ends_elsewhere_than_was_written_is_refused(void **sta
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ends.partitions = cases[i].partitions;
         memcpy(ends.ends, cases[i].ends, sizeof cases[i].ends);
-        journal_forge(META_FORMAT, &ends);
+        shelf_forge(META_FORMAT, &ends);
         assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), cases[i].expected);
         if (cases[i].expected == 0)
             journal_close(j);
         assert_int_equal(shelf_teardown(state), 0);
         assert_int_equal(shelf_setup(state), 0);
     }
-    journal_forge(META_FORMAT, NULL);
+    shelf_forge(META_FORMAT, NULL);
     assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
     assert_int_equal(shelf_teardown(state), 0);
     assert_int_equal(shelf_setup(state), 0);
     ends = (struct ends){.commit = 1, .next_reject = 1, .partitions = 2, .ends = {3, 0}};
-    journal_forge(META_FORMAT_OLD, &ends); /* that format had none */
+    shelf_forge(META_FORMAT_OLD, &ends); /* that format had none */
     assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
 }
 

@@ -273,7 +273,7 @@ static int publish_lines(struct publish *p, int fd, const char *name)
         if (got == 1)
             status = publish_line(p, line, at, &event);
         else if (got == ERR_AGAIN)
-            status = failed(p, turnout_poll(p->producer, 0));
+            status = failed(p, turnout_poll(p->producer, 1));
         if (status == EX_OK && later_count(&p->later) > 0)
             status = send_again(p);
     }
