@@ -240,7 +240,7 @@ static int recent_load(struct journal *j, struct slice value)
     return err == ERR_AGAIN ? 0 : err;
 }
 
-static int recent_read(struct journal *j, uint64_t last_commit)
+static int recent_read(struct journal *j)
 {
     struct disk_item item;
     int err = disk_read_begin(j->disk);
@@ -249,7 +249,7 @@ static int recent_read(struct journal *j, uint64_t last_commit)
         return err;
     err = disk_at_or_after(j->disk, j->recent_table, 0, &item);
     while (err == 0) {
-        err = item.key <= last_commit ? recent_load(j, item.value) : ERR_CORRUPT;
+        err = recent_load(j, item.value);
         if (err == 0)
             err = disk_next(j->disk, &item);
         else if (err == ERR_CORRUPT)
@@ -282,7 +282,7 @@ static int ends_read(struct journal *j, struct ends *ret)
     for (unsigned p = 0; p < j->partitions && err == 0; p++)
         err = end_read(j, p, &j->ends[p]);
     if (err == 0 && j->meta.format == META_FORMAT)
-        err = recent_read(j, ret->commit);
+        err = recent_read(j);
     if (err == 0)
         err = ends_compare(j, ret);
     memcpy(j->staged, j->ends, sizeof j->staged);

@@ -103,12 +103,105 @@ static void a_connection_that_stays_silent_is_given_up_before_the_first_session_
     assert_string_equal(reader_log(p->reader), LOG);
 }
 
+/* Gives both sides turns until a reader's HELLO is there; returns under which name it came. */
+static struct slice hello_expect(struct pair *p)
+{
+    int64_t until_ms = clock_mono_ms() + LIMIT_MS;
+    struct link_message got;
+    struct wire_message m;
+    struct slice payload;
+
+    while (link_receive(p->broker, &got) < 0) {
+        assert_int_equal(reader_receive(p->reader, -1, 10, &m, &payload), ERR_AGAIN);
+        reader_reset(p->reader);
+        assert_true(clock_mono_ms() < until_ms);
+    }
+    buffer_clear(&p->first);
+    buffer_add_slice(&p->first, got.peer);
+    return buffer_slice(&p->first);
+}
+
+static void error_say(struct pair *p, struct slice peer, const char *code, bool fatal)
+{
+    struct wire_message m = {.kind = WIRE_ERROR};
+    struct buffer header = {0};
+
+    m.error =
+        (struct wire_error){.code = slice_of(code), .reason = slice_of("played"), .fatal = fatal};
+    wire_encode(&m, &header);
+    assert_int_equal(link_send(p->broker, peer, buffer_slice(&header), NULL, 0), 0);
+    buffer_free(&header);
+}
+
+/* What the reader makes of it: the first that is not "nothing yet". */
+static int received(struct pair *p)
+{
+    int64_t until_ms = clock_mono_ms() + LIMIT_MS;
+    struct wire_message m;
+    struct slice payload;
+    int error = ERR_AGAIN;
+
+    while (error == ERR_AGAIN && reader_session(p->reader) == 0 && clock_mono_ms() < until_ms) {
+        error = reader_receive(p->reader, -1, 10, &m, &payload);
+        reader_reset(p->reader);
+    }
+    return error;
+}
+
+static void another_version_is_told(void **state)
+{
+    struct pair *p = *state;
+
+    error_say(p, hello_expect(p), "version", true);
+    assert_int_equal(received(p), ERR_VERSION);
+}
+
+static void who_is_denied_for_good_is_told_each_time_and_never_at_once(void **state)
+{
+    struct pair *p = *state;
+    struct wire_message m;
+    struct slice payload;
+
+    error_say(p, hello_expect(p), "revoked-key", true);
+    assert_int_equal(received(p), ERR_DENIED);
+    int64_t before_ms = clock_mono_ms();
+    assert_int_equal(reader_receive(p->reader, -1, 30, &m, &payload), ERR_DENIED);
+    assert_true(clock_mono_ms() - before_ms >= 29); /* no busy loop */
+    assert_int_equal(reader_session(p->reader), 0);
+}
+
+static void who_is_put_off_comes_again(void **state)
+{
+    struct pair *p = *state;
+
+    error_say(p, hello_expect(p), "busy", true);
+    welcome_say(p, hello_expect(p));
+    received(p);
+    assert_int_equal(reader_session(p->reader), 1);
+    assert_string_equal(reader_log(p->reader), LOG);
+}
+
+static void what_is_no_message_is_passed_over(void **state)
+{
+    struct pair *p = *state;
+    struct slice peer = hello_expect(p);
+
+    assert_int_equal(link_send(p->broker, peer, slice_of("not msgpack"), NULL, 0), 0);
+    welcome_say(p, peer);
+    received(p);
+    assert_int_equal(reader_session(p->reader), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, pair_new, pair_free)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(
-            a_connection_that_stays_silent_is_given_up_before_the_first_session_too, pair_new,
-            pair_free),
+        TEST(a_connection_that_stays_silent_is_given_up_before_the_first_session_too),
+        TEST(another_version_is_told),
+        TEST(who_is_denied_for_good_is_told_each_time_and_never_at_once),
+        TEST(who_is_put_off_comes_again),
+        TEST(what_is_no_message_is_passed_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
