@@ -32,13 +32,22 @@ struct rebuild {
 };
 
 /* ---- where things stand ---- */
+/* The broker's answer, which must be of the journal that we began with. */
+static int ask_report(struct rebuild *r, const uint64_t *offsets, struct wire_report *ret)
+{
+    int error =
+        client_report(r->options->reader, offsets, offsets ? r->partitions : 0, REPORT_MS, ret);
+
+    if (error == 0 && (ret->count != r->partitions || !slice_is(ret->log, r->log)))
+        error = ERR_FOREIGN;
+    return error;
+}
+
 static int ask_journal(struct rebuild *r)
 {
     struct wire_report report;
-    int error = client_report(r->options->reader, NULL, 0, REPORT_MS, &report);
+    int error = ask_report(r, NULL, &report);
 
-    if (error == 0 && (report.count != r->partitions || !slice_is(report.log, r->log)))
-        error = ERR_FOREIGN;
     if (error == 0)
         memcpy(r->ends, report.ends, r->partitions * sizeof *r->ends);
     reader_reset(r->options->reader);
@@ -124,9 +133,7 @@ static int vouch(struct rebuild *r, const struct applied *applied, bool *ret_vou
 
     for (unsigned p = 0; p < r->partitions; p++)
         last[p] = applied[p].offset ? applied[p].offset - 1 : 0;
-    error = client_report(r->options->reader, last, r->partitions, REPORT_MS, &report);
-    if (error == 0 && (report.count != r->partitions || !slice_is(report.log, r->log)))
-        error = ERR_FOREIGN;
+    error = ask_report(r, last, &report);
     *ret_vouched = error == 0;
     for (unsigned p = 0; p < r->partitions && *ret_vouched; p++)
         if (applied[p].offset > 0 &&
