@@ -2,6 +2,7 @@
  * found. */
 #include "broker/disk.h"
 #include "broker/meta.h"
+#include "broker/recent.h"
 #include "proto/error.h"
 #include "tests/shelf.h"
 
@@ -387,6 +388,63 @@ static void a_damaged_end_is_found_when_opening(void **state)
     assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
 }
 
+/* A journal of two partitions whose second commit brought this value of recent records. */
+static void recent_forge(struct slice value)
+{
+    struct ends ends = {.commit = 1, .next_reject = 1, .partitions = 2, .ends = {3, 0}};
+    unsigned meta, recent;
+    struct disk *d;
+    char *room;
+
+    shelf_forge(META_FORMAT, &ends);
+    ends.commit = 2;
+    ends.ends[0] = 4;
+    assert_int_equal(disk_open(shelf_folder, SHELF_BYTES, 8, &d), 0);
+    assert_int_equal(disk_table(d, "meta", false, &meta), 0);
+    assert_int_equal(disk_table(d, "recent", false, &recent), 0);
+    assert_int_equal(disk_put(d, meta, ENDS_KEY, ends_size(&ends), &room), 0);
+    ends_encode(&ends, room);
+    assert_int_equal(disk_append(d, recent, ends.commit, value.size, &room), 0);
+    memcpy(room, value.at, value.size);
+    assert_int_equal(disk_commit(d), 0);
+    disk_close(d);
+}
+
+/* One entry; and of that so many bytes. */
+static void assert_recent(void **state, unsigned partition, uint64_t offset, char version,
+                          size_t size, int expected)
+{
+    struct record r = {slice_of("local"), 1, 1, slice_of("d")};
+    struct recent *recent = recent_new();
+    char *room = recent_stage(recent, partition, offset, record_size(&r));
+    struct journal *j;
+
+    record_encode(&r, partition, offset, room);
+    room[0] = version;
+    if (size > recent_staged(recent).size)
+        size = recent_staged(recent).size;
+    recent_forge(slice_make(recent_staged(recent).at, size));
+    recent_free(recent);
+    assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), expected);
+    if (expected == 0) {
+        shelf_expect(j, 0, "abcd");
+        journal_close(j);
+    }
+    assert_int_equal(shelf_teardown(state), 0);
+    assert_int_equal(shelf_setup(state), 0);
+}
+
+static void recent_records_that_do_not_go_on_are_refused(void **state)
+{
+    assert_recent(state, 0, 3, RECORD_VERSION, SIZE_MAX, 0);
+    assert_recent(state, 1, 3, RECORD_VERSION, SIZE_MAX, ERR_CORRUPT);
+    assert_recent(state, 0, 4, RECORD_VERSION, SIZE_MAX, ERR_CORRUPT);
+    assert_recent(state, 2, 0, RECORD_VERSION, SIZE_MAX, ERR_CORRUPT);
+    assert_recent(state, 0, 3, RECORD_VERSION + 1, SIZE_MAX, ERR_VERSION);
+    assert_recent(state, 0, 3, RECORD_VERSION, RECENT_HEAD, ERR_CORRUPT);
+    assert_recent(state, 0, 3, RECORD_VERSION, 0, ERR_CORRUPT);
+}
+
 static void a_damaged_recent_record_is_found_when_opening(void **state)
 {
     struct journal *j = shelf_open();
@@ -427,6 +485,7 @@ int main(void)
         TEST(a_format_it_does_not_know_is_refused),
         TEST(a_damaged_record_is_told_apart_from_its_neighbours),
         TEST(a_damaged_end_is_found_when_opening),
+        TEST(recent_records_that_do_not_go_on_are_refused),
         TEST(a_damaged_recent_record_is_found_when_opening),
     };
 

@@ -150,7 +150,7 @@ static int leftovers_fit(struct rebuild *r, bool *ret_fit)
     int error;
 
     *ret_fit = false;
-    if (r->options->fresh || r->options->force || r->older || foreign(r, applied))
+    if (r->options->fresh || r->options->force || foreign(r, applied)) /* an older one: by force */
         return 0;
     error = vouch(r, applied, ret_fit);
     if (error == 0 && *ret_fit)
