@@ -64,9 +64,14 @@ static struct dump *stack_finish(struct stack *s, struct model *m)
 
 /* The set of periods may keep one whose counters have gone back to zero, and which ones have been
  * there on the way is chance: a vote stands in the month of its own time until its ballot's notice
- * comes. */
+ * comes.  And a producer that waited too long for an answer has sent events twice: they are in the
+ * journal twice, and offsets count them. */
 static enum dump_care order_care(struct slice key, struct slice field)
 {
+    static const char offsets[] = "turnout:offset:";
+
+    if (key.size > strlen(offsets) && memcmp(key.at, offsets, strlen(offsets)) == 0)
+        return DUMP_IGNORE;
     return slice_is(key, "turnout:periods") ? DUMP_IGNORE : stack_care(key, field);
 }
 
