@@ -97,11 +97,12 @@ int main(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     snprintf(name, sizeof name, "worker-%d", getpid());
     log_open("turnout-worker", o.level);
-    if (cli_config(&o.stack, &file) < 0)
-        return EX_CONFIG;
-    error = work(&o, &file.rules, o.name ? o.name : name);
-    if (error < 0)
-        log_error("%s", error_text(error));
+    error = cli_config(&o.stack, &file); /* says itself what is wrong */
+    if (error == 0) {
+        error = work(&o, &file.rules, o.name ? o.name : name);
+        if (error < 0)
+            log_error("%s", error_text(error));
+    }
     cli_stack_free(&o.stack);
     return error == 0 ? 0 : EX_CONFIG;
 }
