@@ -95,7 +95,9 @@ struct slice recent_stored(const struct recent *r)
 
 struct slice recent_staged(const struct recent *r)
 {
-    return slice_make(r->bytes.at + r->stored, r->bytes.size - r->stored);
+    size_t size = r->bytes.size - r->stored;
+
+    return slice_make(size ? r->bytes.at + r->stored : NULL, size);
 }
 
 void recent_settle(struct recent *r, bool stored)
