@@ -35,10 +35,10 @@ struct handed {
     struct store base;
     struct store *inner;
     struct scene *scene;
-    void (*at_switch)(struct handed *h); /* once, before what renames is sent */
+    void (*at_rename)(struct handed *h); /* once, before what renames is sent */
     bool slow;                           /* listing takes longer than a hold */
     int64_t held_ms;                     /* until then, when last listed a thousand */
-    unsigned names, switches;
+    unsigned names, renames;             /* names listed, commits that rename */
     store_key_fn each;
     void *arg;
     pid_t other;
@@ -67,9 +67,9 @@ static int handed_commit(struct store *s, const struct commit *c)
 
     for (size_t i = 0; i < c->count; i++)
         renames = renames || c->ops[i].verb == COMMIT_RENAME;
-    h->switches += renames;
-    if (renames && h->switches == 1 && h->at_switch)
-        h->at_switch(h);
+    h->renames += renames;
+    if (renames && h->renames == 1 && h->at_rename)
+        h->at_rename(h);
     return store_commit(h->inner, c);
 }
 
@@ -149,28 +149,37 @@ static struct reader *reader_open(const char *endpoint)
     return r;
 }
 
-static int rebuild_with(struct scene *s, struct handed *live, struct handed *names)
+struct hands {
+    struct handed live, staged, names;
+};
+
+static struct hands hands_new(struct scene *s)
 {
-    struct store *staged =
-        store_at(stack_path(s->stack, "redis.sock"), STORE_PREFIX FAMILY_NEW, REDIS_MS);
+    return (struct hands){.live = handed_new(s, STORE_PREFIX),
+                          .staged = handed_new(s, STORE_PREFIX FAMILY_NEW),
+                          .names = handed_new(s, STORE_PREFIX)};
+}
+
+static int rebuild_with(struct scene *s, struct hands *hands)
+{
     struct rebuild_result result;
     char endpoint[256];
     int error;
 
     snprintf(endpoint, sizeof endpoint, "ipc://%s/read.sock", s->stack->dir);
     struct reader *reader = reader_open(endpoint);
-    struct rebuild_options o = {.live = &live->base,
-                                .staged = staged,
-                                .names = &names->base,
+    struct rebuild_options o = {.live = &hands->live.base,
+                                .staged = &hands->staged.base,
+                                .names = &hands->names.base,
                                 .reader = reader,
                                 .endpoint = endpoint,
                                 .rules = RULES_DEFAULT,
                                 .fresh = true};
     error = rebuild_run(&o, &result);
     reader_free(reader);
-    store_free(staged);
-    store_free(live->inner);
-    store_free(names->inner);
+    store_free(hands->live.inner);
+    store_free(hands->staged.inner);
+    store_free(hands->names.inner);
     return error;
 }
 
@@ -198,23 +207,45 @@ static void another_wipes(struct handed *h)
     assert_true(clock_mono_ms() < end_ms);
 }
 
+/* The one that was in between goes on, and ends well. */
+static void assert_other_ends_well(struct handed *h, struct dump *before)
+{
+    int status;
+
+    assert_int_equal(h->renames, 1);
+    assert_same_board(before, h->scene->stack);
+    kill(h->other, SIGCONT);
+    assert_int_equal(waitpid(h->other, &status, 0), h->other);
+    assert_int_equal(status, 0);
+    assert_same_board(before, h->scene->stack);
+    assert_right(h->scene);
+}
+
 static void another_rebuild_that_wipes_makes_the_switch_fail(void **state)
 {
     struct scene s = scene_new("wiped", 20000);
     struct dump *before = stack_dump(s.stack);
-    struct handed live = handed_new(&s, STORE_PREFIX), names = handed_new(&s, STORE_PREFIX);
-    int status;
+    struct hands hands = hands_new(&s);
 
     (void)state;
-    live.at_switch = another_wipes;
-    assert_int_equal(rebuild_with(&s, &live, &names), ERR_CONFLICT);
-    assert_int_equal(live.switches, 1);
-    assert_same_board(before, s.stack);
-    kill(live.other, SIGCONT);
-    assert_int_equal(waitpid(live.other, &status, 0), live.other);
-    assert_int_equal(status, 0);
-    assert_same_board(before, s.stack);
-    assert_right(&s);
+    hands.live.at_rename = another_wipes;
+    assert_int_equal(rebuild_with(&s, &hands), ERR_CONFLICT);
+    assert_other_ends_well(&hands.live, before);
+    dump_free(before);
+    scene_free(&s);
+}
+
+/* Between the look at what is to be derived, of which nothing is derived yet, and its taking. */
+static void another_rebuild_that_wipes_makes_deriving_fail(void **state)
+{
+    struct scene s = scene_new("derived", 20000);
+    struct dump *before = stack_dump(s.stack);
+    struct hands hands = hands_new(&s);
+
+    (void)state;
+    hands.staged.at_rename = another_wipes;
+    assert_int_equal(rebuild_with(&s, &hands), ERR_CONFLICT);
+    assert_other_ends_well(&hands.staged, before);
     dump_free(before);
     scene_free(&s);
 }
@@ -223,7 +254,7 @@ static void another_rebuild_that_wipes_makes_the_switch_fail(void **state)
 static void the_hold_goes_on_however_long_listing_takes(void **state)
 {
     struct scene s = scene_new("slow listing", 8000);
-    struct handed live = handed_new(&s, STORE_PREFIX), names = handed_new(&s, STORE_PREFIX);
+    struct hands hands = hands_new(&s);
     struct buffer more = {0};
     struct load load;
 
@@ -231,10 +262,10 @@ static void the_hold_goes_on_however_long_listing_takes(void **state)
     world_events(random_next(&s.random), 60000, &more);
     load = load_start(s.stack, buffer_slice(&more), 1000);
     load_await(&load, 1000);
-    names.slow = true;
-    assert_int_equal(rebuild_with(&s, &live, &names), 0);
-    assert_true(names.names > 2000);
-    assert_int_equal(live.switches, 1);
+    hands.names.slow = true;
+    assert_int_equal(rebuild_with(&s, &hands), 0);
+    assert_true(hands.names.names > 2000);
+    assert_int_equal(hands.live.renames, 1);
     model_add_all(s.model, load_stop(&load));
     assert_right(&s);
     buffer_free(&more);
@@ -245,6 +276,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(another_rebuild_that_wipes_makes_the_switch_fail),
+        cmocka_unit_test(another_rebuild_that_wipes_makes_deriving_fail),
         cmocka_unit_test(the_hold_goes_on_however_long_listing_takes),
     };
 

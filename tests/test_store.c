@@ -41,17 +41,20 @@ static struct commit *moving(const struct applied *from, uint64_t to)
     return &commit;
 }
 
+static struct store_look look_at(struct applied *ret)
+{
+    static const unsigned place = 3;
+
+    return (struct store_look){.places = &place, .watched = 1, .count = 1, .ret_applied = ret};
+}
+
 static int look_and_fetch(struct store *s, struct applied *ret, const struct store_fetch *fetches,
                           size_t count)
 {
-    unsigned place = 3;
-    struct store_look l = {.places = &place,
-                           .watched = 1,
-                           .count = 1,
-                           .ret_applied = ret,
-                           .fetches = fetches,
-                           .fetch_count = count};
+    struct store_look l = look_at(ret);
 
+    l.fetches = fetches;
+    l.fetch_count = count;
     return store_begin(s, &l);
 }
 
@@ -249,6 +252,38 @@ static void of_two_that_move_the_same_offset_one_succeeds(void **state)
     assert_int_equal(votes(server), 100);
     store_free(one);
     store_free(two);
+    redis_server_free(server);
+}
+
+static int row_none(void *context, void *record, struct slice field, struct slice value)
+{
+    (void)context;
+    (void)record;
+    (void)field;
+    (void)value;
+    return 0;
+}
+
+/* A second look, before any commit: by then the watch of the first one has been touched. */
+static void a_snapshot_of_what_has_moved_since_the_last_look_is_a_conflict(void **state)
+{
+    struct redis_server *server = redis_server_new(NULL, NULL);
+    struct store *s = store_at(server->socket, STORE_PREFIX, LIMIT_MS);
+    struct store_fetch f = {.key = slice_of("meta"), .kind = FETCH_HASH, .row = row_none};
+    struct applied a;
+    struct store_look snapshot = look_at(&a);
+
+    (void)state;
+    snapshot.fetches = &f;
+    snapshot.fetch_count = 1;
+    snapshot.snapshot = true;
+    assert_int_equal(look(s, &a), 0);
+    assert_int_equal(store_begin(s, &snapshot), 0);
+    meddle(server, "HSET", "turnout:offset:3", "offset", "9");
+    meddle(server, "DEL", "turnout:offset:3", NULL, NULL);
+    assert_int_equal(store_begin(s, &snapshot), ERR_CONFLICT);
+    assert_int_equal(store_begin(s, &snapshot), 0); /* and it can be used again */
+    store_free(s);
     redis_server_free(server);
 }
 
@@ -526,6 +561,7 @@ int main(void)
         cmocka_unit_test(the_same_commits_give_the_same_contents_in_both_stores),
         cmocka_unit_test(both_stores_fetch_alike),
         cmocka_unit_test(of_two_that_move_the_same_offset_one_succeeds),
+        cmocka_unit_test(a_snapshot_of_what_has_moved_since_the_last_look_is_a_conflict),
         cmocka_unit_test(a_flush_between_begin_and_commit_is_a_conflict),
         cmocka_unit_test(a_commit_after_the_connection_went_is_never_tried),
         cmocka_unit_test(an_unawaited_commit_is_answered_before_what_follows_it),

@@ -7,7 +7,8 @@
  *     store_fetch    fetch what the first fetches led to (as often as needed)
  *     store_commit   change everything at once, unless a watched place has moved since store_begin
  *
- * Errors: ERR_CONFLICT   somebody else committed (or the store was flushed) in between;
+ * Errors: ERR_CONFLICT   somebody else committed (or the store was flushed) in between, also of a
+ *                        begin, when a begin before it has watched the place;
  *         ERR_LOST       the connection went: what was under way may or may not have happened;
  *         ERR_AGAIN      the store is loading, out of memory or read-only: nothing happened;
  *         ERR_CORRUPT    a key holds what turnout never wrote there;
@@ -96,6 +97,8 @@ typedef void (*store_visit_fn)(void *arg, enum fetch_kind kind, struct slice key
                                struct slice field, struct slice value);
 void store_memory_visit(const struct store *s, store_visit_fn visit, void *arg);
 
+/* 0, or an error; ERR_CONFLICT only of a snapshot: one of the places that the look before has
+ * watched has moved. */
 static inline int store_begin(struct store *s, const struct store_look *look)
 {
     return s->ops->begin(s, look);

@@ -93,7 +93,8 @@ static int read_fetches(struct redis_store *s, const struct store_fetch *fetches
     return error;
 }
 
-/* The replies of MULTI, the queued fetches and EXEC. */
+/* The replies of MULTI, the queued fetches and EXEC: nil when what the look before has watched, and
+ * no commit has followed, is not the same any more. */
 static int read_snapshot(struct redis_store *s, const struct store_look *look)
 {
     redisReply *r;
@@ -103,7 +104,9 @@ static int read_snapshot(struct redis_store *s, const struct store_look *look)
         error = redis_link_take(&s->link, &r);
     if (error < 0)
         return error;
-    if (r->type != REDIS_REPLY_ARRAY || r->elements != look->fetch_count)
+    if (r->type == REDIS_REPLY_NIL)
+        error = ERR_CONFLICT;
+    else if (r->type != REDIS_REPLY_ARRAY || r->elements != look->fetch_count)
         error = ERR_CORRUPT;
     for (size_t i = 0; i < look->fetch_count && error == 0; i++)
         error = read_rows(s, &look->fetches[i], r->element[i], look->context);

@@ -85,13 +85,15 @@ int switch_fits(struct store *staged, unsigned partitions, bool *ret_fits)
 
 /* ---- wiping ---- */
 /* First it is said that nothing is there, so that what is left after a kill is not taken for more.
- */
+ * Whoever watches a key that is not there does not see it deleted: `derived` is there for a moment,
+ * or a rebuild about to take what we delete would find it gone in the middle of its commit. */
 static int wipe_begin(struct store *staged, struct hold *h, const char *log)
 {
     static const char *const first[] = {"meta", "derived", "dirty", "deriving"};
     struct commit c = {0};
     int error = hold_watch(h);
 
+    commit_hset(&c, slice_of("derived"), slice_of("day"), slice_of(""));
     for (size_t i = 0; i < sizeof first / sizeof *first; i++)
         commit_del(&c, slice_of(first[i]));
     hold_moves_anew(h, &c, log, clock_wall_ms());
