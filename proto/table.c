@@ -13,12 +13,18 @@ uint64_t table_hash(struct slice key)
     return XXH3_64bits(key.at, key.size);
 }
 
+/* Keys are often shared, and then not read. */
+static bool is_key(const struct table_entry *e, struct slice key)
+{
+    return e->key.size == key.size &&
+           (e->key.at == key.at || memcmp(e->key.at, key.at, key.size) == 0);
+}
+
 static struct table_slot *slot_of(const struct table *t, struct slice key, uint64_t hash)
 {
     size_t i = hash & t->mask;
 
-    while (t->slots[i].entry &&
-           (t->slots[i].hash != hash || !slice_equal(t->slots[i].entry->key, key)))
+    while (t->slots[i].entry && (t->slots[i].hash != hash || !is_key(t->slots[i].entry, key)))
         i = (i + 1) & t->mask;
     return &t->slots[i];
 }

@@ -32,6 +32,20 @@ void *table_find(const struct table *t, struct slice key);
  * with the same key. */
 void *table_find_hashed(const struct table *t, struct slice key, uint64_t hash);
 
+/* Two hints to the processor, that an entry will be looked for soon: first for the slot, and some
+ * dozens of other things later for the entry. */
+static inline void table_expect(const struct table *t, uint64_t hash)
+{
+    if (t->slots)
+        __builtin_prefetch(&t->slots[hash & t->mask]);
+}
+
+static inline void table_expect_entry(const struct table *t, uint64_t hash)
+{
+    if (t->slots)
+        __builtin_prefetch(t->slots[hash & t->mask].entry);
+}
+
 /* The key must not be in the table yet. */
 void table_add(struct table *t, struct table_entry *entry);
 void table_add_hashed(struct table *t, struct table_entry *entry, uint64_t hash);

@@ -183,8 +183,12 @@ static int gather_batches(struct apply *a, const struct apply_batch *batches, si
     int error;
 
     a->gather.seats = 0;
+    for (size_t i = 0; i < a->event_count; i++)
+        a->bearings[i] = bearing_near(a->ledger, &a->events[i]);
     for (size_t i = 0; i < a->event_count; i++) {
-        a->bearings[i] = bearing_find(a->ledger, &a->events[i]);
+        if (i + BEARING_AHEAD < a->event_count)
+            bearing_expect(&a->events[i + BEARING_AHEAD], &a->bearings[i + BEARING_AHEAD]);
+        bearing_find(a->ledger, &a->events[i], &a->bearings[i]);
         gather_event(&a->gather, &a->events[i], &a->bearings[i]);
     }
     look.fetches = gather_take(&a->gather, &look.fetch_count);

@@ -5,14 +5,13 @@
 
 static void find_vote(struct ledger *l, const struct event *e, struct bearing *b)
 {
-    b->ballot = ledger_ballot(l, b->committee, e->ballot);
+    (void)e;
     b->vote = ledger_vote(l, b->ballot, b->member);
     b->version = &b->vote->fact.version;
 }
 
 static void find_attendance(struct ledger *l, const struct event *e, struct bearing *b)
 {
-    b->meeting = ledger_meeting(l, b->committee, e->meeting);
     b->participant =
         ledger_participant(l, b->meeting, b->member, ledger_pair(l, e->member, e->participant));
     b->version = &b->participant->fact.version;
@@ -45,17 +44,36 @@ static void find_seat(struct ledger *l, const struct event *e, struct bearing *b
 
 static void find_ballot(struct ledger *l, const struct event *e, struct bearing *b)
 {
-    b->ballot = ledger_ballot(l, b->committee, e->ballot);
+    (void)l;
+    (void)e;
     b->version = &b->ballot->notice.version;
 }
 
 static void find_meeting(struct ledger *l, const struct event *e, struct bearing *b)
 {
-    b->meeting = ledger_meeting(l, b->committee, e->meeting);
+    (void)l;
+    (void)e;
     b->version = &b->meeting->notice.version;
 }
 
-struct bearing bearing_find(struct ledger *l, const struct event *e)
+struct bearing bearing_near(struct ledger *l, const struct event *e)
+{
+    struct bearing b = {0};
+
+    if (e->committee.at)
+        b.committee = ledger_committee(l, e->committee);
+    if (e->member.at)
+        b.member = ledger_member(l, e->member);
+    if (e->type == EVENT_VOTE || e->type == EVENT_BALLOT)
+        b.ballot = ledger_ballot(l, b.committee, e->ballot);
+    else if (e->type == EVENT_ATTENDANCE || e->type == EVENT_MEETING)
+        b.meeting = ledger_meeting(l, b.committee, e->meeting);
+    if (e->type == EVENT_VOTE)
+        table_expect(&b.ballot->votes, b.member->entry.hash);
+    return b;
+}
+
+void bearing_find(struct ledger *l, const struct event *e, struct bearing *b)
 {
     static void (*const find[EVENT_TYPES])(struct ledger *, const struct event *,
                                            struct bearing *) = {
@@ -64,13 +82,7 @@ struct bearing bearing_find(struct ledger *l, const struct event *e)
         [EVENT_COMMITTEE] = find_committee, [EVENT_SEAT] = find_seat,
         [EVENT_BALLOT] = find_ballot,       [EVENT_MEETING] = find_meeting,
     };
-    struct bearing b = {0};
 
     assert(e->type < EVENT_TYPES);
-    if (e->committee.at)
-        b.committee = ledger_committee(l, e->committee);
-    if (e->member.at)
-        b.member = ledger_member(l, e->member);
-    find[e->type](l, e, &b);
-    return b;
+    find[e->type](l, e, b);
 }

@@ -22,7 +22,18 @@ struct bearing {
     };
 };
 
-/* Finds the records, or makes empty ones. */
-struct bearing bearing_find(struct ledger *l, const struct event *e);
+/* Finds the records, or makes empty ones, for many events in two passes: all but those of the fact
+ * itself, which are the most and lie anywhere; and then those, which are on their way by now. */
+struct bearing bearing_near(struct ledger *l, const struct event *e);
+void bearing_find(struct ledger *l, const struct event *e, struct bearing *b);
+
+/* What bearing_find will look for BEARING_AHEAD events from now. */
+#define BEARING_AHEAD 8
+
+static inline void bearing_expect(const struct event *e, const struct bearing *b)
+{
+    if (e->type == EVENT_VOTE)
+        table_expect_entry(&b->ballot->votes, b->member->entry.hash);
+}
 
 #endif

@@ -30,6 +30,7 @@
 #define IDLE_MS       100 /* to see whether a round of deriving is due */
 #define HELD_MS       20  /* pause while somebody holds the partitions */
 #define COMPLAIN_MS   10000
+#define FEW_EVENTS    8192 /* fewer wait until the last commit is over, and for more of them */
 #define BUSY_MS       20 /* events keep coming when there were some not longer ago */
 #define DERIVE_SHARE  3  /* while they do, at most a quarter of the time goes into deriving */
 
@@ -460,13 +461,16 @@ static int batches_apply_singly(struct worker *w, const struct apply_batch *batc
 static int worker_apply(struct worker *w)
 {
     struct apply_batch batches[WIRE_MAX_PARTS];
-    size_t count = worker_batches(w, batches);
+    size_t count;
     int error;
 
-    if (count == 0) {
+    if (w->inbox.count < FEW_EVENTS && apply_unconfirmed(w->apply)) {
         worker_confirm(w);
         return 0;
     }
+    count = worker_batches(w, batches);
+    if (count == 0)
+        return 0;
     w->applied_ms = clock_mono_ms();
     error = batches_apply(w, batches, count);
     if (error == ERR_CORRUPT)

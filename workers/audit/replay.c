@@ -93,11 +93,21 @@ static int run_decode(struct replay *r, const struct walk_run *run)
         if (r->watch.matters && !r->watch.matters(r->watch.arg, &p->event))
             continue;
         p->offset = run->offset + i;
-        p->bearing = bearing_find(r->ledger, &p->event);
-        event_load(&p->event, &p->bearing);
+        p->bearing = bearing_near(r->ledger, &p->event);
         r->count++;
     }
     return rest.size ? ERR_CORRUPT : 0;
+}
+
+static void run_find(struct replay *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        struct passing *p = &r->events[i];
+        if (i + BEARING_AHEAD < r->count)
+            bearing_expect(&p[BEARING_AHEAD].event, &p[BEARING_AHEAD].bearing);
+        bearing_find(r->ledger, &p->event, &p->bearing);
+        event_load(&p->event, &p->bearing);
+    }
 }
 
 static int passing_fold(struct replay *r, const struct passing *p, const struct walk_run *run)
@@ -162,8 +172,10 @@ int replay_run(struct replay *r, const struct walk_run *run)
 {
     int error = run_decode(r, run);
 
-    if (error == 0)
-        error = run_fold(r, run);
+    if (error < 0)
+        return error;
+    run_find(r);
+    error = run_fold(r, run);
     if (error == 0)
         run_forget(r);
     return error;
