@@ -197,15 +197,22 @@ static int note_row(void *context, void *record, struct slice field, struct slic
     return 0;
 }
 
+static struct store_fetch note(const char *key, struct rows *rows)
+{
+    return (struct store_fetch){
+        .key = slice_of(key), .kind = FETCH_HASH, .row = note_row, .record = rows};
+}
+
 static void fetches_give_the_fields_asked_for_or_all(struct store *s)
 {
     struct slice fields[] = {slice_of("KE"), slice_of("BR"), slice_of("RW")};
     struct rows some = {""}, all = {""}, none = {""};
-    struct store_fetch f[] = {{slice_of("votes:a"), FETCH_HASH, fields, 3, note_row, &some},
-                              {slice_of("votes:a"), FETCH_HASH, NULL, 0, note_row, &all},
-                              {slice_of("votes:b"), FETCH_HASH, NULL, 0, note_row, &none}};
+    struct store_fetch f[] = {note("votes:a", &some), note("votes:a", &all),
+                              note("votes:b", &none)};
     struct applied a;
 
+    f[0].fields = fields;
+    f[0].field_count = 3;
     assert_int_equal(look(s, &a), 0);
     assert_false(a.known);
     struct commit *c = moving(&a, 1);
@@ -478,7 +485,7 @@ static void a_fetch_of_a_foreign_key_is_corrupt(void **state)
     struct redis_server *server = redis_server_new(NULL, NULL);
     struct store *s = store_at(server->socket, STORE_PREFIX, LIMIT_MS);
     struct rows rows = {""};
-    struct store_fetch f = {slice_of("votes:a"), FETCH_HASH, NULL, 0, note_row, &rows};
+    struct store_fetch f = note("votes:a", &rows);
     struct applied a;
 
     (void)state;

@@ -95,6 +95,8 @@ int reply_rows(const struct store_fetch *f, const redisReply *r, void *context)
         error = ERR_CORRUPT;
     for (size_t i = 0; i < r->elements && error == 0; i += step)
         error = read_row(f, r, i, context);
+    if (error == 0 && f->done)
+        error = f->done(context, f->record);
     if (error == ERR_CORRUPT)
         log_error("redis: %.*s holds what turnout did not write", (int)f->key.size, f->key.at);
     return error;

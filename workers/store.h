@@ -26,6 +26,9 @@ struct store;
  * call.  An error ends the fetch. */
 typedef int (*store_row_fn)(void *context, void *record, struct slice field, struct slice value);
 
+/* After the last row: those of a Redis are all still good then.  An error ends the fetch. */
+typedef int (*store_done_fn)(void *context, void *record);
+
 enum fetch_kind {
     FETCH_HASH, /* field and value */
     FETCH_SET,  /* the field is the member, the value empty; `field_count`: any that many of them */
@@ -41,6 +44,7 @@ struct store_fetch {
     size_t field_count;
     store_row_fn row;
     void *record;
+    store_done_fn done; /* may be NULL */
 };
 
 /* What a begin looks at. */
@@ -59,6 +63,8 @@ typedef int (*store_key_fn)(void *arg, struct slice key);
 
 struct store_ops {
     int (*begin)(struct store *s, const struct store_look *look);
+    int (*ask)(struct store *s, const struct store_fetch *fetches,
+               size_t count); /* NULL: nothing */
     int (*fetch)(struct store *s, const struct store_fetch *fetches, size_t count, void *context);
     int (*commit)(struct store *s, const struct commit *c);
     int (*confirm)(struct store *s); /* NULL: commit always waits */
@@ -114,6 +120,14 @@ static inline int store_fetch(struct store *s, const struct store_fetch *fetches
                               void *context)
 {
     return count ? s->ops->fetch(s, fetches, count, context) : 0;
+}
+
+/* Sends what a later store_fetch of the same asks for, so that the answer comes while something
+ * else is done; at most two may be asked for, and are then fetched in that order.  Any other call
+ * in between only loses the lead. */
+static inline int store_ask(struct store *s, const struct store_fetch *fetches, size_t count)
+{
+    return count && s->ops->ask ? s->ops->ask(s, fetches, count) : 0;
 }
 
 static inline int store_commit(struct store *s, const struct commit *c)

@@ -9,6 +9,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define FETCH_AHEAD 32 /* fields of a key that are looked for at once */
+
 struct place {
     struct table_entry entry; /* by the field's name */
     bool there;
@@ -184,25 +186,62 @@ static struct slice place_value(const struct place *p, char room[24])
     return buffer_slice(&digits);
 }
 
-static int fetch_one(const struct memory_store *s, const struct store_fetch *f, void *context)
+/* Some fields of a key that is there; where they lie is on its way before the first is read. */
+static int fetch_some(const struct container *k, const struct store_fetch *f, size_t from,
+                      size_t count, void *context)
 {
-    const struct container *k = table_find(&s->keys, f->key);
+    uint64_t hashes[FETCH_AHEAD];
+    char room[24];
+    int r = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        hashes[i] = table_hash(f->fields[from + i]);
+        table_expect(&k->places, hashes[i]);
+    }
+    for (size_t i = 0; i < count; i++)
+        table_expect_entry(&k->places, hashes[i]);
+    for (size_t i = 0; i < count && r == 0; i++) {
+        struct slice field = f->fields[from + i];
+        const struct place *p = table_find_hashed(&k->places, field, hashes[i]);
+        r = f->row(context, f->record, field, place_value(p, room));
+    }
+    return r;
+}
+
+static int fetch_fields(const struct container *k, const struct store_fetch *f, void *context)
+{
+    int r = 0;
+
+    for (size_t i = 0, n; i < f->field_count && r == 0; i += n) {
+        n = f->field_count - i < FETCH_AHEAD ? f->field_count - i : FETCH_AHEAD;
+        r = fetch_some(k, f, i, n, context);
+    }
+    return r;
+}
+
+static int fetch_all(const struct container *k, const struct store_fetch *f, void *context)
+{
     const struct place *p;
     char room[24];
     size_t given = 0;
     int r = 0;
 
-    for (size_t i = 0; f->fields && i < f->field_count && r == 0; i++) {
-        p = k ? table_find(&k->places, f->fields[i]) : NULL;
-        r = f->row(context, f->record, f->fields[i], place_value(p, room));
-    }
-    for (size_t i = 0; !f->fields && k && r == 0 && (p = table_next(&k->places, &i));)
+    for (size_t i = 0; r == 0 && (p = table_next(&k->places, &i));)
         if (p->there) {
             r = f->row(context, f->record, p->entry.key, place_value(p, room));
             if (++given == f->field_count && f->kind == FETCH_SET)
                 break;
         }
     return r;
+}
+
+static int fetch_one(const struct memory_store *s, const struct store_fetch *f, void *context)
+{
+    static const struct container none;
+    const struct container *k = table_find(&s->keys, f->key);
+    int r = f->fields ? fetch_fields(k ? k : &none, f, context) : k ? fetch_all(k, f, context) : 0;
+
+    return r == 0 && f->done ? f->done(context, f->record) : r;
 }
 
 static int memory_fetch(struct store *base, const struct store_fetch *fetches, size_t count,

@@ -31,6 +31,8 @@ struct redis_store {
     struct store base;
     struct redis_link link;
     size_t unconfirmed; /* commands of the commit whose replies are to come first; 0: none is */
+    const struct store_fetch *asked[2]; /* whose replies come next; then nothing is unconfirmed */
+    unsigned asked_count;
     struct table known; /* keys that have the type we are about to write */
     struct arena known_arena;
 };
@@ -58,13 +60,17 @@ static void redis_drop(struct store *base)
 
     redis_link_drop(&s->link);
     s->unconfirmed = 0;
+    s->asked_count = 0;
     known_forget(s);
 }
 
 static int redis_ready(struct redis_store *s)
 {
-    int error = redis_link_ready(&s->link);
+    int error;
 
+    if (s->asked_count)
+        redis_drop(&s->base); /* nobody has fetched that */
+    error = redis_link_ready(&s->link);
     if (error < 0)
         redis_drop(&s->base);
     return error;
@@ -189,22 +195,47 @@ static int redis_settled(struct redis_store *s)
     return error < 0 ? error : redis_ready(s);
 }
 
+static int redis_ask(struct store *base, const struct store_fetch *fetches, size_t count)
+{
+    struct redis_store *s = (struct redis_store *)base;
+    int error = s->asked_count ? 0 : redis_settled(s);
+
+    assert(s->asked_count < 2);
+    if (error < 0)
+        return error;
+    if (s->asked_count)
+        redis_link_put_off(&s->link);
+    resp_clear(&s->link.out);
+    resp_fetches(&s->link.out, fetches, count);
+    error = redis_link_send(&s->link);
+    s->asked[s->asked_count++] = fetches;
+    if (error < 0)
+        redis_drop(base);
+    return error;
+}
+
+/* What was asked for before this was lost with a connection, and is not what is waited for. */
 static int redis_fetch(struct store *base, const struct store_fetch *fetches, size_t count,
                        void *context)
 {
     struct redis_store *s = (struct redis_store *)base;
-    int error = redis_settled(s);
+    bool asked = s->asked_count && s->asked[0] == fetches;
+    int error = asked ? 0 : redis_settled(s);
 
+    if (error == 0 && !asked)
+        error = redis_ask(base, fetches, count);
     if (error < 0)
         return error;
-    resp_clear(&s->link.out);
-    resp_fetches(&s->link.out, fetches, count);
-    error = redis_link_send(&s->link);
-    if (error == 0)
-        error = read_fetches(s, fetches, count, context);
-    if (error < 0)
+    redis_link_answers(&s->link, s->asked_count == 2);
+    error = read_fetches(s, fetches, count, context);
+    redis_link_answers(&s->link, false);
+    if (error < 0) {
         redis_drop(base);
-    return error;
+        return error;
+    }
+    s->asked[0] = s->asked[1];
+    s->asked_count--;
+    return 0;
 }
 
 static int redis_begin(struct store *base, const struct store_look *look)
@@ -380,6 +411,7 @@ static void redis_free(struct store *base)
 struct store *store_redis_new(const struct redis_options *options)
 {
     static const struct store_ops ops = {.begin = redis_begin,
+                                         .ask = redis_ask,
                                          .fetch = redis_fetch,
                                          .commit = redis_commit,
                                          .confirm = redis_confirm,

@@ -31,8 +31,8 @@
 #define HELD_MS       20  /* pause while somebody holds the partitions */
 #define COMPLAIN_MS   10000
 #define FEW_EVENTS    8192 /* fewer wait until the last commit is over, and for more of them */
-#define BUSY_MS       20 /* events keep coming when there were some not longer ago */
-#define DERIVE_SHARE  3  /* while they do, at most a quarter of the time goes into deriving */
+#define BUSY_MS       20   /* events keep coming when there were some not longer ago */
+#define DERIVE_SHARE  3    /* while they do, at most a quarter of the time goes into deriving */
 
 struct stream {
     bool assigned, followed;

@@ -1,12 +1,12 @@
-/* Comparing; see compare.h.  Happy path: some hundred keys at a time are fetched from both stores
- * and passed over if they have the same fields; the others are laid side by side, field by field.
+/* Comparing; see compare.h.  Happy path: keys that have the same fields are passed over (glance.c);
+ * the others are fetched from both stores and laid side by side, field by field.
  *
  * What can fail: the stores.  A key of another type fails the whole fetch that it is in; its
  * neighbours are then fetched one by one. */
 #include "workers/audit/compare.h"
 
 #include "proto/error.h"
-#include "proto/table.h"
+#include "workers/audit/glance.h"
 
 #include <stdlib.h>
 
@@ -18,15 +18,6 @@ struct listener {
     struct compare *compare;
 };
 
-/* A key of either store. */
-struct twin {
-    struct table_entry entry;
-    const struct family *family;
-    bool again; /* differed, or was written since */
-    uint64_t fields;
-    struct difference *differences;
-};
-
 struct compare {
     struct store *expected, *found;
     struct listener listener;
@@ -35,6 +26,8 @@ struct compare {
     struct arena kept;        /* those of an earlier one */
     struct arena chunk;       /* of one fetch */
     struct table keys;        /* struct twin */
+    struct pointers due;      /* twins to be looked at; */
+    struct pointers rest;     /* those of them to be laid side by side */
 };
 
 /* A field of a key, as both have it. */
@@ -100,6 +93,8 @@ void compare_free(struct compare *c)
     if (!c)
         return;
     table_free(&c->keys);
+    free(c->due.items);
+    free(c->rest.items);
     arena_free(&c->arena);
     arena_free(&c->differences);
     arena_free(&c->kept);
@@ -343,102 +338,11 @@ static void look_end(struct compare *c, struct look *l)
         compare_pair(c, l->twin, p);
 }
 
-/* ---- most keys are the same ---- */
-struct glance {
-    struct twin *twin;
-    struct slice found; /* the value in hand */
-    uint64_t seen, same, expected;
-};
-
-static int glance_same(void *context, void *record, struct slice field, struct slice value)
-{
-    struct glance *g = record;
-
-    (void)context;
-    (void)field;
-    g->same += value.at && slice_equal(value, g->found);
-    return 0;
-}
-
-static int glance_found(void *context, void *record, struct slice field, struct slice value)
-{
-    struct compare *c = context;
-    struct glance *g = record;
-    struct store_fetch f = {.key = g->twin->entry.key,
-                            .kind = g->twin->family->kind,
-                            .fields = &field,
-                            .field_count = 1,
-                            .row = glance_same,
-                            .record = g};
-
-    if (!value.at || !family_compares(g->twin->family, field))
-        return 0;
-    g->seen++;
-    g->found = value;
-    return store_fetch(c->expected, &f, 1, c);
-}
-
-static int glance_expected(void *context, void *record, struct slice field, struct slice value)
-{
-    struct glance *g = record;
-
-    (void)context;
-    g->expected += value.at && family_compares(g->twin->family, field);
-    return 0;
-}
-
-static void glance_fetches(struct glance *glances, size_t count, store_row_fn row,
-                           struct store_fetch *ret)
-{
-    for (size_t i = 0; i < count; i++)
-        ret[i] = (struct store_fetch){.key = glances[i].twin->entry.key,
-                                      .kind = glances[i].twin->family->kind,
-                                      .row = row,
-                                      .record = &glances[i]};
-}
-
-/* Passes over those that have the very same fields, without keeping any: the rest of the list is
- * what must be looked at. */
-static int pass_same(struct compare *c, struct twin **twins, size_t *count)
-{
-    struct store_fetch fetches[CHUNK];
-    struct glance glances[CHUNK];
-    size_t n = 0, left = 0;
-    int error;
-
-    for (size_t i = 0; i < *count; i++)
-        if (twins[i]->family->care == CARE_IGNORED)
-            twins[left++] = twins[i];
-        else
-            glances[n++] = (struct glance){.twin = twins[i]};
-    glance_fetches(glances, n, glance_found, fetches);
-    error = store_fetch(c->found, fetches, n, c);
-    if (error == ERR_CORRUPT) { /* one is of another type; and what was seen is of no use */
-        for (size_t i = 0; i < n; i++)
-            twins[left++] = glances[i].twin;
-        return 0;
-    }
-    glance_fetches(glances, n, glance_expected, fetches);
-    if (error == 0)
-        error = store_fetch(c->expected, fetches, n, c);
-    for (size_t i = 0; i < n; i++)
-        if (glances[i].same == glances[i].seen && glances[i].same == glances[i].expected) {
-            glances[i].twin->fields = glances[i].seen;
-            glances[i].twin->differences = NULL;
-        } else {
-            twins[left++] = glances[i].twin;
-        }
-    *count = left;
-    return error;
-}
-
-static int compare_chunk(struct compare *c, struct twin **twins, size_t count)
+static int compare_chunk(struct compare *c, void *const *twins, size_t count)
 {
     struct look looks[CHUNK];
-    int error = pass_same(c, twins, &count);
+    int error;
 
-    if (error < 0 || count == 0)
-        return error;
     for (size_t i = 0; i < count; i++)
         looks[i] = (struct look){.twin = twins[i], .pairs.arena = &c->chunk};
     error = look_fetch(c, looks, count);
@@ -458,29 +362,32 @@ static void differences_forget(struct compare *c)
     arena_reset(&c->differences, SIZE_MAX);
 }
 
-static bool is_due(const struct twin *t)
+/* Of keys of which only the type matters there is nothing to be glanced over. */
+static void list_due(struct compare *c, bool all)
 {
-    return t->again || t->family->care == CARE_IGNORED;
+    struct twin *t;
+
+    c->due.count = c->rest.count = 0;
+    for (size_t i = 0; (t = table_next(&c->keys, &i));)
+        if (t->family->care == CARE_IGNORED)
+            pointers_add(&c->rest, t);
+        else if (all || t->again)
+            pointers_add(&c->due, t);
 }
 
 static int compare_some(struct compare *c, bool all, struct progress *progress)
 {
-    struct twin *twins[CHUNK], *t;
-    size_t count = 0, at = 0;
-    int error = 0;
+    int error;
 
     differences_forget(c);
-    do {
-        t = table_next(&c->keys, &at);
-        if (t && (all || is_due(t)))
-            twins[count++] = t;
-        if ((count < CHUNK && t) || count == 0)
-            continue;
-        error = compare_chunk(c, twins, count);
-        if (progress)
-            progress_add(progress, count);
-        count = 0;
-    } while (t && error == 0);
+    list_due(c, all);
+    if (progress)
+        progress_add(progress, c->rest.count);
+    error = glance_over(c->expected, c->found, &c->due, &c->rest, progress);
+    for (size_t i = 0, n; i < c->rest.count && error == 0; i += n) {
+        n = c->rest.count - i < CHUNK ? c->rest.count - i : CHUNK;
+        error = compare_chunk(c, c->rest.items + i, n);
+    }
     return error;
 }
 

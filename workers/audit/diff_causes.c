@@ -119,7 +119,12 @@ static struct crowd crowd_of(struct diff *d, const struct target *t, bool after)
         return c;
     c.group = whole;
     if (after) {
-        struct store_fetch f = {t->key, FETCH_HASH, &field, 1, row_text, &c.without};
+        struct store_fetch f = {.key = t->key,
+                                .kind = FETCH_HASH,
+                                .fields = &field,
+                                .field_count = 1,
+                                .row = row_text,
+                                .record = &c.without};
         store_fetch(d->memory, &f, 1, d);
     } else if ((v = diff_value_before(d, t->key, field))) {
         c.without = v->text;

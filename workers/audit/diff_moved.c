@@ -126,8 +126,10 @@ static int row_step(void *context, void *record, struct slice field, struct slic
 static int64_t seats_worth(struct diff *d, const struct target *t, char role, struct slice member)
 {
     struct step_sum s = {role, t->last_day, 0};
-    struct store_fetch f = {
-        diff_name(d, "tenure:", member, "", NOTHING), FETCH_HASH, NULL, 0, row_step, &s};
+    struct store_fetch f = {.key = diff_name(d, "tenure:", member, "", NOTHING),
+                            .kind = FETCH_HASH,
+                            .row = row_step,
+                            .record = &s};
 
     store_fetch(d->memory, &f, 1, NULL);
     return s.sum;
@@ -224,8 +226,10 @@ static int row_seat(void *context, void *record, struct slice field, struct slic
 static bool is_held(struct diff *d, const struct diff_pair *p, date_days day)
 {
     struct role_search s = {.member = p->member, .day = day};
-    struct store_fetch f = {
-        diff_name(d, "seats:", p->committee, "", NOTHING), FETCH_HASH, NULL, 0, row_seat, &s};
+    struct store_fetch f = {.key = diff_name(d, "seats:", p->committee, "", NOTHING),
+                            .kind = FETCH_HASH,
+                            .row = row_seat,
+                            .record = &s};
 
     store_fetch(d->memory, &f, 1, NULL);
     arena_free(&s.arena);
@@ -236,12 +240,10 @@ static struct tenancy tenancy_after(struct diff *d, const struct target *t,
                                     const struct diff_pair *p)
 {
     struct tenancy now = {.held = t->measure == MEASURE_DORMANT && is_held(d, p, t->last_day)};
-    struct store_fetch f = {diff_name(d, "seat:", p->entry.key, ":", t->period_text),
-                            FETCH_HASH,
-                            NULL,
-                            0,
-                            row_duty,
-                            &now.duties};
+    struct store_fetch f = {.key = diff_name(d, "seat:", p->entry.key, ":", t->period_text),
+                            .kind = FETCH_HASH,
+                            .row = row_duty,
+                            .record = &now.duties};
 
     store_fetch(d->memory, &f, 1, NULL);
     return now;

@@ -90,7 +90,12 @@ static int row_number(void *context, void *record, struct slice field, struct sl
 int64_t diff_number(struct diff *d, struct slice key, struct slice field)
 {
     int64_t number = 0;
-    struct store_fetch f = {key, FETCH_HASH, &field, 1, row_number, &number};
+    struct store_fetch f = {.key = key,
+                            .kind = FETCH_HASH,
+                            .fields = &field,
+                            .field_count = 1,
+                            .row = row_number,
+                            .record = &number};
 
     store_fetch(d->memory, &f, 1, NULL);
     return number;

@@ -52,11 +52,20 @@ int live_read(struct store *s, unsigned partitions, struct slice key, struct sli
     struct store_look look = {.fetches = fetches, .fetch_count = partitions + 1, .snapshot = true};
 
     *ret = (struct live){.numeric = true};
-    fetches[0] = (struct store_fetch){key, FETCH_HASH, &field, 1, row_value, ret};
+    fetches[0] = (struct store_fetch){.key = key,
+                                      .kind = FETCH_HASH,
+                                      .fields = &field,
+                                      .field_count = 1,
+                                      .row = row_value,
+                                      .record = ret};
     for (unsigned p = 0; p < partitions; p++) {
         snprintf(keys[p], sizeof keys[p], "offset:%u", p);
-        fetches[p + 1] = (struct store_fetch){slice_of(keys[p]), FETCH_HASH,      fields, 2,
-                                              row_offset,        &ret->applied[p]};
+        fetches[p + 1] = (struct store_fetch){.key = slice_of(keys[p]),
+                                              .kind = FETCH_HASH,
+                                              .fields = fields,
+                                              .field_count = 2,
+                                              .row = row_offset,
+                                              .record = &ret->applied[p]};
     }
     return store_begin(s, &look);
 }

@@ -27,7 +27,7 @@
 struct shop {
     const struct whole *whole;
     pthread_mutex_t lock; /* of all below, the store and what the caller gave */
-    unsigned next;        /* the next partition to be taken */
+    bool taken[WIRE_MAX_PARTS];
     int error;
 };
 
@@ -51,18 +51,21 @@ static void shop_fail(struct shop *s, int error)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* False when there is none left, or no sense in it. */
+/* The largest one first, so that all end at about the same time.  False when there is none left, or
+ * no sense in it. */
 static bool shop_take(struct shop *s, unsigned *ret)
 {
     const struct whole *w = s->whole;
     bool found = false;
 
     pthread_mutex_lock(&s->lock);
-    for (; s->error == 0 && s->next < w->partitions && !found; s->next++)
-        if (w->wanted[s->next]) {
-            *ret = s->next;
+    for (unsigned p = 0; p < w->partitions && s->error == 0; p++)
+        if (w->wanted[p] && !s->taken[p] && (!found || w->end[p] > w->end[*ret])) {
+            *ret = p;
             found = true;
         }
+    if (found)
+        s->taken[*ret] = true;
     pthread_mutex_unlock(&s->lock);
     return found;
 }
