@@ -16,8 +16,7 @@ uint64_t table_hash(struct slice key)
 /* Keys are often shared, and then not read. */
 static bool is_key(const struct table_entry *e, struct slice key)
 {
-    return e->key.size == key.size &&
-           (e->key.at == key.at || memcmp(e->key.at, key.at, key.size) == 0);
+    return e->key.at == key.at ? e->key.size == key.size : slice_equal(e->key, key);
 }
 
 static struct table_slot *slot_of(const struct table *t, struct slice key, uint64_t hash)

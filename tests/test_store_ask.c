@@ -105,6 +105,45 @@ static void what_was_asked_for_is_fetched_in_that_order(void **state)
     asked_free(&k);
 }
 
+/* Redis has looked before the other client comes. */
+static void what_was_asked_for_is_as_it_was_then(void **state)
+{
+    struct asked k = asked_new();
+
+    (void)state;
+    ask_both(&k);
+    put(k.server, "HSET", "turnout:a", "x", "3");
+    put(k.server, "HSET", "turnout:b", "y", "4");
+    fetch_both(&k);
+    k.a = (struct rows){""};
+    assert_int_equal(store_fetch(k.s, &k.one, 1, NULL), 0);
+    assert_string_equal(k.a.text, "x=3;");
+    asked_free(&k);
+}
+
+/* Its replies would be taken for those that are outstanding, and its watch may be gone. */
+static void a_commit_after_asking_is_never_tried(void **state)
+{
+    struct asked k = asked_new();
+    struct arena arena = {0};
+    struct commit c = {.arena = &arena};
+    struct store_look look = {0};
+
+    (void)state;
+    commit_hset(&c, slice_of("a"), slice_of("x"), slice_of("7"));
+    assert_int_equal(store_begin(k.s, &look), 0);
+    ask_both(&k);
+    assert_int_equal(store_commit(k.s, &c), ERR_LOST);
+    assert_int_equal(store_begin(k.s, &look), 0);
+    ask_both(&k);
+    assert_int_equal(store_fetch(k.s, &k.two, 1, NULL), 0); /* over another connection */
+    assert_int_equal(store_commit(k.s, &c), ERR_LOST);
+    fetch_both(&k);
+    commit_free(&c);
+    arena_free(&arena);
+    asked_free(&k);
+}
+
 static void what_was_asked_for_and_lost_is_fetched_all_the_same(void **state)
 {
     struct asked k = asked_new();
@@ -119,7 +158,7 @@ static void what_was_asked_for_and_lost_is_fetched_all_the_same(void **state)
     fetch_both(&k);
     ask_both(&k);
     store_drop(k.s);
-    assert_int_equal(store_ask(k.s, &k.two, 1), 0); /* the first is lost, the second is not */
+    assert_int_equal(store_ask(k.s, &k.two, 1), 0); /* what is fetched first is lost */
     fetch_both(&k);
     asked_free(&k);
 }
@@ -150,6 +189,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_asked_for_is_fetched_in_that_order),
+        cmocka_unit_test(what_was_asked_for_is_as_it_was_then),
+        cmocka_unit_test(a_commit_after_asking_is_never_tried),
         cmocka_unit_test(what_was_asked_for_and_lost_is_fetched_all_the_same),
         cmocka_unit_test(of_two_asked_for_one_that_is_corrupt_spoils_only_itself),
     };

@@ -22,8 +22,9 @@ struct bearing {
     };
 };
 
-/* Finds the records, or makes empty ones, for many events in two passes: all but those of the fact
- * itself, which are the most and lie anywhere; and then those, which are on their way by now. */
+/* Finds the records, or makes empty ones, for many events in two passes: those that many events
+ * share; and then the facts, of which votes, the most and lying anywhere, are on their way by now.
+ */
 struct bearing bearing_near(struct ledger *l, const struct event *e);
 void bearing_find(struct ledger *l, const struct event *e, struct bearing *b);
 

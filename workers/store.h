@@ -7,8 +7,8 @@
  *     store_fetch    fetch what the first fetches led to (as often as needed)
  *     store_commit   change everything at once, unless a watched place has moved since store_begin
  *
- * Errors: ERR_CONFLICT   somebody else committed (or the store was flushed) in between, also of a
- *                        begin, when a begin before it has watched the place;
+ * Errors: ERR_CONFLICT   somebody else committed (or the store was flushed) in between; of a begin:
+ *                        since the begin before it, or the outcome of an unawaited commit;
  *         ERR_LOST       the connection went: what was under way may or may not have happened;
  *         ERR_AGAIN      the store is loading, out of memory or read-only: nothing happened;
  *         ERR_CORRUPT    a key holds what turnout never wrote there;
@@ -26,7 +26,8 @@ struct store;
  * call.  An error ends the fetch. */
 typedef int (*store_row_fn)(void *context, void *record, struct slice field, struct slice value);
 
-/* After the last row: those of a Redis are all still good then.  An error ends the fetch. */
+/* After the last row of a fetch of all there are: they are all still good then.  An error ends the
+ * fetch. */
 typedef int (*store_done_fn)(void *context, void *record);
 
 enum fetch_kind {
@@ -103,8 +104,6 @@ typedef void (*store_visit_fn)(void *arg, enum fetch_kind kind, struct slice key
                                struct slice field, struct slice value);
 void store_memory_visit(const struct store *s, store_visit_fn visit, void *arg);
 
-/* 0, or an error; ERR_CONFLICT only of a snapshot: one of the places that the look before has
- * watched has moved. */
 static inline int store_begin(struct store *s, const struct store_look *look)
 {
     return s->ops->begin(s, look);
@@ -123,8 +122,9 @@ static inline int store_fetch(struct store *s, const struct store_fetch *fetches
 }
 
 /* Sends what a later store_fetch of the same asks for, so that the answer comes while something
- * else is done; at most two may be asked for, and are then fetched in that order.  Any other call
- * in between only loses the lead. */
+ * else is done; at most two may be asked for, and are then fetched in that order.  A begin, a fetch
+ * of something else or a walk over the keys in between only loses the lead; a commit is ERR_LOST.
+ */
 static inline int store_ask(struct store *s, const struct store_fetch *fetches, size_t count)
 {
     return count && s->ops->ask ? s->ops->ask(s, fetches, count) : 0;

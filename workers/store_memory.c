@@ -186,7 +186,7 @@ static struct slice place_value(const struct place *p, char room[24])
     return buffer_slice(&digits);
 }
 
-/* Some fields of a key that is there; where they lie is on its way before the first is read. */
+/* Some fields of a key; where they lie is on its way before the first is read. */
 static int fetch_some(const struct container *k, const struct store_fetch *f, size_t from,
                       size_t count, void *context)
 {
@@ -219,7 +219,9 @@ static int fetch_fields(const struct container *k, const struct store_fetch *f, 
     return r;
 }
 
-static int fetch_all(const struct container *k, const struct store_fetch *f, void *context)
+/* With `done` the values stay good, those made of numbers too. */
+static int fetch_all(struct memory_store *s, const struct container *k, const struct store_fetch *f,
+                     void *context)
 {
     const struct place *p;
     char room[24];
@@ -228,18 +230,23 @@ static int fetch_all(const struct container *k, const struct store_fetch *f, voi
 
     for (size_t i = 0; r == 0 && (p = table_next(&k->places, &i));)
         if (p->there) {
-            r = f->row(context, f->record, p->entry.key, place_value(p, room));
+            struct slice value = place_value(p, room);
+            if (f->done && p->numeric)
+                value = arena_copy(&s->arena, value);
+            r = f->row(context, f->record, p->entry.key, value);
             if (++given == f->field_count && f->kind == FETCH_SET)
                 break;
         }
     return r;
 }
 
-static int fetch_one(const struct memory_store *s, const struct store_fetch *f, void *context)
+static int fetch_one(struct memory_store *s, const struct store_fetch *f, void *context)
 {
     static const struct container none;
     const struct container *k = table_find(&s->keys, f->key);
-    int r = f->fields ? fetch_fields(k ? k : &none, f, context) : k ? fetch_all(k, f, context) : 0;
+    int r = f->fields ? fetch_fields(k ? k : &none, f, context)
+            : k       ? fetch_all(s, k, f, context)
+                      : 0;
 
     return r == 0 && f->done ? f->done(context, f->record) : r;
 }

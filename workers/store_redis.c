@@ -6,7 +6,8 @@
  *     commit   MULTI, HSET HDEL HINCRBY SADD ZADD ZREM XADD ..., HSET offset:P ..., EXEC
  *     keys     SCAN
  *
- * each in one write and one run of replies.  An unawaited commit is sent and its replies left to be
+ * each in one write and one run of replies.  What is asked for is sent, and read by its fetch.  An
+ * unawaited commit is sent and its replies left to be
  * read before those of what follows, so that Redis works on it meanwhile.  EXEC does nothing, and
  * answers nil, when a watched offset has changed since begin: that is the compare-and-set of
  * invariant 3.  After any error the connection is given up, because a reply could still be
@@ -33,6 +34,7 @@ struct redis_store {
     size_t unconfirmed; /* commands of the commit whose replies are to come first; 0: none is */
     const struct store_fetch *asked[2]; /* whose replies come next; then nothing is unconfirmed */
     unsigned asked_count;
+    bool begun;         /* on this connection: a commit may follow */
     struct table known; /* keys that have the type we are about to write */
     struct arena known_arena;
 };
@@ -61,6 +63,7 @@ static void redis_drop(struct store *base)
     redis_link_drop(&s->link);
     s->unconfirmed = 0;
     s->asked_count = 0;
+    s->begun = false;
     known_forget(s);
 }
 
@@ -259,6 +262,7 @@ static int redis_begin(struct store *base, const struct store_look *look)
         error = read_fetches(s, look->fetches, look->fetch_count, look->context);
     if (error < 0)
         redis_drop(base);
+    s->begun = error == 0;
     return error;
 }
 
@@ -325,7 +329,8 @@ static int check_types(struct redis_store *s, const struct commit *c)
 static int redis_commit(struct store *base, const struct commit *c)
 {
     struct redis_store *s = (struct redis_store *)base;
-    int error = s->link.redis ? check_types(s, c) : ERR_LOST; /* begin's watch went with it */
+    bool watching = s->begun && !s->asked_count; /* a watch goes with its connection */
+    int error = watching ? check_types(s, c) : ERR_LOST;
     size_t commands = 0;
 
     assert(!s->unconfirmed); /* begin has taken its outcome */

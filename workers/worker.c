@@ -30,9 +30,8 @@
 #define IDLE_MS       100 /* to see whether a round of deriving is due */
 #define HELD_MS       20  /* pause while somebody holds the partitions */
 #define COMPLAIN_MS   10000
-#define FEW_EVENTS    8192 /* fewer wait until the last commit is over, and for more of them */
-#define BUSY_MS       20   /* events keep coming when there were some not longer ago */
-#define DERIVE_SHARE  3    /* while they do, at most a quarter of the time goes into deriving */
+#define BUSY_MS       20 /* events keep coming when there were some not longer ago */
+#define DERIVE_SHARE  3  /* while they do, at most a quarter of the time goes into deriving */
 
 struct stream {
     bool assigned, followed;
@@ -366,17 +365,17 @@ static int worker_return(struct worker *w, int64_t now_ms)
     return 0;
 }
 
-/* The outcome of the last commit; false when there is nothing to build on. */
-static bool worker_confirm(struct worker *w)
+/* The outcome of the last commit; an error when there is nothing to build on. */
+static int worker_confirm(struct worker *w)
 {
     bool unconfirmed = apply_unconfirmed(w->apply);
     int error = apply_confirm(w->apply);
 
-    if (error < 0)
+    if (error < 0 && error != ERR_CONFIG)
         worker_failed(w, error);
-    else if (unconfirmed)
+    else if (error == 0 && unconfirmed)
         worker_answered(w);
-    return error == 0;
+    return error;
 }
 
 static int worker_locate(struct worker *w)
@@ -389,8 +388,9 @@ static int worker_locate(struct worker *w)
     if (!w->session || now_ms < w->again_ms || (!worker_lacks(w) && now_ms - w->look_ms < LOOK_MS))
         return 0;
     w->look_ms = now_ms;
-    if (!worker_confirm(w))
-        return 0;
+    error = worker_confirm(w);
+    if (error < 0)
+        return error == ERR_CONFIG ? error : 0;
     error = worker_look(w);
     if (error == ERR_CONFIG)
         return error;
@@ -422,8 +422,7 @@ static size_t worker_batches(struct worker *w, struct apply_batch *ret)
     return count;
 }
 
-/* One commit for all of them; what becomes of it is known with the next, or when there is no next.
- */
+/* One commit for all of them; what becomes of it is known with the next, or before a small one. */
 static int batches_apply(struct worker *w, const struct apply_batch *batches, size_t count)
 {
     int error = apply_batches(w->apply, batches, count, clock_wall_ms());
@@ -458,15 +457,25 @@ static int batches_apply_singly(struct worker *w, const struct apply_batch *batc
     return error;
 }
 
+/* The broker still sends more of every partition: a little of it can wait until the last commit is
+ * over, and makes one commit with what comes meanwhile. */
+static bool inbox_is_small(const struct worker *w)
+{
+    for (unsigned p = 0; p < w->partitions; p++)
+        if (w->inbox.parts[p].events.size >= STREAM_CREDIT / 2)
+            return false;
+    return true;
+}
+
 static int worker_apply(struct worker *w)
 {
     struct apply_batch batches[WIRE_MAX_PARTS];
     size_t count;
     int error;
 
-    if (w->inbox.count < FEW_EVENTS && apply_unconfirmed(w->apply)) {
-        worker_confirm(w);
-        return 0;
+    if (inbox_is_small(w) && apply_unconfirmed(w->apply)) {
+        error = worker_confirm(w);
+        return error == ERR_CONFIG ? error : 0;
     }
     count = worker_batches(w, batches);
     if (count == 0)
@@ -511,8 +520,11 @@ static int worker_derive(struct worker *w)
     bool busy = derive_busy(w->derive);
     int r;
 
-    if (!derive_due(w, now_ms) || !worker_confirm(w))
+    if (!derive_due(w, now_ms))
         return 0;
+    r = worker_confirm(w);
+    if (r < 0)
+        return r == ERR_CONFIG ? r : 0;
     r = derive_step(w->derive, clock_wall_ms(), false);
     if (!busy)
         w->derived_ms = now_ms;

@@ -377,17 +377,19 @@ static void list_due(struct compare *c, bool all)
 
 static int compare_some(struct compare *c, bool all, struct progress *progress)
 {
+    size_t ignored;
     int error;
 
     differences_forget(c);
     list_due(c, all);
-    if (progress)
-        progress_add(progress, c->rest.count);
+    ignored = c->rest.count;
     error = glance_over(c->expected, c->found, &c->due, &c->rest, progress);
     for (size_t i = 0, n; i < c->rest.count && error == 0; i += n) {
         n = c->rest.count - i < CHUNK ? c->rest.count - i : CHUNK;
         error = compare_chunk(c, c->rest.items + i, n);
     }
+    if (error == 0 && progress)
+        progress_add(progress, ignored);
     return error;
 }
 

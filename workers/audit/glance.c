@@ -124,7 +124,8 @@ static void glance_end(struct glancing *g, const struct glance *one)
     one->twin->differences = NULL;
 }
 
-static int glances_take(struct glancing *g, struct glances *some)
+/* What was asked for behind these is lost with them when they fail, and asked for again. */
+static int glances_take(struct glancing *g, struct glances *some, const struct glances *next)
 {
     int error = store_fetch(g->found, some->fetches, some->count, g);
 
@@ -132,7 +133,7 @@ static int glances_take(struct glancing *g, struct glances *some)
         for (size_t i = 0; i < some->count; i++)
             pointers_add(g->rest, some->all[i].twin);
         g->count = g->at = 0;
-        return 0;
+        return store_ask(g->found, next->fetches, next->count);
     }
     glances_fetch(some, row_expected, NULL);
     if (error == 0)
@@ -151,7 +152,7 @@ int glance_over(struct store *expected, struct store *found, const struct pointe
     for (unsigned i = 0; error == 0 && g.two[i].count; i = !i) {
         error = glances_ask(&g, &g.two[!i]);
         if (error == 0)
-            error = glances_take(&g, &g.two[i]);
+            error = glances_take(&g, &g.two[i], &g.two[!i]);
         if (error == 0 && progress)
             progress_add(progress, g.two[i].count);
     }

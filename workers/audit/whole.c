@@ -1,5 +1,5 @@
-/* Counting partitions whole; see whole.h.  Each thread takes the next partition until there is
- * none, the caller's among them.
+/* Counting partitions whole; see whole.h.  Each thread takes the largest partition that is
+ * left until there is none, the caller's among them.
  *
  * What can fail: the walk, a recall, bytes that are no event, and the store; the first error ends
  * the others' walks too.  A thread that cannot be made, or gets no session, leaves its share to the
