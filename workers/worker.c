@@ -422,7 +422,8 @@ static size_t worker_batches(struct worker *w, struct apply_batch *ret)
     return count;
 }
 
-/* One commit for all of them; what becomes of it is known with the next, or before a small one. */
+/* One commit for all of them; what becomes of it is known with the next, or when there is no next.
+ */
 static int batches_apply(struct worker *w, const struct apply_batch *batches, size_t count)
 {
     int error = apply_batches(w->apply, batches, count, clock_wall_ms());
@@ -457,29 +458,16 @@ static int batches_apply_singly(struct worker *w, const struct apply_batch *batc
     return error;
 }
 
-/* The broker still sends more of every partition: a little of it can wait until the last commit is
- * over, and makes one commit with what comes meanwhile. */
-static bool inbox_is_small(const struct worker *w)
-{
-    for (unsigned p = 0; p < w->partitions; p++)
-        if (w->inbox.parts[p].events.size >= STREAM_CREDIT / 2)
-            return false;
-    return true;
-}
-
 static int worker_apply(struct worker *w)
 {
     struct apply_batch batches[WIRE_MAX_PARTS];
-    size_t count;
+    size_t count = worker_batches(w, batches);
     int error;
 
-    if (inbox_is_small(w) && apply_unconfirmed(w->apply)) {
+    if (count == 0) {
         error = worker_confirm(w);
         return error == ERR_CONFIG ? error : 0;
     }
-    count = worker_batches(w, batches);
-    if (count == 0)
-        return 0;
     w->applied_ms = clock_mono_ms();
     error = batches_apply(w, batches, count);
     if (error == ERR_CORRUPT)
