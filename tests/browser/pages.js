@@ -144,6 +144,22 @@ async function sorted(site, context) {
   await page.close();
 }
 
+// What has moved may have everything drawn again while the shapes are still on their way.
+async function map_once(site, context) {
+  const page = await context.newPage();
+  await page.route('**/map.json*', (route) => setTimeout(() => route.continue(), 300));
+  await page.goto(`${site.url}/members`, { waitUntil: 'domcontentloaded' });
+  await page.evaluate(async () => {
+    const { charts_draw } = await import(new URL('./chart.js', document.querySelector('script[src*="turnout.js"]').src));
+    charts_draw();
+    charts_draw();
+  });
+  await drawn(page);
+  assert.equal(await page.locator('svg.world').count(), 1);
+  assert.notEqual(await page.locator('svg.world').getAttribute('aria-label'), '');
+  await page.close();
+}
+
 export async function pages_tests(t, site) {
   const { context, close } = await browser_open();
   const { context: bare, close: bare_close } = await browser_open({ javaScriptEnabled: false });
@@ -157,6 +173,7 @@ export async function pages_tests(t, site) {
     await test(`${name}: in French`, () => french(site, context, path));
     await test(`${name}: by keyboard`, () => keyboard(site, context, path));
   }
+  await test('members: the map is made once', () => map_once(site, context));
   await test('members: sorted in place by keyboard', () => sorted(site, context));
   await close();
   await bare_close();

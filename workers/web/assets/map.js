@@ -93,21 +93,31 @@ function picture_name(plot, svg) {
   plot.removeAttribute('aria-label');
 }
 
-export async function draw(figure, table) {
-  const plot = figure.querySelector('.plot');
-  let world = worlds.get(plot);
+async function world_make(plot, table) {
+  const world = { svg: world_build(await shapes_load()) };
+  const line = html('p', 'map-line', ' ');
+  const { select, label } = chooser(table, () => colour(world, table));
 
-  if (!world) {
-    const svg = world_build(await shapes_load());
-    const line = html('p', 'map-line', ' ');
-    world = { svg };
-    const { select, label } = chooser(table, () => colour(world, table));
-    Object.assign(world, { select });
-    worlds.set(plot, world);
-    pointing(svg, line, table);
-    picture_name(plot, svg);
-    plot.replaceChildren(label, svg, line, legend_build(), html('p', 'note', text('map-note')));
-  }
+  Object.assign(world, { select });
+  pointing(world.svg, line, table);
+  picture_name(plot, world.svg);
+  plot.replaceChildren(label, world.svg, line, legend_build(), html('p', 'note', text('map-note')));
+  return world;
+}
+
+// Made once, also when it is to be drawn again while the shapes are still on their way.
+function world_of(plot, table) {
+  if (!worlds.has(plot))
+    worlds.set(plot, world_make(plot, table).catch((error) => {
+      worlds.delete(plot);
+      throw error;
+    }));
+  return worlds.get(plot);
+}
+
+export async function draw(figure, table) {
+  const world = await world_of(figure.querySelector('.plot'), table);
+
   figure.hidden = false;
   colour(world, table);
 }
