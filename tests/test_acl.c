@@ -1,6 +1,7 @@
 /* Redis with users: each of them can do what scripts/redis.acl says and nothing else; whoever has a
  * wrong password is told so; and a password can be changed while workers run. */
 #include "tests/redis_dump.h"
+#include "tests/scene.h"
 #include "tests/stack.h"
 
 #include <setjmp.h>
@@ -466,6 +467,26 @@ static void a_password_can_be_changed_while_workers_run(void **state)
     stack_free(s);
 }
 
+/* It learns so from the outcome of a commit that nothing follows. */
+static void a_worker_that_may_write_no_more_ends(void **state)
+{
+    struct timespec pause = {0, 5000000};
+    struct scene s = scene_new("no more", 100);
+    pid_t one = stack_pid(s.stack, "worker-1"), two = stack_pid(s.stack, "worker-2");
+
+    (void)state;
+    MEDDLE(&s, "ACL", "SETUSER", "default", "-hset");
+    scene_publish(&s, 1);
+    for (int i = 0; i < PATIENCE && kill(one, 0) == 0 && kill(two, 0) == 0; i++)
+        nanosleep(&pause, NULL);
+    assert_true(kill(one, 0) != 0 || kill(two, 0) != 0);
+    MEDDLE(&s, "ACL", "SETUSER", "default", "+hset");
+    stack_start(s.stack);
+    stack_sync(s.stack);
+    assert_right(&s);
+    scene_free(&s);
+}
+
 /* Redis reads its file as the user "default": without rights it would pass over every commit. */
 static void what_is_stored_survives_a_restart_with_users(void **state)
 {
@@ -513,6 +534,7 @@ int main(void)
         cmocka_unit_test(a_worker_with_a_wrong_password_says_whose_and_ends),
         cmocka_unit_test(a_password_file_that_others_can_read_is_warned_of),
         cmocka_unit_test(a_password_can_be_changed_while_workers_run),
+        cmocka_unit_test(a_worker_that_may_write_no_more_ends),
         cmocka_unit_test(what_is_stored_survives_a_restart_with_users),
     };
 
