@@ -7,11 +7,10 @@
  *     keys     SCAN
  *
  * each in one write and one run of replies.  What is asked for is sent, and read by its fetch.  An
- * unawaited commit is sent and its replies left to be
- * read before those of what follows, so that Redis works on it meanwhile.  EXEC does nothing, and
- * answers nil, when a watched offset has changed since begin: that is the compare-and-set of
- * invariant 3.  After any error the connection is given up, because a reply could still be
- * outstanding on it (invariant 5). */
+ * unawaited commit is sent and its replies left to be read before those of what follows, so that
+ * Redis works on it meanwhile.  EXEC does nothing, and answers nil, when a watched offset has
+ * changed since begin: that is the compare-and-set of invariant 3.  After any error the connection
+ * is given up, because a reply could still be outstanding on it (invariant 5). */
 #include "proto/error.h"
 #include "proto/log.h"
 #include "proto/table.h"
@@ -217,16 +216,16 @@ static int redis_ask(struct store *base, const struct store_fetch *fetches, size
     return error;
 }
 
-/* What was asked for before this was lost with a connection, and is not what is waited for. */
+/* Unless it is the next that was asked for, what was is given up, and this asked for anew. */
 static int redis_fetch(struct store *base, const struct store_fetch *fetches, size_t count,
                        void *context)
 {
     struct redis_store *s = (struct redis_store *)base;
-    bool asked = s->asked_count && s->asked[0] == fetches;
-    int error = asked ? 0 : redis_settled(s);
+    int error;
 
-    if (error == 0 && !asked)
-        error = redis_ask(base, fetches, count);
+    if (s->asked_count && s->asked[0] != fetches)
+        redis_drop(base);
+    error = s->asked_count ? 0 : redis_ask(base, fetches, count);
     if (error < 0)
         return error;
     redis_link_answers(&s->link, s->asked_count == 2);
