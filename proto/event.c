@@ -125,9 +125,10 @@ static inline int key_pass(struct pass *p, uint8_t *ret_name)
 
 /* ---- values ---- */
 
-/* Takes a value off the rest.  What is neither a plain text nor of a fixed size is left to
- * pack_pass, which also has the words for what is wrong. */
-static inline int value_pass(struct pass *p, struct value *ret)
+/* Takes the value of the name with this bit, or of an unknown one (0), off the rest.  What is
+ * neither a plain text nor of a fixed size is left to pack_pass, which also has the words for what
+ * is wrong. */
+static inline int value_pass(struct pass *p, uint64_t bit, struct value *ret)
 {
     struct slice *rest = &p->rest;
     struct head h;
@@ -135,6 +136,7 @@ static inline int value_pass(struct pass *p, struct value *ret)
     if (!head_read(*rest, &h))
         return pack_pass(rest, 1, p->d->why);
     *ret = (struct value){rest->at + h.size, h.number, h.kind, false};
+    p->d->given |= h.kind == PACK_NIL ? 0 : bit;
     if (h.kind == PACK_STR && h.number <= rest->size - h.size)
         ret->plain = text_is_plain(slice_make(ret->at, h.number));
     if (ret->plain)
@@ -156,11 +158,9 @@ static int pairs_pass(struct pass *p, uint64_t count)
         int r = key_pass(p, &name);
         struct value *v = name == KEY_NOT_KNOWN ? &unknown : &d->values[name];
         if (r == 0)
-            r = value_pass(p, v);
+            r = value_pass(p, name == KEY_NOT_KNOWN ? 0 : (uint64_t)1 << name, v);
         if (r < 0)
             return r;
-        if (name != KEY_NOT_KNOWN && v->kind != PACK_NIL)
-            d->given |= (uint64_t)1 << name;
     }
     return 0;
 }
@@ -203,14 +203,8 @@ static int event_pass(struct event_decoder *decoder, struct slice bytes, int64_t
     int r = map_pass(&d, bytes);
     if (r < 0)
         return r;
-    *ret = (struct event){.raw = slice_make(bytes.at, (size_t)(d.end - bytes.at)),
-                          .from = DATE_NONE,
-                          .date = DATE_NONE,
-                          .withdrawn = DATE_NONE,
-                          .opens = DATE_NONE,
-                          .closes = DATE_NONE,
-                          .starts = DATE_NONE,
-                          .ends = DATE_NONE};
+    *ret = event_empty;
+    ret->raw = slice_make(bytes.at, (size_t)(d.end - bytes.at));
     if (ret->raw.size > EVENT_MAX_BYTES)
         return refuse_size(why, ret->raw.size);
     return rules_apply(&d);

@@ -5,6 +5,14 @@
 
 #include <assert.h>
 
+const struct event event_empty = {.from = DATE_NONE,
+                                  .date = DATE_NONE,
+                                  .withdrawn = DATE_NONE,
+                                  .opens = DATE_NONE,
+                                  .closes = DATE_NONE,
+                                  .starts = DATE_NONE,
+                                  .ends = DATE_NONE};
+
 const char *const event_type_name[EVENT_TYPES] = {
     [EVENT_VOTE] = "vote",     [EVENT_ATTENDANCE] = "attendance", [EVENT_ADOPTION] = "adoption",
     [EVENT_MEMBER] = "member", [EVENT_COMMITTEE] = "committee",   [EVENT_SEAT] = "seat",

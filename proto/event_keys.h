@@ -39,6 +39,10 @@ struct key_rule {
     const char *const *words;
 };
 
+/* What an event is before its keys are looked at; to be copied, as gcc sets that many bytes in a
+ * slow way where it sees that most are 0. */
+extern const struct event event_empty;
+
 #define KEY_RULES 45
 extern const struct key_rule key_rules[KEY_RULES];
 

@@ -74,11 +74,6 @@ void pack_str(struct buffer *b, struct slice text)
     msgpack_pack_str_body(&p, text.at, text.size);
 }
 
-void pack_text(struct buffer *b, const char *text)
-{
-    pack_str(b, slice_of(text));
-}
-
 void pack_bin(struct buffer *b, struct slice bytes)
 {
     msgpack_packer p = packer_on(b);

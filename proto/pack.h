@@ -18,7 +18,10 @@ void pack_bool(struct buffer *b, bool value);
 void pack_nil(struct buffer *b);
 void pack_double(struct buffer *b, double value);
 void pack_str(struct buffer *b, struct slice text);
-void pack_text(struct buffer *b, const char *text);
+static inline void pack_text(struct buffer *b, const char *text)
+{
+    pack_str(b, slice_make(text, strlen(text)));
+}
 void pack_bin(struct buffer *b, struct slice bytes);
 
 /* ---- the bounded check ---- */

@@ -32,15 +32,19 @@ void *table_find(const struct table *t, struct slice key);
  * with the same key. */
 void *table_find_hashed(const struct table *t, struct slice key, uint64_t hash);
 
+/* A function that only hints to the processor: gcc takes it for one without any effect, and leaves
+ * out its calls, unless it is inlined before that. */
+#define HINT static inline __attribute__((always_inline))
+
 /* Two hints to the processor, that an entry will be looked for soon: first for the slot, and some
  * dozens of other things later for the entry. */
-static inline void table_expect(const struct table *t, uint64_t hash)
+HINT void table_expect(const struct table *t, uint64_t hash)
 {
     if (t->slots)
         __builtin_prefetch(&t->slots[hash & t->mask]);
 }
 
-static inline void table_expect_entry(const struct table *t, uint64_t hash)
+HINT void table_expect_entry(const struct table *t, uint64_t hash)
 {
     if (t->slots)
         __builtin_prefetch(t->slots[hash & t->mask].entry);

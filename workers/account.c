@@ -15,6 +15,11 @@ static int row_account(void *context, void *record, struct slice field, struct s
     return 0;
 }
 
+bool account_has(const struct row *r)
+{
+    return r->key.kind == ROW_SEAT || r->key.kind == ROW_COMMITTEE;
+}
+
 int account_load(struct gather *g, struct commit *c, struct store *store)
 {
     struct ledger *l = g->ledger;
@@ -23,9 +28,9 @@ int account_load(struct gather *g, struct commit *c, struct store *store)
 
     for (const struct row *r = l->counters.first; r; r = r->next) {
         struct row *account;
-        if (r->key.kind != ROW_SEAT || !row_moves(r))
+        if (!account_has(r) || !row_moves(r))
             continue;
-        account = counters_row(&l->accounts, r->key);
+        account = counters_row(&l->accounts, &r->key);
         if (!account->loaded)
             gather_key(g, flush_row_key(c, &r->key), FETCH_HASH, row_account, account);
         account->loaded = true;
@@ -36,7 +41,7 @@ int account_load(struct gather *g, struct commit *c, struct store *store)
 
 void account_write(struct ledger *l, struct commit *c, const struct row *moved, struct slice key)
 {
-    struct row *account = counters_row(&l->accounts, moved->key);
+    struct row *account = counters_row(&l->accounts, &moved->key);
 
     for (uint32_t i = 0; i < moved->count; i++) {
         const struct cell *cell = &moved->cells[i];

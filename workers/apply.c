@@ -184,7 +184,7 @@ static int gather_batches(struct apply *a, const struct apply_batch *batches, si
 
     a->gather.seats = 0;
     for (size_t i = 0; i < a->event_count; i++)
-        a->bearings[i] = bearing_near(a->ledger, &a->events[i]);
+        bearing_near(a->ledger, &a->events[i], &a->bearings[i]);
     for (size_t i = 0; i < a->event_count; i++) {
         if (i + BEARING_AHEAD < a->event_count)
             bearing_expect(&a->events[i + BEARING_AHEAD], &a->bearings[i + BEARING_AHEAD]);

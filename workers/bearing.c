@@ -56,21 +56,19 @@ static void find_meeting(struct ledger *l, const struct event *e, struct bearing
     b->version = &b->meeting->notice.version;
 }
 
-struct bearing bearing_near(struct ledger *l, const struct event *e)
+void bearing_near(struct ledger *l, const struct event *e, struct bearing *b)
 {
-    struct bearing b = {0};
-
+    *b = (struct bearing){0};
     if (e->committee.at)
-        b.committee = ledger_committee(l, e->committee);
+        b->committee = ledger_committee(l, e->committee);
     if (e->member.at)
-        b.member = ledger_member(l, e->member);
+        b->member = ledger_member(l, e->member);
     if (e->type == EVENT_VOTE || e->type == EVENT_BALLOT)
-        b.ballot = ledger_ballot(l, b.committee, e->ballot);
+        b->ballot = ledger_ballot(l, b->committee, e->ballot);
     else if (e->type == EVENT_ATTENDANCE || e->type == EVENT_MEETING)
-        b.meeting = ledger_meeting(l, b.committee, e->meeting);
+        b->meeting = ledger_meeting(l, b->committee, e->meeting);
     if (e->type == EVENT_VOTE)
-        table_expect(&b.ballot->votes, b.member->entry.hash);
-    return b;
+        table_expect(&b->ballot->votes, b->member->entry.hash);
 }
 
 void bearing_find(struct ledger *l, const struct event *e, struct bearing *b)

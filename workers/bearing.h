@@ -25,13 +25,13 @@ struct bearing {
 /* Finds the records, or makes empty ones, for many events in two passes: those that many events
  * share; and then the facts, of which votes, the most and lying anywhere, are on their way by now.
  */
-struct bearing bearing_near(struct ledger *l, const struct event *e);
+void bearing_near(struct ledger *l, const struct event *e, struct bearing *b);
 void bearing_find(struct ledger *l, const struct event *e, struct bearing *b);
 
 /* What bearing_find will look for BEARING_AHEAD events from now. */
 #define BEARING_AHEAD 8
 
-static inline void bearing_expect(const struct event *e, const struct bearing *b)
+HINT void bearing_expect(const struct event *e, const struct bearing *b)
 {
     if (e->type == EVENT_VOTE)
         table_expect_entry(&b->ballot->votes, b->member->entry.hash);

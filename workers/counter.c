@@ -33,10 +33,10 @@ static struct row **bucket_of(struct counters *c, const struct row_key *k)
 
     h ^= ((uint64_t)(uintptr_t)k->committee >> 4) + k->kind + ((uint64_t)k->period << 3);
     h *= 0x9e3779b97f4a7c15u;
-    return &c->buckets[h >> 51];
+    return &c->buckets[h >> 53];
 }
 _Static_assert(FIELD_NUMBERS <= UINT8_MAX, "a field's number has a byte");
-_Static_assert(ROW_BUCKETS == 1 << (64 - 51), "a bucket is the hash's top thirteen bits");
+_Static_assert(ROW_BUCKETS == 1 << (64 - 53), "a bucket is the hash's top eleven bits");
 
 void counters_open(struct counters *c, struct arena *keep, struct arena *batch)
 {
@@ -116,16 +116,16 @@ static bool is_row_of(const struct row *r, const struct row_key *k)
            r->key.kind == k->kind && r->key.period == k->period;
 }
 
-struct row *counters_row(struct counters *c, struct row_key key)
+struct row *counters_row(struct counters *c, const struct row_key *key)
 {
-    struct row **bucket = bucket_of(c, &key), *r = *bucket;
+    struct row **bucket = bucket_of(c, key), *r = *bucket;
 
-    while (r && !is_row_of(r, &key))
+    while (r && !is_row_of(r, key))
         r = r->twin;
     if (r)
         return r;
     r = arena_need(c->batch, sizeof *r);
-    r->key = key;
+    r->key = *key;
     r->cells = r->first;
     r->room = ROW_CELLS;
     r->twin = *bucket;
@@ -158,14 +158,14 @@ static struct cell *cell_of(struct counters *c, struct row *r, const struct fiel
 /* The usual counters are found without a search, after the first time. */
 static struct cell *numbered_cell(struct counters *c, struct row *r, const struct field *f)
 {
-    uint16_t *at = &r->cell_of[f->number - 1];
+    uint8_t *at = &r->cell_of[f->number - 1];
     struct cell *cell;
 
     if (*at)
         return &r->cells[*at - 1];
     cell = cell_of(c, r, f);
-    if (cell - r->cells < UINT16_MAX)
-        *at = (uint16_t)(cell - r->cells + 1);
+    if (cell - r->cells < UINT8_MAX)
+        *at = (uint8_t)(cell - r->cells + 1);
     return cell;
 }
 
@@ -205,13 +205,15 @@ static void place_find(struct counters *c, struct place *at)
 {
     struct date_civil day = civil_of(c, at->day);
     uint32_t year = (uint32_t)day.year * 100;
+    struct row_key key = {at->member, NULL, ROW_MEMBER, year};
 
-    at->of_year = counters_row(c, (struct row_key){at->member, NULL, ROW_MEMBER, year});
-    at->of_month =
-        counters_row(c, (struct row_key){at->member, NULL, ROW_MEMBER, year + (uint32_t)day.month});
-    if (at->committee)
-        at->of_committee =
-            counters_row(c, (struct row_key){NULL, at->committee, ROW_COMMITTEE, year});
+    at->of_year = counters_row(c, &key);
+    key.period += (uint32_t)day.month;
+    at->of_month = counters_row(c, &key);
+    if (!at->committee)
+        return;
+    key = (struct row_key){NULL, at->committee, ROW_COMMITTEE, year};
+    at->of_committee = counters_row(c, &key);
 }
 
 void counters_add(struct counters *c, struct place *at, const struct field *f, int64_t amount)
@@ -229,8 +231,11 @@ void counters_add(struct counters *c, struct place *at, const struct field *f, i
 
 void counters_add_seat(struct counters *c, struct place *at, const struct field *f, int64_t amount)
 {
-    if (!at->of_seat)
-        at->of_seat = counters_row(c, (struct row_key){at->member, at->committee, ROW_SEAT,
-                                                       (uint32_t)civil_of(c, at->day).year * 100});
+    struct row_key key = {at->member, at->committee, ROW_SEAT, 0};
+
+    if (!at->of_seat) {
+        key.period = (uint32_t)civil_of(c, at->day).year * 100;
+        at->of_seat = counters_row(c, &key);
+    }
     row_add(c, at->of_seat, f, amount);
 }

@@ -59,13 +59,13 @@ struct row {
     struct row *next, *twin; /* in the order of their making; with the same bucket */
     struct cell *cells;      /* `first`, or elsewhere when there are more */
     uint32_t count, room;
-    bool loaded;                     /* of an account (account.h) */
-    uint16_t cell_of[FIELD_NUMBERS]; /* by the field's number - 1: from 1; 0: not known */
+    bool loaded;                    /* of an account (account.h) */
+    uint8_t cell_of[FIELD_NUMBERS]; /* by the field's number - 1: from 1; 0: not known */
     struct cell first[ROW_CELLS];
 };
 
 /* A few hundred rows are looked up for every event: a table of their own, which compares words. */
-#define ROW_BUCKETS 8192
+#define ROW_BUCKETS 2048
 
 struct counters {
     struct arena *keep, *batch; /* for fields; for rows */
@@ -94,7 +94,7 @@ const struct field *counters_field(struct counters *c, uint8_t level, enum count
 const struct field *counters_named(struct counters *c, struct slice name);
 
 /* Finds the row or makes an empty one. */
-struct row *counters_row(struct counters *c, struct row_key key);
+struct row *counters_row(struct counters *c, const struct row_key *key);
 
 /* Returns what the field then stands at. */
 int64_t row_add(struct counters *c, struct row *r, const struct field *f, int64_t amount);

@@ -163,7 +163,7 @@ void fact_from_event(const struct event *e, uint64_t digest, struct arena *keep,
     struct version *v = fact;
 
     memset(fact, 0, s->size);
-    *v = version_of(e, digest);
+    version_set(v, e, digest);
     v->id = arena_copy(keep, e->id);
     for (size_t i = 0; i < s->count && !e->retracted; i++)
         column_from_event(&s->columns[i], e, keep, fact);

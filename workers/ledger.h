@@ -162,7 +162,7 @@ struct ledger {
     struct table committees, members;
     struct table listed; /* "p:2026", "g:ldc": names of periods and groups the store has */
     struct counters counters;
-    struct counters accounts; /* of seats, as the store has them (account.h); there are many */
+    struct counters accounts; /* rows as the store has them (account.h); there are many */
     struct pointers touched_committees, touched_ballots, touched_meetings, touched_members;
     struct buffer scratch;
 };

@@ -243,7 +243,7 @@ static void add_tenure(struct ledger *l, const struct member *m, const char *rol
     buffer_add_text(&l->scratch, role);
     buffer_add(&l->scratch, "|", 1);
     buffer_add(&l->scratch, date, sizeof date);
-    row_add(&l->counters, counters_row(&l->counters, key),
+    row_add(&l->counters, counters_row(&l->counters, &key),
             counters_named(&l->counters, buffer_slice(&l->scratch)), amount);
 }
 

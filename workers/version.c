@@ -35,15 +35,14 @@ enum version_order version_compare(const struct version *now, const struct event
     return slice_compare(e->raw, now->raw) > 0 ? VERSION_NEWER : VERSION_TIED;
 }
 
-struct version version_of(const struct event *e, uint64_t digest)
+void version_set(struct version *v, const struct event *e, uint64_t digest)
 {
-    return (struct version){
-        .known = true,
-        .retracted = e->retracted,
-        .rev = e->rev,
-        .time_ms = e->time_ms,
-        .digest = digest,
-        .id = e->id,
-        .raw = e->raw,
-    };
+    v->known = true;
+    v->retracted = e->retracted;
+    v->contested = false;
+    v->rev = e->rev;
+    v->time_ms = e->time_ms;
+    v->digest = digest;
+    v->id = e->id;
+    v->raw = e->raw;
 }

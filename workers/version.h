@@ -29,8 +29,8 @@ uint64_t version_digest(struct slice raw);
 enum version_order version_compare(const struct version *now, const struct event *e,
                                    uint64_t digest);
 
-/* The version that the event is; `raw` and `id` borrow from the event. */
-struct version version_of(const struct event *e, uint64_t digest);
+/* Makes it the version that the event is; `raw` and `id` borrow from the event. */
+void version_set(struct version *v, const struct event *e, uint64_t digest);
 
 /* The fact is in force: it has come and its winner is not retracted. */
 static inline bool version_holds(const struct version *v)

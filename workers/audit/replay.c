@@ -93,7 +93,7 @@ static int run_decode(struct replay *r, const struct walk_run *run)
         if (r->watch.matters && !r->watch.matters(r->watch.arg, &p->event))
             continue;
         p->offset = run->offset + i;
-        p->bearing = bearing_near(r->ledger, &p->event);
+        bearing_near(r->ledger, &p->event, &p->bearing);
         r->count++;
     }
     return rest.size ? ERR_CORRUPT : 0;
