@@ -186,7 +186,7 @@ help:
 	@echo 'fuzz     every parser for FUZZ_S seconds (clang)'
 	@echo 'coverage lines and branches that the tests run through (clang, llvm)'
 	@echo 'simulate SEEDS=N [SEED=S] [JOBS=n]: all programs in one thread, everything failing'
-	@echo 'planted  twenty faults, each of which the simulation must catch'
+	@echo 'planted  twenty-one faults, each of which the simulation must catch'
 	@echo 'soak     what scripts/soak runs: a real stack, killed and starved for M minutes'
 	@echo 'install  into $(PREFIX); also: clean format lint'
 

@@ -28,9 +28,10 @@ struct apply {
     struct event *events;
     struct bearing *bearings; /* of the events */
     size_t event_count, event_room;
-    struct applied *left; /* where our commits left each partition; not known: none has */
-    unsigned *places;     /* the partitions of the batches, then all others, and where they stand */
-    struct applied *applied;
+    struct applied *left;    /* where our commits left each partition; not known: none has */
+    unsigned *places;        /* the partitions that we move, then all others */
+    unsigned watched;        /* so many move only by us */
+    struct applied *applied; /* where they stand */
 };
 
 struct apply *apply_new(struct store *store, apply_recall_fn recall, void *arg)
@@ -127,20 +128,38 @@ static int decode_batch(struct apply *a, const struct apply_batch *b)
     return rest.size ? ERR_CORRUPT : 0;
 }
 
-/* Those of the batches first: they are watched. */
-static void order_places(struct apply *a, const struct apply_batch *batches, size_t count)
+static bool is_ours(const struct apply *a, const struct apply_batch *batches, size_t count,
+                    unsigned p)
 {
-    size_t n = 0;
+    bool there = a->left[p].known;
 
     for (size_t i = 0; i < count; i++)
-        a->places[n++] = batches[i].partition;
-    for (unsigned p = 0; p < a->partitions; p++) {
-        bool there = false;
-        for (size_t i = 0; i < count; i++)
-            there |= batches[i].partition == p;
-        if (!there)
+        there |= batches[i].partition == p;
+    return there;
+}
+
+/* Those of the batches and of our earlier commits first: they are watched, and soon the same each
+ * time, so that the store can look at them ahead. */
+static void order_places(struct apply *a, const struct apply_batch *batches, size_t count)
+{
+    unsigned n = 0;
+
+    for (unsigned p = 0; p < a->partitions; p++)
+        if (is_ours(a, batches, count, p))
             a->places[n++] = p;
-    }
+    a->watched = n;
+    for (unsigned p = 0; p < a->partitions; p++)
+        if (!is_ours(a, batches, count, p))
+            a->places[n++] = p;
+}
+
+static const struct applied *applied_of(const struct apply *a, unsigned partition)
+{
+    unsigned i = 0;
+
+    while (a->places[i] != partition)
+        i++;
+    return &a->applied[i];
 }
 
 /* Of all partitions whose commits the ledger remembers: names in sets are shared by all, so a store
@@ -164,24 +183,14 @@ static int check_places(const struct apply *a, const struct apply_batch *batches
         if (!is_as_left(a, i))
             return ERR_CONFLICT;
     for (size_t i = 0; i < count; i++)
-        if (!applied_same(&a->applied[i], &batches[i].from))
+        if (!applied_same(applied_of(a, batches[i].partition), &batches[i].from))
             return ERR_CONFLICT;
     return 0;
 }
 
-/* Looks at the offsets and gets the records, in one round trip, and in a second one what seat
- * notices bear on. */
-static int gather_batches(struct apply *a, const struct apply_batch *batches, size_t count)
+/* Finds what the events bear on, and what of it the store has to be asked for. */
+static void gather_events(struct apply *a)
 {
-    struct store_look look = {.places = a->places,
-                              .watched = count,
-                              .count = a->partitions,
-                              .ret_applied = a->applied,
-                              .context = a->ledger};
-    const struct store_fetch *fetches;
-    size_t fetch_count;
-    int error;
-
     a->gather.seats = 0;
     for (size_t i = 0; i < a->event_count; i++)
         bearing_near(a->ledger, &a->events[i], &a->bearings[i]);
@@ -191,17 +200,18 @@ static int gather_batches(struct apply *a, const struct apply_batch *batches, si
         bearing_find(a->ledger, &a->events[i], &a->bearings[i]);
         gather_event(&a->gather, &a->events[i], &a->bearings[i]);
     }
-    look.fetches = gather_take(&a->gather, &look.fetch_count);
-    order_places(a, batches, count);
-    error = store_begin(a->store, &look);
-    if (error == 0)
-        error = check_places(a, batches, count);
-    if (error < 0)
-        return error;
+}
+
+/* In a second round trip, what seat notices bear on. */
+static int gather_more(struct apply *a)
+{
+    const struct store_fetch *fetches;
+    size_t count;
+
     for (size_t i = 0; i < a->event_count && a->gather.seats; i++)
         gather_seats(&a->gather, &a->events[i], &a->bearings[i]);
-    fetches = gather_take(&a->gather, &fetch_count);
-    return store_fetch(a->store, fetches, fetch_count, a->ledger);
+    fetches = gather_take(&a->gather, &count);
+    return store_fetch(a->store, fetches, count, a->ledger);
 }
 
 /* The bytes of all versions that events from `first` on tie with, in one walk a partition. */
@@ -225,7 +235,15 @@ static int recall_bytes(struct apply *a, const struct apply_batch *b, size_t fir
     return error;
 }
 
-static int fold_batches(struct apply *a, const struct apply_batch *batches, size_t count)
+/* Nothing that the event bears on waits for the store: so are all events of its fact. */
+static bool is_at_hand(const struct event *e, const struct bearing *b)
+{
+    return e->type == EVENT_VOTE && b->ballot->at_hand;
+}
+
+/* Folds those events that are not folded yet, or only those at hand. */
+static int fold_batches(struct apply *a, const struct apply_batch *batches, size_t count,
+                        bool at_hand)
 {
     size_t at = 0;
     int error = 0;
@@ -233,13 +251,47 @@ static int fold_batches(struct apply *a, const struct apply_batch *batches, size
     for (size_t i = 0; i < count; i++) {
         size_t end = at + batches[i].count;
         while (at < end && error == 0) {
-            if (fold_event(a->ledger, &a->events[at], &a->bearings[at]) == 0)
+            struct bearing *b = &a->bearings[at];
+            if (at + BEARING_AHEAD < a->event_count)
+                bearing_expect_fold(b + BEARING_AHEAD);
+            if (b->folded || (at_hand && !is_at_hand(&a->events[at], b))) {
                 at++;
-            else
+            } else if (fold_event(a->ledger, &a->events[at], b) == 0) {
+                b->folded = true;
+                at++;
+            } else {
                 error = recall_bytes(a, &batches[i], at, end);
+            }
         }
     }
     return error;
+}
+
+/* Folds the batches: what is at hand while the store answers.  That it stands where they begin is
+ * known only then; if not, the ledger is dropped with what was folded. */
+static int fold_all(struct apply *a, const struct apply_batch *batches, size_t count)
+{
+    struct store_look look = {
+        .places = a->places, .count = a->partitions, .ret_applied = a->applied};
+    int error;
+
+    look.context = a->ledger;
+    look.fetches = gather_take(&a->gather, &look.fetch_count);
+    order_places(a, batches, count);
+    look.watched = a->watched;
+    error = store_send(a->store, &look);
+    if (error == 0)
+        error = fold_batches(a, batches, count, true);
+    if (error < 0) {
+        store_drop(a->store); /* its answer is not waited for */
+        return error;
+    }
+    error = store_begin(a->store, &look);
+    if (error == 0)
+        error = check_places(a, batches, count);
+    if (error == 0)
+        error = gather_more(a);
+    return error < 0 ? error : fold_batches(a, batches, count, false);
 }
 
 static void note_moves(struct apply *a, const struct apply_batch *batches, size_t count,
@@ -263,10 +315,10 @@ static int apply_steps(struct apply *a, const struct apply_batch *batches, size_
 
     for (size_t i = 0; i < count && error == 0; i++)
         error = decode_batch(a, &batches[i]);
-    if (error == 0)
-        error = gather_batches(a, batches, count);
-    if (error == 0)
-        error = fold_batches(a, batches, count);
+    if (error < 0)
+        return error;
+    gather_events(a);
+    error = fold_all(a, batches, count);
     if (error == 0)
         error = account_load(&a->gather, &a->commit, a->store);
     if (error < 0)

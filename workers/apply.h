@@ -1,7 +1,7 @@
 /* Applying: batches of events, from the journal's bytes to one commit in the store.
  *
- *     decode → gather → begin (offsets and records, one round trip) → fold → accounts → flush
- *     → commit
+ *     decode → gather → send → fold what is at hand → begin (offsets and records, one round trip)
+ *     → fold the rest → accounts → flush → commit
  *
  * The straight path of an event in a worker, and just the same in tests. */
 #ifndef WORKERS_APPLY_H

@@ -7,6 +7,7 @@
 /* By the type of its event; the pointers are good until the ledger is dropped. */
 struct bearing {
     struct version *version; /* the first member of the fact */
+    bool folded;
     struct committee *committee;
     struct member *member;
     union {
@@ -35,6 +36,13 @@ HINT void bearing_expect(const struct event *e, const struct bearing *b)
 {
     if (e->type == EVENT_VOTE)
         table_expect_entry(&b->ballot->votes, b->member->entry.hash);
+}
+
+/* What folding will touch. */
+HINT void bearing_expect_fold(const struct bearing *b)
+{
+    __builtin_prefetch(b->version);
+    __builtin_prefetch((const char *)b->version + 64);
 }
 
 #endif

@@ -8,7 +8,9 @@
 
 #include <stdlib.h>
 
-#define SEATS_FEW 64 /* notices in a batch */
+#define SEATS_FEW   64 /* notices in a batch */
+#define BALLOTS_FEW 128
+#define SINGLY_MOST 8 /* votes of a ballot: where more are asked for, all are fetched */
 
 static bool split(struct slice pair, char at, struct slice *ret_left, struct slice *ret_right)
 {
@@ -52,6 +54,15 @@ static int row_vote(void *context, void *record, struct slice field, struct slic
     if (!v || v->fact.version.known)
         return 0;
     return fact_parse(EVENT_VOTE, value, &l->many, &v->fact);
+}
+
+static int votes_come(void *context, void *record)
+{
+    struct ballot *b = record;
+
+    (void)context;
+    b->at_hand = true;
+    return 0;
 }
 
 static int row_meeting(void *context, void *record, struct slice field, struct slice value)
@@ -217,7 +228,7 @@ void gather_ballot(struct gather *g, struct ballot *b)
     if (b->complete)
         return;
     b->complete = true;
-    gather_add(g, "votes:", b->committee->entry.key, b->entry.key, row_vote, b);
+    gather_add(g, "votes:", b->committee->entry.key, b->entry.key, row_vote, b)->done = votes_come;
 }
 
 static void widen_wanted(struct arena *batch, struct ballot *b)
@@ -344,13 +355,25 @@ void gather_seats(struct gather *g, const struct event *e, const struct bearing 
             gather_meeting(g, m);
 }
 
+/* More of its votes will be asked for soon.  With votes on very many ballots, each of them seldom
+ * met, all votes of those would only drive each other out of the ledger. */
+static bool is_sought(const struct gather *g, const struct ballot *b)
+{
+    return b->singly > SINGLY_MOST && g->ballots.count <= BALLOTS_FEW;
+}
+
 static void take_votes(struct gather *g, struct ballot *b)
 {
-    struct store_fetch *f =
-        gather_add(g, "votes:", b->committee->entry.key, b->entry.key, row_vote, b);
+    struct store_fetch *f;
 
-    f->fields = b->wanted;
-    f->field_count = b->wanted_count;
+    b->singly += b->wanted_count;
+    if (is_sought(g, b)) {
+        gather_ballot(g, b);
+    } else if (!b->complete) {
+        f = gather_add(g, "votes:", b->committee->entry.key, b->entry.key, row_vote, b);
+        f->fields = b->wanted;
+        f->field_count = b->wanted_count;
+    }
     b->wanted_count = b->wanted_room = 0;
 }
 

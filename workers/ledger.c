@@ -73,7 +73,8 @@ static void committee_thin(struct committee *c)
 
     for (size_t i = 0; (b = table_next(&c->ballots, &i));) {
         table_clear(&b->votes);
-        b->complete = false;
+        b->complete = b->at_hand = false;
+        b->singly = 0;
     }
     for (size_t i = 0; (m = table_next(&c->meetings, &i));) {
         table_clear(&m->delegations);

@@ -89,7 +89,9 @@ extern const char *const verdict_name[VERDICTS];
 struct ballot {
     struct table_entry entry;
     struct committee *committee;
-    bool loaded, touched, complete;
+    bool loaded, touched;
+    bool complete; /* all votes were asked for */
+    bool at_hand;  /* and have come: nothing of it waits for the store */
     bool notice_changed;
     date_days indexed; /* `closes` as the committee's index has it; DATE_NONE: not there */
     struct ballot_fact notice;
@@ -97,6 +99,7 @@ struct ballot {
     struct vote *changed_votes;
     struct slice *wanted; /* members whose votes are to be fetched; in the batch's arena */
     uint32_t wanted_count, wanted_room;
+    uint32_t singly;                         /* so many were asked for one by one */
     int64_t tally[TALLIES], stored[TALLIES]; /* now, and in the store */
     uint8_t stored_verdict;
 };

@@ -63,7 +63,7 @@ void resp_fetches(struct resp *out, const struct store_fetch *fetches, size_t co
         write_fetch(out, &fetches[i]);
 }
 
-static void write_places(struct resp *out, const struct store_look *look)
+void resp_places(struct resp *out, const struct store_look *look)
 {
     char room[32];
 
@@ -100,7 +100,7 @@ void resp_look(struct resp *out, const struct store_look *look)
 {
     if (look->snapshot && look->fetch_count)
         write_transaction(out, look);
-    write_places(out, look);
+    resp_places(out, look);
     if (!look->snapshot)
         resp_fetches(out, look->fetches, look->fetch_count);
 }

@@ -9,8 +9,10 @@
 
 void resp_fetches(struct resp *out, const struct store_fetch *fetches, size_t count);
 
-/* UNWATCH, [WATCH], HMGET of each place, and the fetches behind them; or before them, between
- * MULTI and EXEC, for a snapshot. */
+/* UNWATCH, [WATCH], HMGET of each place. */
+void resp_places(struct resp *out, const struct store_look *look);
+
+/* The same, and the fetches behind them; or before them, between MULTI and EXEC, for a snapshot. */
 void resp_look(struct resp *out, const struct store_look *look);
 
 /* One step of a walk over all keys with the prefix. */

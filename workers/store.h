@@ -3,6 +3,7 @@
  *
  * The use is always the same:
  *
+ *     store_send     if something else can be done meanwhile: ask for what store_begin will take
  *     store_begin    look at where some places stand and, in the same round trip, fetch
  *     store_fetch    fetch what the first fetches led to (as often as needed)
  *     store_commit   change everything at once, unless a watched place has moved since store_begin
@@ -63,6 +64,7 @@ struct store_look {
 typedef int (*store_key_fn)(void *arg, struct slice key);
 
 struct store_ops {
+    int (*send)(struct store *s, const struct store_look *look); /* NULL: nothing */
     int (*begin)(struct store *s, const struct store_look *look);
     int (*ask)(struct store *s, const struct store_fetch *fetches,
                size_t count); /* NULL: nothing */
@@ -104,6 +106,15 @@ typedef void (*store_visit_fn)(void *arg, enum fetch_kind kind, struct slice key
                                struct slice field, struct slice value);
 void store_memory_visit(const struct store *s, store_visit_fn visit, void *arg);
 
+/* Sends what a store_begin of the same look will ask for.  Between the two the store may only be
+ * dropped. */
+static inline int store_send(struct store *s, const struct store_look *look)
+{
+    return s->ops->send ? s->ops->send(s, look) : 0;
+}
+
+/* Right behind an unawaited commit the store looks at the same places once more, and watches them
+ * from then on: that is what the next begin of just these places tells. */
 static inline int store_begin(struct store *s, const struct store_look *look)
 {
     return s->ops->begin(s, look);

@@ -4,6 +4,7 @@
  *              (a snapshot's fetches come first, between MULTI and EXEC, which ends every WATCH)
  *     fetch    HGETALL, HMGET, SMEMBERS ...
  *     commit   MULTI, HSET HDEL HINCRBY SADD ZADD ZREM XADD ..., HSET offset:P ..., EXEC
+ *              (behind an unawaited one WATCH and HMGET of the begin once more)
  *     keys     SCAN
  *
  * each in one write and one run of replies.  What is asked for is sent, and read by its fetch.  An
@@ -14,6 +15,7 @@
 #include "proto/error.h"
 #include "proto/log.h"
 #include "proto/table.h"
+#include "proto/wire.h"
 #include "workers/redis_link.h"
 #include "workers/reply.h"
 #include "workers/resp_commit.h"
@@ -26,6 +28,7 @@
 /* Keys whose type has been looked at; then they are looked at anew. */
 #define KNOWN_KEYS  200000
 #define SCAN_CURSOR 32
+#define MOST_PLACES (WIRE_MAX_PARTS + 1) /* and what is derived */
 
 struct redis_store {
     struct store base;
@@ -33,7 +36,12 @@ struct redis_store {
     size_t unconfirmed; /* commands of the commit whose replies are to come first; 0: none is */
     const struct store_fetch *asked[2]; /* whose replies come next; then nothing is unconfirmed */
     unsigned asked_count;
-    bool begun;         /* on this connection: a commit may follow */
+    bool begun;                    /* on this connection: a commit may follow */
+    const struct store_look *sent; /* and its begin has not come yet */
+    struct store_look last;        /* the places of the last begin, where they stand in `stood` */
+    bool again;                    /* they were looked at again behind a commit, and are watched */
+    unsigned places[MOST_PLACES];
+    struct applied stood[MOST_PLACES];
     struct table known; /* keys that have the type we are about to write */
     struct arena known_arena;
 };
@@ -62,7 +70,9 @@ static void redis_drop(struct store *base)
     redis_link_drop(&s->link);
     s->unconfirmed = 0;
     s->asked_count = 0;
-    s->begun = false;
+    s->begun = s->again = false;
+    s->sent = NULL;
+    s->last.count = 0;
     known_forget(s);
 }
 
@@ -175,6 +185,8 @@ static int read_unconfirmed(struct redis_store *s)
     s->unconfirmed = 0;
     redis_link_answers(&s->link, true);
     error = read_commit(s, commands);
+    if (error == 0 && s->again)
+        error = read_places(s, &s->last);
     redis_link_answers(&s->link, false);
     return error;
 }
@@ -240,29 +252,77 @@ static int redis_fetch(struct store *base, const struct store_fetch *fetches, si
     return 0;
 }
 
-static int redis_begin(struct store *base, const struct store_look *look)
+/* What the look wants to know of its places is known, or on its way. */
+static bool is_again(const struct redis_store *s, const struct store_look *look)
+{
+    return s->again && !look->snapshot && look->count == s->last.count &&
+           look->watched == s->last.watched &&
+           memcmp(look->places, s->places, look->count * sizeof *s->places) == 0;
+}
+
+static void look_keep(struct redis_store *s, const struct store_look *look)
+{
+    s->last = (struct store_look){.places = s->places, .ret_applied = s->stood};
+    if (look->count == 0 || look->count > MOST_PLACES)
+        return;
+    s->last.count = look->count;
+    s->last.watched = look->watched;
+    memcpy(s->places, look->places, look->count * sizeof *s->places);
+}
+
+static int redis_send(struct store *base, const struct store_look *look)
 {
     struct redis_store *s = (struct redis_store *)base;
-    bool snapshot = look->snapshot && look->fetch_count;
     int error = redis_ready(s);
 
+    assert(!s->sent);
     if (error < 0)
         return error;
     resp_clear(&s->link.out);
-    resp_look(&s->link.out, look);
+    if (is_again(s, look))
+        resp_fetches(&s->link.out, look->fetches, look->fetch_count);
+    else
+        resp_look(&s->link.out, look);
+    s->sent = look;
     error = redis_link_send(&s->link);
-    if (error == 0)
-        error = read_unconfirmed(s);
-    if (error == 0 && snapshot)
-        error = read_snapshot(s, look);
-    if (error == 0)
-        error = read_places(s, look);
-    if (error == 0 && !snapshot)
-        error = read_fetches(s, look->fetches, look->fetch_count, look->context);
     if (error < 0)
         redis_drop(base);
-    s->begun = error == 0;
     return error;
+}
+
+static int read_look(struct redis_store *s, const struct store_look *look)
+{
+    bool snapshot = look->snapshot && look->fetch_count, again = is_again(s, look);
+    int error = read_unconfirmed(s);
+
+    if (error == 0 && snapshot)
+        error = read_snapshot(s, look);
+    if (error == 0 && !again)
+        error = read_places(s, look);
+    else if (error == 0)
+        memcpy(look->ret_applied, s->stood, look->count * sizeof *s->stood);
+    if (error == 0 && !snapshot)
+        error = read_fetches(s, look->fetches, look->fetch_count, look->context);
+    return error;
+}
+
+static int redis_begin(struct store *base, const struct store_look *look)
+{
+    struct redis_store *s = (struct redis_store *)base;
+    int error = s->sent == look ? 0 : redis_send(base, look);
+
+    if (error < 0)
+        return error;
+    error = read_look(s, look);
+    if (error < 0) {
+        redis_drop(base);
+        return error;
+    }
+    look_keep(s, look);
+    s->begun = true;
+    s->again = false;
+    s->sent = NULL;
+    return 0;
 }
 
 /* An EXEC does not undo what it did before a command fails.  So the type of every key is known
@@ -337,6 +397,9 @@ static int redis_commit(struct store *base, const struct commit *c)
         resp_clear(&s->link.out);
         resp_commit(&s->link.out, c);
         commands = s->link.out.commands - 2; /* between MULTI and EXEC */
+        s->again = c->unawaited && s->last.count;
+        if (s->again)
+            resp_places(&s->link.out, &s->last);
         error = redis_link_send(&s->link);
     }
     if (error == 0 && c->unawaited) {
@@ -414,7 +477,8 @@ static void redis_free(struct store *base)
 
 struct store *store_redis_new(const struct redis_options *options)
 {
-    static const struct store_ops ops = {.begin = redis_begin,
+    static const struct store_ops ops = {.send = redis_send,
+                                         .begin = redis_begin,
                                          .ask = redis_ask,
                                          .fetch = redis_fetch,
                                          .commit = redis_commit,

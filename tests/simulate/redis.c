@@ -35,6 +35,10 @@ struct connection {
     struct copy *to; /* NULL: not connected */
     bool broken;     /* and the next call finds out */
     int outcome;     /* of an unawaited commit, nobody has taken it yet; 0: it went well */
+    bool again;      /* behind which the places of `last` were looked at: they stood so */
+    struct store_look last;
+    unsigned places[PLACES];
+    struct applied stood[PLACES];
     uint64_t watched[PLACES];
     int64_t until_us; /* after a fail-over: until then it talks to the old one */
 };
@@ -233,7 +237,7 @@ static int lose(struct connection *c, int64_t pause_us)
 {
     actor_pause(pause_us);
     c->to = NULL;
-    c->broken = false;
+    c->broken = c->again = false;
     c->outcome = 0;
     memset(c->watched, 0, sizeof c->watched);
     return ERR_LOST;
@@ -273,20 +277,48 @@ static int sim_confirm(struct store *base)
     return outcome;
 }
 
-static int sim_begin(struct store *base, const struct store_look *look)
+static int watch(struct connection *c, const struct store_look *look)
 {
-    struct connection *c = (struct connection *)base;
-    int error = sim_confirm(base);
-
-    if (error == 0)
-        error = reach(c);
-
-    if (error < 0)
-        return error;
     memset(c->watched, 0, sizeof c->watched);
     for (size_t i = 0; i < look->watched; i++)
         *stamp_of(c->watched, look->places[i]) = *stamp_of(c->to->stamps, look->places[i]);
     return store_begin(c->to->memory, look);
+}
+
+/* Its places were looked at behind the last commit, and are watched since. */
+static bool is_again(const struct connection *c, const struct store_look *look)
+{
+    return c->again && look->count == c->last.count && look->watched == c->last.watched &&
+           memcmp(look->places, c->places, look->count * sizeof *c->places) == 0;
+}
+
+static void look_keep(struct connection *c, const struct store_look *look)
+{
+    if (look->count)
+        memcpy(c->places, look->places, look->count * sizeof *c->places);
+    c->last = (struct store_look){.places = c->places,
+                                  .count = look->count,
+                                  .watched = look->watched,
+                                  .ret_applied = c->stood};
+}
+
+static int sim_begin(struct store *base, const struct store_look *look)
+{
+    struct connection *c = (struct connection *)base;
+    int error = sim_confirm(base);
+    bool again = is_again(c, look);
+
+    if (error == 0 && (!again || look->fetch_count)) /* else nothing is asked */
+        error = reach(c);
+    again &= c->again; /* the connection is the same */
+    c->again = false;
+    if (error < 0)
+        return error;
+    look_keep(c, look);
+    if (!again)
+        return watch(c, look);
+    memcpy(look->ret_applied, c->stood, look->count * sizeof *c->stood);
+    return store_fetch(c->to->memory, look->fetches, look->fetch_count, look->context);
 }
 
 static int sim_fetch(struct store *base, const struct store_fetch *fetches, size_t count,
@@ -350,6 +382,9 @@ static int sim_commit(struct store *base, const struct commit *commit)
     if (!commit->unawaited)
         return error;
     c->outcome = error;
+    if (error == 0 && watch(c, &c->last) < 0)
+        abort();
+    c->again = error == 0;
     return 0;
 }
 
@@ -366,7 +401,7 @@ static void sim_drop(struct store *base)
     struct connection *c = (struct connection *)base;
 
     c->to = NULL;
-    c->broken = false;
+    c->broken = c->again = false;
     memset(c->watched, 0, sizeof c->watched);
 }
 
