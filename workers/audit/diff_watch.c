@@ -121,17 +121,24 @@ static bool is_tally(const struct commit_op *op)
     return is;
 }
 
+/* A number that is told of, and set rather than added to. */
+static bool is_set(const struct diff *d, const struct commit_op *op)
+{
+    if (begins(op->key, "seat:") || !d->options.all)
+        return begins(op->key, "seat:");
+    return begins(op->key, "committee:") ||
+           ((begins(op->key, "ballot:") || begins(op->key, "meeting:")) && is_tally(op));
+}
+
 static void note_op(struct diff *d, const struct commit_op *op)
 {
     bool set = op->verb == COMMIT_HSET || op->verb == COMMIT_HDEL;
 
-    if (op->verb == COMMIT_HINCRBY && (d->options.all || !begins(op->key, "committee:")))
+    if (op->verb == COMMIT_HINCRBY)
         note(d, op->key, op->field, op->amount);
     else if (set && begins(op->key, "profiles:"))
         note(d, op->key, op->field, 0);
-    else if (set && (begins(op->key, "seat:") ||
-                     (d->options.all &&
-                      (begins(op->key, "ballot:") || begins(op->key, "meeting:")) && is_tally(op))))
+    else if (set && is_set(d, op))
         note_number(d, op);
 }
 
