@@ -328,6 +328,37 @@ static void a_commit_that_is_waited_for_leaves_no_look_behind(void **state)
     scene_end(&s);
 }
 
+/* As deriving does between commits of events. */
+static void a_snapshot_behind_it_has_nothing_to_do_with_its_watch(void **state)
+{
+    static const unsigned derived = PLACE_DERIVED;
+    struct scene s;
+    struct applied now;
+
+    (void)state;
+    scene_set(&s);
+    for (int known = 0; known < 2; known++) {
+        struct store_look look = {.places = &derived,
+                                  .count = 1,
+                                  .watched = 1,
+                                  .ret_applied = &now,
+                                  .fetches = &s.fetch,
+                                  .fetch_count = 1,
+                                  .snapshot = true};
+        set_going(&s);
+        if (known)
+            assert_int_equal(store_confirm(s.s), 0);
+        else
+            assert_votes(&s, "2"); /* the commit and the look behind it are done */
+        by_another(&s, "HSET", "turnout:offset:0", "epoch", "9");
+        by_another(&s, "HSET", "turnout:votes:C|B", "KE", known ? "abstain" : "approve");
+        assert_int_equal(store_begin(s.s, &look), 0);
+        assert_string_equal(s.row, known ? "KE=abstain" : "KE=approve");
+        store_drop(s.s);
+    }
+    scene_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +370,7 @@ int main(void)
         cmocka_unit_test(a_flush_after_the_look_is_a_conflict),
         cmocka_unit_test(after_a_lost_connection_nothing_of_it_is_left),
         cmocka_unit_test(a_commit_that_is_waited_for_leaves_no_look_behind),
+        cmocka_unit_test(a_snapshot_behind_it_has_nothing_to_do_with_its_watch),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Accounts of seats; see account.h. */
+/* Accounts; see account.h. */
 #include "workers/account.h"
 
 #include "proto/error.h"

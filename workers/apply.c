@@ -214,7 +214,9 @@ static int gather_more(struct apply *a)
     return store_fetch(a->store, fetches, count, a->ledger);
 }
 
-/* The bytes of all versions that events from `first` on tie with, in one walk a partition. */
+/* The bytes of all versions that events from `first` on tie with, in one walk a partition.  When
+ * somebody has moved the store on meanwhile, which is found out later, they may be the batch's own.
+ */
 static int recall_bytes(struct apply *a, const struct apply_batch *b, size_t first, size_t end)
 {
     struct version **wanted = arena_need(&a->ledger->batch, (end - first) * sizeof *wanted);
@@ -225,7 +227,7 @@ static int recall_bytes(struct apply *a, const struct apply_batch *b, size_t fir
         if (fold_needs_bytes(&a->events[i], &a->bearings[i]))
             wanted[n++] = a->bearings[i].version;
     recall_order(wanted, n);
-    error = a->recall(a->recall_arg, a->ledger, b->partition, b->from.offset, wanted, n);
+    error = a->recall(a->recall_arg, a->ledger, b->partition, b->from.offset + b->count, wanted, n);
     for (size_t i = 0; i < n && error == 0; i++)
         if (!wanted[i]->raw.at) {
             log_error("partition %u: an event that Redis stands for is not in the journal",

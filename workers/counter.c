@@ -33,10 +33,10 @@ static struct row **bucket_of(struct counters *c, const struct row_key *k)
 
     h ^= ((uint64_t)(uintptr_t)k->committee >> 4) + k->kind + ((uint64_t)k->period << 3);
     h *= 0x9e3779b97f4a7c15u;
-    return &c->buckets[h >> 53];
+    return &c->buckets[h >> 51];
 }
 _Static_assert(FIELD_NUMBERS <= UINT8_MAX, "a field's number has a byte");
-_Static_assert(ROW_BUCKETS == 1 << (64 - 53), "a bucket is the hash's top eleven bits");
+_Static_assert(ROW_BUCKETS == 1 << (64 - 51), "a bucket is the hash's top thirteen bits");
 
 void counters_open(struct counters *c, struct arena *keep, struct arena *batch)
 {

@@ -65,7 +65,7 @@ struct row {
 };
 
 /* A few hundred rows are looked up for every event: a table of their own, which compares words. */
-#define ROW_BUCKETS 2048
+#define ROW_BUCKETS 8192
 
 struct counters {
     struct arena *keep, *batch; /* for fields; for rows */

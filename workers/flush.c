@@ -122,14 +122,14 @@ static void flush_verdict(struct commit *c, struct ballot *b, struct slice key)
  * on their way. */
 HINT void expect_after(const struct vote *v)
 {
-    const struct vote *next = v->next_changed;
+    const struct vote *next = v->next_changed, *after = next ? next->next_changed : NULL;
 
-    if (!next)
+    if (!after)
         return;
     __builtin_prefetch(next->fact.version.id.at);
-    __builtin_prefetch(next->next_changed);
-    __builtin_prefetch((const char *)next->next_changed + 64);
-    __builtin_prefetch((const char *)next->next_changed + 128);
+    __builtin_prefetch(after);
+    __builtin_prefetch((const char *)after + 64);
+    __builtin_prefetch((const char *)after + 128);
 }
 
 static void flush_ballot(struct ledger *l, struct commit *c, void *record)

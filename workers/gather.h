@@ -2,7 +2,7 @@
  * ledger.
  *
  *     gather_event    for every event: what it bears on directly
- *     gather_take     the fetches, for store_begin
+ *     gather_take     the fetches, for store_send and store_begin
  *     gather_seats    for every event again: the ballots and meetings that a seat notice bears on
  *     gather_take     the fetches, for store_fetch
  *

@@ -63,12 +63,17 @@ void resp_fetches(struct resp *out, const struct store_fetch *fetches, size_t co
         write_fetch(out, &fetches[i]);
 }
 
+void resp_unwatch(struct resp *out)
+{
+    resp_command(out, 1);
+    resp_text(out, "UNWATCH");
+}
+
 void resp_places(struct resp *out, const struct store_look *look)
 {
     char room[32];
 
-    resp_command(out, 1);
-    resp_text(out, "UNWATCH"); /* of an earlier begin that came to nothing */
+    resp_unwatch(out); /* of an earlier begin that came to nothing */
     if (look->watched) {
         resp_command(out, 1 + look->watched);
         resp_text(out, "WATCH");

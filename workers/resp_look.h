@@ -9,6 +9,8 @@
 
 void resp_fetches(struct resp *out, const struct store_fetch *fetches, size_t count);
 
+void resp_unwatch(struct resp *out);
+
 /* UNWATCH, [WATCH], HMGET of each place. */
 void resp_places(struct resp *out, const struct store_look *look);
 

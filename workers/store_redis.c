@@ -4,7 +4,7 @@
  *              (a snapshot's fetches come first, between MULTI and EXEC, which ends every WATCH)
  *     fetch    HGETALL, HMGET, SMEMBERS ...
  *     commit   MULTI, HSET HDEL HINCRBY SADD ZADD ZREM XADD ..., HSET offset:P ..., EXEC
- *              (behind an unawaited one WATCH and HMGET of the begin once more)
+ *              (behind an unawaited one UNWATCH, WATCH and HMGET of its begin once more)
  *     keys     SCAN
  *
  * each in one write and one run of replies.  What is asked for is sent, and read by its fetch.  An
@@ -279,10 +279,13 @@ static int redis_send(struct store *base, const struct store_look *look)
     if (error < 0)
         return error;
     resp_clear(&s->link.out);
-    if (is_again(s, look))
+    if (is_again(s, look)) {
         resp_fetches(&s->link.out, look->fetches, look->fetch_count);
-    else
+    } else {
+        if (s->again)
+            resp_unwatch(&s->link.out); /* a snapshot has nothing to do with those */
         resp_look(&s->link.out, look);
+    }
     s->sent = look;
     error = redis_link_send(&s->link);
     if (error < 0)
@@ -295,6 +298,8 @@ static int read_look(struct redis_store *s, const struct store_look *look)
     bool snapshot = look->snapshot && look->fetch_count, again = is_again(s, look);
     int error = read_unconfirmed(s);
 
+    if (error == 0 && s->again && !again)
+        error = redis_link_statuses(&s->link, 1, "OK");
     if (error == 0 && snapshot)
         error = read_snapshot(s, look);
     if (error == 0 && !again)
@@ -397,7 +402,7 @@ static int redis_commit(struct store *base, const struct commit *c)
         resp_clear(&s->link.out);
         resp_commit(&s->link.out, c);
         commands = s->link.out.commands - 2; /* between MULTI and EXEC */
-        s->again = c->unawaited && s->last.count;
+        s->again = c->unawaited && s->last.watched;
         if (s->again)
             resp_places(&s->link.out, &s->last);
         error = redis_link_send(&s->link);
