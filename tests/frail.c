@@ -25,6 +25,13 @@ static bool is_due(struct frail *f, enum frail_way *ret_way)
         return due && error == 0 ? (f)->error : error;                                             \
     } while (0)
 
+static int frail_send(struct store *s, const struct store_look *look)
+{
+    struct frail *f = frail_of(s);
+
+    CALL(f, store_send(f->inner, look));
+}
+
 static int frail_begin(struct store *s, const struct store_look *look)
 {
     struct frail *f = frail_of(s);
@@ -74,7 +81,8 @@ static void frail_free(struct store *s)
 
 struct frail *frail_new(struct store *inner)
 {
-    static const struct store_ops ops = {.begin = frail_begin,
+    static const struct store_ops ops = {.send = frail_send,
+                                         .begin = frail_begin,
                                          .fetch = frail_fetch,
                                          .commit = frail_commit,
                                          .confirm = frail_confirm,
