@@ -114,7 +114,8 @@ static inline int store_send(struct store *s, const struct store_look *look)
 }
 
 /* Right behind an unawaited commit the store looks at the same places once more, and watches them
- * from then on: that is what the next begin of just these places tells. */
+ * from then on: that is what the next begin of just these places tells.  Who moved one of them
+ * since then makes the commit that follows fail, not the begin. */
 static inline int store_begin(struct store *s, const struct store_look *look)
 {
     return s->ops->begin(s, look);
