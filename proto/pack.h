@@ -20,7 +20,7 @@ void pack_double(struct buffer *b, double value);
 void pack_str(struct buffer *b, struct slice text);
 static inline void pack_text(struct buffer *b, const char *text)
 {
-    pack_str(b, slice_make(text, strlen(text)));
+    pack_str(b, slice_of(text));
 }
 void pack_bin(struct buffer *b, struct slice bytes);
 

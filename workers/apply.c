@@ -30,7 +30,6 @@ struct apply {
     size_t event_count, event_room;
     struct applied *left;    /* where our commits left each partition; not known: none has */
     unsigned *places;        /* the partitions that we move, then all others */
-    unsigned watched;        /* so many move only by us */
     struct applied *applied; /* where they stand */
 };
 
@@ -139,18 +138,19 @@ static bool is_ours(const struct apply *a, const struct apply_batch *batches, si
 }
 
 /* Those of the batches and of our earlier commits first: they are watched, and soon the same each
- * time, so that the store can look at them ahead. */
-static void order_places(struct apply *a, const struct apply_batch *batches, size_t count)
+ * time, so that the store can look at them ahead.  Returns how many those are. */
+static unsigned order_places(struct apply *a, const struct apply_batch *batches, size_t count)
 {
-    unsigned n = 0;
+    unsigned n = 0, ours;
 
     for (unsigned p = 0; p < a->partitions; p++)
         if (is_ours(a, batches, count, p))
             a->places[n++] = p;
-    a->watched = n;
+    ours = n;
     for (unsigned p = 0; p < a->partitions; p++)
         if (!is_ours(a, batches, count, p))
             a->places[n++] = p;
+    return ours;
 }
 
 static const struct applied *applied_of(const struct apply *a, unsigned partition)
@@ -237,7 +237,7 @@ static int recall_bytes(struct apply *a, const struct apply_batch *b, size_t fir
     return error;
 }
 
-/* Nothing that the event bears on waits for the store: so are all events of its fact. */
+/* Nothing that the event bears on waits for the store; it is the same for all events of a fact. */
 static bool is_at_hand(const struct event *e, const struct bearing *b)
 {
     return e->type == EVENT_VOTE && b->ballot->at_hand;
@@ -273,14 +273,14 @@ static int fold_batches(struct apply *a, const struct apply_batch *batches, size
  * known only then; if not, the ledger is dropped with what was folded. */
 static int fold_all(struct apply *a, const struct apply_batch *batches, size_t count)
 {
-    struct store_look look = {
-        .places = a->places, .count = a->partitions, .ret_applied = a->applied};
+    struct store_look look = {.places = a->places,
+                              .watched = order_places(a, batches, count),
+                              .count = a->partitions,
+                              .ret_applied = a->applied,
+                              .context = a->ledger};
     int error;
 
-    look.context = a->ledger;
     look.fetches = gather_take(&a->gather, &look.fetch_count);
-    order_places(a, batches, count);
-    look.watched = a->watched;
     error = store_send(a->store, &look);
     if (error == 0)
         error = fold_batches(a, batches, count, true);

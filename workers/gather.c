@@ -8,9 +8,9 @@
 
 #include <stdlib.h>
 
-#define SEATS_FEW   64 /* notices in a batch */
-#define BALLOTS_FEW 128
-#define SINGLY_MOST 8 /* votes of a ballot: where more are asked for, all are fetched */
+#define SEATS_FEW   64  /* notices in a batch */
+#define BALLOTS_FEW 128 /* of a batch, with votes to fetch */
+#define SINGLY_MOST 8   /* votes of a ballot: where more are asked for, all are fetched */
 
 static bool split(struct slice pair, char at, struct slice *ret_left, struct slice *ret_right)
 {

@@ -72,7 +72,6 @@ static void redis_drop(struct store *base)
     s->asked_count = 0;
     s->begun = s->again = false;
     s->sent = NULL;
-    s->last.count = 0;
     known_forget(s);
 }
 

@@ -124,10 +124,10 @@ static bool is_tally(const struct commit_op *op)
 /* A number that is told of, and set rather than added to. */
 static bool is_set(const struct diff *d, const struct commit_op *op)
 {
-    if (begins(op->key, "seat:") || !d->options.all)
-        return begins(op->key, "seat:");
-    return begins(op->key, "committee:") ||
-           ((begins(op->key, "ballot:") || begins(op->key, "meeting:")) && is_tally(op));
+    bool tallied = begins(op->key, "ballot:") || begins(op->key, "meeting:");
+
+    return begins(op->key, "seat:") ||
+           (d->options.all && (begins(op->key, "committee:") || (tallied && is_tally(op))));
 }
 
 static void note_op(struct diff *d, const struct commit_op *op)
