@@ -8,9 +8,10 @@ const day = (offset) => new Date(Date.now() + offset * 86400000).toISOString().s
 let number = 0;
 const BALLOT = { committee: 'ISO/TC 999', ballot: 'DIS 1' };
 
-// Marks the document, so that a reload would be noticed.
-async function page_open(site, context, path) {
+// Marks the document, so that a reload would be noticed.  prepare(page): before anything is asked.
+async function page_open(site, context, path, prepare = () => {}) {
   const page = await context.newPage();
+  prepare(page);
   await page.goto(site.url + path, { waitUntil: 'load' });
   await page.evaluate(() => { globalThis.same_document = true; });
   return page;
@@ -68,14 +69,21 @@ async function figure_moves(t, site, context) {
 
 // A page that is not looked at lets go of its connection, and is right again once it is looked at.
 async function hidden(site, context) {
-  const page = await page_open(site, context, address('ballots', `${BALLOT.committee}|${BALLOT.ballot}`));
+  const held = new Set(); // what is asked and not answered: /events as long as the page is connected
+  const asked = [];
+  const page = await page_open(site, context, address('ballots', `${BALLOT.committee}|${BALLOT.ballot}`), (p) => {
+    p.on('request', (r) => { held.add(r); asked.push(r.url()); });
+    for (const end of ['requestfinished', 'requestfailed'])
+      p.on(end, (r) => held.delete(r));
+  });
   const look = (away) => page.evaluate((h) => {
     Object.defineProperty(document, 'hidden', { value: h, configurable: true });
     document.dispatchEvent(new Event('visibilitychange'));
   }, away);
-  const asked = [];
-  page.on('request', (r) => asked.push(r.url()));
+  await until('the page is connected', () => [...held].some((r) => r.url() === `${site.url}/events`));
   await look(true);
+  await until('the page has let go, and what it asked before is answered', () => held.size === 0);
+  asked.length = 0;
   await site.tell(vote('JP'));
   await site.sync();
   assert.equal(await page.locator('#sheet-votes tr[data-row="JP"]').count(), 0);
