@@ -4,8 +4,6 @@
 #include "workers/account.h"
 #include "workers/tally.h"
 
-#include <stdio.h>
-
 static struct slice key_of(struct commit *c, const char *family, struct slice name)
 {
     struct slice parts[] = {slice_of(family), name};
@@ -298,11 +296,13 @@ static void flush_member(struct ledger *l, struct commit *c, void *record)
 
 struct slice flush_period(struct commit *c, uint32_t period)
 {
-    char text[16];
-    int n = period % 100 ? snprintf(text, sizeof text, "%04u-%02u", period / 100, period % 100)
-                         : snprintf(text, sizeof text, "%04u", period / 100);
+    struct date_civil first = {(int)period / 100, (int)period % 100, 1};
+    bool year = first.month == 0;
+    char text[DATE_TEXT];
 
-    return arena_copy(c->arena, slice_make(text, (size_t)n));
+    first.month += year;
+    date_format(date_from_civil(first), text);
+    return arena_copy(c->arena, slice_make(text, year ? 4 : 7));
 }
 
 struct slice flush_row_key(struct commit *c, const struct row_key *k)

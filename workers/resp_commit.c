@@ -1,8 +1,6 @@
 /* A commit as Redis commands; see resp_commit.h. */
 #include "workers/resp_commit.h"
 
-#include <stdio.h>
-
 /* The stream keeps about so many entries: at one commit a millisecond some ten seconds, at an
  * ordinary day's load years. */
 #define CHANGES_KEPT 10000
@@ -124,9 +122,13 @@ static void write_zeros(struct resp *out, const struct commit *c)
 
 struct slice resp_place_key(unsigned place, char room[32])
 {
+    struct buffer key = {room, 0, 32}; /* never grows: 17 characters at most */
+
     if (place == PLACE_DERIVED)
         return slice_of("derived");
-    return slice_make(room, (size_t)snprintf(room, 32, "offset:%u", place));
+    buffer_add_text(&key, "offset:");
+    buffer_add_int(&key, place);
+    return buffer_slice(&key);
 }
 
 static void write_number(struct resp *out, const char *field, uint64_t number)
