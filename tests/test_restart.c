@@ -445,6 +445,42 @@ static void a_stack_without_its_workers_does_not_run(void **state)
     scene_free(&s);
 }
 
+static void a_stack_is_started_again_as_it_was_started(void **state)
+{
+    const char *const ended[] = {"worker-1", "worker-3", "broker", "web"};
+    struct stack *s = stack_new(3);
+    struct slice none = slice_of("");
+    struct run r;
+
+    (void)state;
+    s->option = "--web=127.0.0.1:0";
+    stack_start(s);
+    for (int i = 0; i < 4; i++)
+        kill(stack_pid(s, ended[i]), SIGKILL);
+    r = stack_run(s, none, (const char *const[]){"scripts/stack", "start", NULL});
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    r = stack_run(s, none, (const char *const[]){"scripts/stack", "status", NULL});
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    for (int i = 0; i < 4; i++)
+        assert_int_not_equal(stack_pid(s, ended[i]), 0);
+    stack_free(s);
+}
+
+static void an_option_of_a_stack_without_a_value_is_told(void **state)
+{
+    struct stack *s = stack_new(1);
+    struct run r = stack_run(s, slice_of(""),
+                             (const char *const[]){"scripts/stack", "start", "--workers", NULL});
+
+    (void)state;
+    assert_int_equal(r.status, 64);
+    assert_non_null(strstr(r.err.at, "--workers needs a number"));
+    run_free(&r);
+    stack_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -457,6 +493,8 @@ int main(void)
         cmocka_unit_test(a_stack_that_is_stopped_and_started_goes_on),
         cmocka_unit_test(a_stack_with_an_older_journal_starts_and_says_what_to_do),
         cmocka_unit_test(a_stack_without_its_workers_does_not_run),
+        cmocka_unit_test(a_stack_is_started_again_as_it_was_started),
+        cmocka_unit_test(an_option_of_a_stack_without_a_value_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
