@@ -86,7 +86,7 @@ static int held_open(const char *dir, struct held *h)
     snprintf(path, sizeof path, "%s/data.mdb", folder);
     *h = (struct held){.fd = open(path, O_RDONLY | O_CLOEXEC)};
     if (h->fd < 0)
-        return complain(path, strerror(errno), EX_IOERR);
+        return complain(path, strerror(errno), errno == ENOENT ? EX_UNAVAILABLE : EX_IOERR);
     err = scrub_open(h->fd, &h->scrub);
     if (err == 0 && scrub_found(h->scrub)->faults > 0)
         return EX_OK; /* to be told; no broker can run on it */

@@ -1,7 +1,7 @@
 /* turnout-broker: options, limits and signals; everything else is in broker.c.
  *
- * Exit status: 0 told to stop, 1 the check found faults, 64 wrong usage, 74 the disk or the journal
- * failed, 78 a setting that cannot work. */
+ * Exit status: 0 told to stop, 1 the check found faults, 64 wrong usage, 69 there is no journal to
+ * be checked or copied, 74 the disk or the journal failed, 78 a setting that cannot work. */
 #include "broker/broker.h"
 #include "broker/check.h"
 #include "broker/guard.h"

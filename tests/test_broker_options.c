@@ -87,7 +87,7 @@ static void an_empty_folder_in_the_environment_is_none(void **state)
 {
     (void)state;
     ends(RUN_BY("/usr/bin/env", "-C", stack->dir, "TURNOUT_DIR=", broker_path(), "--check"),
-         EX_IOERR, "turnout-broker: ./run/journal/data.mdb: No such file");
+         EX_UNAVAILABLE, "turnout-broker: ./run/journal/data.mdb: No such file");
 }
 
 static void of_two_brokers_in_one_folder_the_second_ends(void **state)
@@ -110,7 +110,9 @@ static void a_journal_is_checked_and_copied(void **state)
     ends(RUN("--check"), EX_OK, "");
     ends(RUN("--check", "--json"), EX_OK, "");
     ends(RUN("--backup", copy), EX_OK, "");
-    ends(RUN("--dir", "/nonexistent", "--check"), EX_IOERR, "No such file");
+    ends(RUN("--dir", "/nonexistent", "--check"), EX_UNAVAILABLE, "No such file");
+    ends(RUN("--dir", "/nonexistent", "--backup", copy), EX_UNAVAILABLE, "No such file");
+    ends(RUN("--backup", "/nonexistent/copy"), EX_IOERR, "No such file");
 }
 
 static int setup(void **state)

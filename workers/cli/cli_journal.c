@@ -117,7 +117,8 @@ int cli_journal(int argc, char **argv)
         "fault "
         "a line with its place; at last `N records, M events, D faults`. A broker may run on it. "
         "Exit "
-        "status: 0 sound, 1 faults, 74 it cannot be read, 78 another version wrote it.",
+        "status: 0 sound, 1 faults, 69 there is none, 74 it cannot be read, 78 another version "
+        "wrote it.",
         NULL,
         NULL,
         NULL};
@@ -136,7 +137,11 @@ int cli_backup(int argc, char **argv)
         "Writes a consistent, compact copy of the journal into FILE, while the broker runs. It is "
         "checked and synced before it gets its name; a file that was there is replaced. To restore "
         "it, "
-        "stop the stack and put it in the place of DIR/journal/data.mdb.",
+        "stop the stack and put it in the place of DIR/journal/data.mdb. The journal's folder has "
+        "to "
+        "be at hand, as its bytes do not go over the wire. Exit status: 0 done, 1 the journal has "
+        "faults, 64 usage, 69 there is no journal, 74 it cannot be read or FILE not be written, 78 "
+        "another version wrote the journal.",
         NULL,
         NULL,
         NULL};
