@@ -225,6 +225,7 @@ static void a_login_that_comes_to_nothing_is_told(void **state)
     } answers[] = {
         {NULL, ERR_LOST},
         {"-LOADING Redis is loading the dataset in memory\r\n", ERR_AGAIN},
+        {"-ERR max number of clients reached\r\n", ERR_AGAIN},
         {"-WRONGPASS invalid username-password pair\r\n", ERR_CONFIG},
         {"+OK\r\n", ERR_CORRUPT}, /* and of INFO, too */
     };

@@ -336,6 +336,7 @@ static void a_commit_after_the_connection_went_is_never_tried(void **state)
     c = moving(&a, 1);
     add_vote(c, 1);
     assert_int_equal(store_commit(s, c), 0);
+    assert_int_equal(store_commit(s, c), ERR_LOST); /* the watch ended with the one before */
     assert_int_equal(votes(server), 1);
     store_free(s);
     redis_server_free(server);

@@ -19,13 +19,13 @@
 #define REPLIES_KEEP ((size_t)2 << 20) /* of memory, from one reply to the next */
 
 /* Whether it is time to complain once more: a program that tries again must not fill the log. */
-static bool complains(struct redis_link *l)
+static bool complains(int64_t *last_ms)
 {
     int64_t now_ms = clock_mono_ms();
 
-    if (now_ms - l->complained_ms < COMPLAIN_MS)
+    if (now_ms - *last_ms < COMPLAIN_MS)
         return false;
-    l->complained_ms = now_ms;
+    *last_ms = now_ms;
     return true;
 }
 
@@ -50,7 +50,7 @@ static int redis_denied(struct redis_link *l)
 {
     struct slice words[2], family;
 
-    if (!complains(l) || l->replies == 0 || !resp_find(l->asked, l->replies - 1, words))
+    if (!complains(&l->denied_ms) || l->replies == 0 || !resp_find(l->asked, l->replies - 1, words))
         return ERR_CONFIG;
     family = family_of(l, words[1]);
     log_error("redis: user %s may not %.*s %.*s%s", user_of(l), (int)words[0].size, words[0].at,
@@ -68,9 +68,15 @@ int redis_link_error(struct redis_link *l, const redisReply *r)
     static const struct {
         const char *start;
         int code;
-    } known[] = {{"LOADING", ERR_AGAIN},    {"BUSY", ERR_AGAIN},     {"READONLY", ERR_AGAIN},
-                 {"OOM", ERR_AGAIN},        {"MISCONF", ERR_AGAIN},  {"MASTERDOWN", ERR_AGAIN},
-                 {"NOREPLICAS", ERR_AGAIN}, {"EXECABORT", ERR_AGAIN}};
+    } known[] = {{"LOADING", ERR_AGAIN},
+                 {"BUSY", ERR_AGAIN},
+                 {"READONLY", ERR_AGAIN},
+                 {"OOM", ERR_AGAIN},
+                 {"MISCONF", ERR_AGAIN},
+                 {"MASTERDOWN", ERR_AGAIN},
+                 {"NOREPLICAS", ERR_AGAIN},
+                 {"EXECABORT", ERR_AGAIN},
+                 {"ERR max number of clients", ERR_AGAIN}};
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strncmp(r->str, known[i].start, strlen(known[i].start)) == 0)
@@ -78,7 +84,7 @@ int redis_link_error(struct redis_link *l, const redisReply *r)
     if (strncmp(r->str, "NOPERM", 6) == 0)
         return redis_denied(l);
     if (strncmp(r->str, "NOAUTH", 6) == 0) {
-        if (complains(l))
+        if (complains(&l->refused_ms))
             log_error("redis at %s wants a user and a password: --redis-user and "
                       "--redis-password-file",
                       l->options.address);
@@ -201,7 +207,7 @@ static int redis_check(struct redis_link *l)
 /* Redis does not let us in.  Once it has, somebody is changing the password just now. */
 static int login_refused(struct redis_link *l, const char *reason)
 {
-    if (complains(l))
+    if (complains(&l->refused_ms))
         log_error("redis at %s: %s", l->options.address, reason);
     return l->let_in ? ERR_AGAIN : ERR_CONFIG;
 }
@@ -282,8 +288,9 @@ static const char *text_copy(const char *text)
 
 void redis_link_open(struct redis_link *l, const struct redis_options *options)
 {
-    signal(SIGPIPE, SIG_IGN); /* hiredis writes by write(2): a lost server must be an error code */
-    *l = (struct redis_link){.options = *options, .complained_ms = -COMPLAIN_MS};
+    signal(SIGPIPE, SIG_IGN); /* a lost server must be an error code */
+    *l = (struct redis_link){
+        .options = *options, .refused_ms = -COMPLAIN_MS, .denied_ms = -COMPLAIN_MS};
     l->options.address = text_copy(options->address);
     l->options.prefix = text_copy(options->prefix);
     l->options.user = text_copy(options->user);

@@ -15,7 +15,8 @@ struct redis_link {
     struct redis_options options; /* its texts are ours */
     redisContext *redis;          /* NULL: not connected */
     bool let_in;                  /* Redis has taken our password once */
-    int64_t complained_ms;        /* of being turned away, when last */
+    int64_t refused_ms;           /* when it was last told that the login is refused */
+    int64_t denied_ms;            /* and that a command is */
     struct resp out;              /* the commands to be sent */
     struct resp before;           /* those whose replies come first, while there are any */
     const struct resp *asked;     /* those of the two that are being answered */

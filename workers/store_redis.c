@@ -405,6 +405,7 @@ static int redis_commit(struct store *base, const struct commit *c)
         if (s->again)
             resp_places(&s->link.out, &s->last);
         error = redis_link_send(&s->link);
+        s->begun = false; /* EXEC ends the watch */
     }
     if (error == 0 && c->unawaited) {
         redis_link_put_off(&s->link);
