@@ -147,24 +147,7 @@ void rights_overwrite(struct slice text)
     assert_int_equal(fclose(f), 0);
 }
 
-static bool broker_logged(const char *text)
-{
-    struct buffer log = {0};
-    bool found;
-
-    assert_int_equal(file_read(stack_path(keyed, "log/broker.log"), 1 << 24, &log, NULL), 0);
-    buffer_add(&log, "", 1);
-    found = strstr(log.at, text) != NULL;
-    buffer_free(&log);
-    return found;
-}
-
 void await_log(const char *text)
 {
-    int64_t end_ms = clock_mono_ms() + KEYED_LIMIT_MS;
-
-    while (!broker_logged(text)) {
-        assert_true(clock_mono_ms() < end_ms);
-        link_wait(NULL, 0, -1, 20);
-    }
+    stack_await_log(keyed, "broker", text);
 }

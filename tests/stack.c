@@ -10,9 +10,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "proto/clock.h"
+#include "proto/file.h"
 #include "proto/turnout.h"
 #include "tests/redis_dump.h"
 #include "tests/world.h"
+
+#define LOG_MOST    (1 << 24)
+#define LOG_WAIT_MS 60000
 
 static void give_up(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
@@ -64,7 +69,7 @@ static int file_unnamed(struct slice content)
     return fd;
 }
 
-static void file_read(int fd, struct buffer *ret)
+static void file_take(int fd, struct buffer *ret)
 {
     ssize_t n;
 
@@ -115,8 +120,8 @@ struct run stack_run(struct stack *s, struct slice input, const char *const *wor
     struct run r = {.status = program_wait(program_start(s, words, fds))};
 
     close(fds[0]);
-    file_read(fds[1], &r.out);
-    file_read(fds[2], &r.err);
+    file_take(fds[1], &r.out);
+    file_take(fds[2], &r.err);
     return r;
 }
 
@@ -243,6 +248,32 @@ void stack_sync(struct stack *s)
     if (r.status != 0)
         give_up("turnout sync: status %d\n%s%s", r.status, r.out.at, r.err.at);
     run_free(&r);
+}
+
+static bool log_holds(struct stack *s, const char *file, const char *text)
+{
+    struct buffer log = {0};
+    bool found;
+
+    if (file_read(stack_path(s, file), LOG_MOST, &log, NULL) < 0)
+        give_up("%s cannot be read", file);
+    buffer_add(&log, "", 1);
+    found = strstr(log.at, text) != NULL;
+    buffer_free(&log);
+    return found;
+}
+
+void stack_await_log(struct stack *s, const char *name, const char *text)
+{
+    int64_t end_ms = clock_mono_ms() + LOG_WAIT_MS;
+    char file[64];
+
+    snprintf(file, sizeof file, "log/%s.log", name);
+    while (!log_holds(s, file, text)) {
+        if (clock_mono_ms() >= end_ms)
+            give_up("%s does not say: %s", file, text);
+        usleep(20000);
+    }
 }
 
 struct dump *stack_dump(struct stack *s)

@@ -54,6 +54,9 @@ void stack_publish_events(struct stack *s, struct slice events);
 /* Waits until all that was acknowledged is in Redis. */
 void stack_sync(struct stack *s);
 
+/* Waits until the log of that process holds the text. */
+void stack_await_log(struct stack *s, const char *name, const char *text);
+
 /* All that stands in the stack's Redis now.  Free it. */
 struct dump *stack_dump(struct stack *s);
 

@@ -274,6 +274,7 @@ static void a_redis_ahead_of_the_journal_is_told(void **state)
     r = RUN(s, "turnout", "status");
     assert_int_equal(r.status, 78);
     run_free(&r);
+    stack_await_log(s, "worker-1", "run turnout rebuild --force");
     stack_free(s);
     buffer_free(&lines);
 }

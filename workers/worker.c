@@ -52,6 +52,7 @@ struct worker {
     struct stream streams[WIRE_MAX_PARTS];
     unsigned partitions;
     int64_t look_ms, again_ms, complained_ms;
+    int64_t said_ms;             /* when it was last told what the broker says */
     bool unusable;               /* Redis, at the last attempt */
     int64_t unusable_ms;         /* since when */
     int64_t held, held_seen_ms;  /* the hold seen last, and when first */
@@ -163,11 +164,19 @@ static void take_batch(struct worker *w, const struct wire_batch *b, struct slic
     inbox_add(&w->inbox, (unsigned)b->partition, b->count, payload);
 }
 
-/* One partition cannot be read from there on: its stream has ended, the others go on. */
-static void take_error(const struct wire_error *e)
+/* The session goes on.  A stream that begins where there is nothing has ended ("ahead", told once);
+ * "busy" comes again as long as there are too many workers. */
+static void take_error(struct worker *w, const struct wire_error *e)
 {
-    log_error("the broker says %.*s: %.*s", (int)e->code.size, e->code.at, (int)e->reason.size,
-              e->reason.at);
+    bool ahead = slice_is(e->code, "ahead");
+    int64_t now_ms = clock_mono_ms();
+
+    if (!ahead && now_ms - w->said_ms < COMPLAIN_MS)
+        return;
+    w->said_ms = now_ms;
+    log_error("the broker says %.*s: %.*s%s", (int)e->code.size, e->code.at, (int)e->reason.size,
+              e->reason.at,
+              ahead ? "; Redis stands for more than the journal: run turnout rebuild --force" : "");
 }
 
 static void take_message(struct worker *w, const struct wire_message *m, struct slice payload)
@@ -180,7 +189,7 @@ static void take_message(struct worker *w, const struct wire_message *m, struct 
         take_batch(w, &m->batch, payload);
         break;
     case WIRE_ERROR:
-        take_error(&m->error);
+        take_error(w, &m->error);
         break;
     default:
         break;
@@ -538,7 +547,7 @@ int worker_new(const struct worker_config *config, struct store *store, struct w
     memset(w, 0, sizeof *w);
     w->config = config;
     w->store = store;
-    w->complained_ms = -COMPLAIN_MS;
+    w->complained_ms = w->said_ms = -COMPLAIN_MS;
     w->apply = apply_new(w->store, recall_from_broker, (void *)(uintptr_t)config->endpoint);
     w->derive = derive_new(w->store, &config->rules);
     error = reader_new(config->endpoint, "worker", config->name, &w->reader);
