@@ -27,9 +27,9 @@
  * that send the largest ones everybody is heard in each round. */
 #define ROUND_MESSAGES 1024 /* and at most SESSIONS_RECEIVED */
 
-/* Of all backlogs together: three of the largest windows, six of the usual ones.  Above it the
- * session with the largest backlog is ended with ERROR `window`; its producer sends all of it
- * again, a little later. */
+/* Of all backlogs together: three of the largest windows, six of the usual ones.  Above it, of the
+ * key with most of them, the session with the largest is ended with ERROR `window`; its producer
+ * sends all of it again, a little later. */
 #define INGEST_BACKLOG ((size_t)48 * 1024 * 1024)
 
 struct ingest;

@@ -20,7 +20,8 @@
 #define SESSIONS_MOST 4096
 
 /* When there is no room for a newcomer, the producer or client that has been idle for longest gives
- * way, if that is so long.  Workers do not. */
+ * way, if that is so long.  Workers do so only with a key, and to a newcomer without one (way_find,
+ * burden.h). */
 #define SESSION_IDLE_MS 5000
 
 #define SESSION_PEER       LINK_PEER

@@ -24,8 +24,9 @@ struct ballot_share ballot_share(const struct ballot_fact *notice, const struct 
 /* Whether the ballot's votes decide it by the rule for draft standards. */
 bool ballot_has_verdict(const struct ballot_fact *notice);
 
-/* The rule for DIS and FDIS in integers: two thirds of the P-members' votes positive, and at most
- * a quarter of all votes negative, abstentions in neither.  Only for p_approve + p_disapprove > 0.
+/* The rule for DIS, CDV and FDIS in integers: two thirds of the P-members' votes positive, and at
+ * most a quarter of all votes negative, abstentions in neither.  Only for p_approve + p_disapprove
+ * > 0.
  */
 bool ballot_passes(int64_t p_approve, int64_t p_disapprove, int64_t approve, int64_t disapprove);
 

@@ -135,13 +135,14 @@ int cli_backup(int argc, char **argv)
         option_parse,
         "FILE",
         "Writes a consistent, compact copy of the journal into FILE, while the broker runs. It is "
-        "checked and synced before it gets its name; a file that was there is replaced. To restore "
-        "it, "
-        "stop the stack and put it in the place of DIR/journal/data.mdb. The journal's folder has "
-        "to "
-        "be at hand, as its bytes do not go over the wire. Exit status: 0 done, 1 the journal has "
-        "faults, 64 usage, 69 there is no journal, 74 it cannot be read or FILE not be written, 78 "
-        "another version wrote the journal.",
+        "checked and synced before it gets its name; a file that was there is replaced. The "
+        "journal's "
+        "folder has to be at hand, as its bytes do not go over the wire. To restore it, stop the "
+        "stack, put it in the place of DIR/journal/data.mdb, start the stack and, before producers "
+        "send anything, run turnout rebuild --force. Exit status: 0 done, 1 the journal has "
+        "faults, "
+        "64 usage, 69 there is no journal, 74 it cannot be read or FILE not be written, 78 another "
+        "version wrote the journal.",
         NULL,
         NULL,
         NULL};
