@@ -30,14 +30,6 @@ const char *refusal_name(enum refusal_code code)
     return code < REFUSAL_CODES ? name_of[code] : "unknown";
 }
 
-enum refusal_code refusal_from_name(struct slice name)
-{
-    for (int i = 0; i < REFUSAL_CODES; i++)
-        if (slice_is(name, name_of[i]))
-            return (enum refusal_code)i;
-    return REFUSAL_NONE;
-}
-
 bool refusal_can_retry(enum refusal_code code)
 {
     return code == REFUSAL_JOURNAL_FULL || code == REFUSAL_RATE_LIMIT;

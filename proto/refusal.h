@@ -36,9 +36,6 @@ struct refusal {
 /* The name on the wire; never NULL. */
 const char *refusal_name(enum refusal_code code);
 
-/* REFUSAL_NONE when no code has this name. */
-enum refusal_code refusal_from_name(struct slice name);
-
 /* True when sending the same event again later can succeed. */
 bool refusal_can_retry(enum refusal_code code);
 

@@ -14,8 +14,7 @@
 #include "proto/arena.h"
 #include "proto/refusal.h"
 
-#define WIRE_VERSION 1
-extern const struct slice wire_preamble; /* frame 0 */
+extern const struct slice wire_preamble; /* frame 0, of version 1 */
 
 /* Limits of a message; arithmetic in PROTOCOL.md. */
 #define WIRE_MAX_HEADER       (256 * 1024)

@@ -209,12 +209,12 @@ static void every_refusal_code_has_a_name_of_its_own(void **state)
 {
     (void)state;
     for (int i = 1; i < REFUSAL_CODES; i++) {
-        const char *name = refusal_name((enum refusal_code)i);
-        assert_int_equal(refusal_from_name(slice_of(name)), i);
+        for (int other = 0; other < i; other++)
+            assert_string_not_equal(refusal_name((enum refusal_code)i),
+                                    refusal_name((enum refusal_code)other));
         assert_int_equal(refusal_can_retry((enum refusal_code)i),
                          i == REFUSAL_JOURNAL_FULL || i == REFUSAL_RATE_LIMIT);
     }
-    assert_int_equal(refusal_from_name(slice_of("no such code")), REFUSAL_NONE);
     assert_string_equal(refusal_name(REFUSAL_CODES), "unknown");
 }
 
