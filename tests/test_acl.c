@@ -360,6 +360,37 @@ static void every_verb_works_with_the_rights_that_are_documented(void **state)
     }
 }
 
+static void the_auditor_finds_what_differs_while_events_come(void **state)
+{
+    static const char another[] =
+        "{\"type\":\"vote\",\"id\":\"w\",\"time\":\"2026-02-01T00:00:00Z\",\"committee\":\"D\","
+        "\"ballot\":\"B\",\"member\":\"NG\",\"position\":\"approve\"}\n";
+    struct stack *s = stack_with_users();
+    struct redis *r;
+    struct run found;
+
+    (void)state;
+    r = login(s, "writer");
+    assert_int_equal(redis_do(r, "HSET", "turnout:member:KE:2026", "technical.votes", "99")->kind,
+                     ':');
+    redis_close(r);
+    stack_publish_lines(s, slice_of(another)); /* offsets move, and marks wait to be derived */
+    found = AS(s, "auditor", "verify");
+    assert_int_equal(found.status, 1);
+    assert_non_null(strstr(found.out.at, "member:KE:2026"));
+    run_free(&found);
+    found = AS(s, "auditor", "verify", "--repair");
+    assert_int_equal(found.status, 78);
+    run_free(&found);
+    found = AS(s, "writer", "verify", "--repair");
+    assert_int_equal(found.status, 0);
+    run_free(&found);
+    found = AS(s, "auditor", "verify");
+    assert_int_equal(found.status, 0);
+    run_free(&found);
+    stack_free(s);
+}
+
 /* ---- passwords ---- */
 static void a_worker_with_a_wrong_password_says_whose_and_ends(void **state)
 {
@@ -531,6 +562,7 @@ int main(void)
         cmocka_unit_test(the_reader_sees_every_key_but_those_that_name_participants),
         cmocka_unit_test(the_auditor_and_the_keeper_change_nothing),
         cmocka_unit_test(every_verb_works_with_the_rights_that_are_documented),
+        cmocka_unit_test(the_auditor_finds_what_differs_while_events_come),
         cmocka_unit_test(a_worker_with_a_wrong_password_says_whose_and_ends),
         cmocka_unit_test(a_password_file_that_others_can_read_is_warned_of),
         cmocka_unit_test(a_password_can_be_changed_while_workers_run),

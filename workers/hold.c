@@ -35,6 +35,12 @@ static int look(struct store *store, unsigned partitions, struct applied *ret,
     return 0;
 }
 
+int hold_look(struct hold *h, struct store *store, unsigned partitions)
+{
+    *h = (struct hold){.store = store, .partitions = partitions};
+    return look(store, partitions, h->applied, &h->derived);
+}
+
 static bool same_partitions(const struct hold *h, const struct applied *now)
 {
     for (unsigned p = 0; p < h->partitions; p++)

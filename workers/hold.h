@@ -30,6 +30,10 @@ struct hold { /* zero before the first take */
 int hold_take(struct hold *h, struct store *store, unsigned partitions, const char *log,
               int64_t now_ms);
 
+/* The same without holding anything, for who may only read: hold_watch tells afterwards whether it
+ * all stood still. */
+int hold_look(struct hold *h, struct store *store, unsigned partitions);
+
 /* Holds for as long again, without a gap.  ERR_CONFLICT when a partition has moved since the hold
  * was taken, and so also when somebody else has taken it.  What is derived may have moved: see
  * `derived`. */

@@ -34,6 +34,7 @@ struct verify {
     bool mended;        /* its commit went through */
     struct rules rules; /* by which the workers last derived */
     bool went_back;     /* Redis stands for less than it did */
+    bool only_reads;    /* our user of Redis may hold nothing */
 };
 
 /* ---- counting ---- */
@@ -110,9 +111,23 @@ static int look_at_live(struct verify *v, struct applied *ret)
 }
 
 /* ---- the hold ---- */
+/* Who may not hold looks until it all stands still by itself. */
 static int take_hold(struct verify *v)
 {
-    return hold_take(&v->hold, v->options->live, v->partitions, v->log, clock_wall_ms());
+    int error;
+
+    if (v->only_reads)
+        return hold_look(&v->hold, v->options->live, v->partitions);
+    error = hold_take(&v->hold, v->options->live, v->partitions, v->log, clock_wall_ms());
+    v->only_reads = error == ERR_CONFIG && !v->options->repair;
+    return v->only_reads ? ERR_AGAIN : error;
+}
+
+static void drop_hold(struct verify *v)
+{
+    if (v->hold.partitions && !v->only_reads)
+        hold_release(&v->hold, clock_wall_ms()); /* or it ends by its time */
+    v->hold.partitions = 0;
 }
 
 /* All that waits to be derived, by ourselves: a worker would take a second for it.  ERR_CONFLICT
@@ -159,7 +174,7 @@ static int meet(struct verify *v)
 
     if (error == 0)
         error = look_at_rules(v);
-    if (error == 0)
+    if (error == 0 && !v->only_reads)
         error = derive_live(v, now_ms);
     if (error == ERR_CORRUPT)
         error = 0; /* by what somebody has written there: it is what we are looking for */
@@ -222,11 +237,17 @@ static int mend(struct verify *v, const struct verify_result *r)
     return error;
 }
 
-/* Compares what is in doubt.  ERR_CONFLICT when anything moved under it. */
+/* Compares what is in doubt.  ERR_CONFLICT when anything moved under it; ERR_AGAIN when something
+ * waits to be derived, which is not left to us. */
 static int compare_held(struct verify *v, const struct difference ***ret, size_t *ret_count)
 {
+    bool waiting = false;
     int error = compare_again(v->compare);
 
+    if (error == 0 && v->only_reads)
+        error = derive_waiting(v->options->live, &waiting);
+    if (error == 0 && waiting)
+        error = ERR_AGAIN;
     if (error == 0)
         error = hold_watch(&v->hold);
     if (error == 0)
@@ -305,8 +326,7 @@ static int settle(struct verify *v, struct verify_result *r)
 
     do {
         error = settle_once(v, r);
-        if (v->hold.partitions)
-            hold_release(&v->hold, clock_wall_ms()); /* or it ends by its time */
+        drop_hold(v);
         if (worth_another(v, error))
             walk_pause(v->options->reader, PAUSE_MS);
     } while (worth_another(v, error) && clock_mono_ms() < end_ms);

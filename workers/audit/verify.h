@@ -5,7 +5,8 @@
  *                can be compared, so it is told, or removed and the workers apply anew
  *     count      to where Redis stands, and derive
  *     compare    all keys: what differs may only have moved meanwhile
- *     hold       so that nothing moves, if anything did or differed; count on to exactly there
+ *     hold       so that nothing moves, if anything did or differed; count on to exactly there.  A
+ *                user of Redis who may only read holds nothing, and looks until nothing has moved
  *     compare    what differed, and what was counted since
  *     mend       in one commit, and compare once more */
 #ifndef WORKERS_VERIFY_H

@@ -281,7 +281,9 @@ int cli_verify(int argc, char **argv)
         NULL,
         "Counts everything again from the journal and compares with Redis, key by key.  Prints a "
         "line for each difference, and at last how much was compared.\vIt may run at any time: "
-        "what differs at first is looked at once more while the workers stand still for a moment.  "
+        "what differs at first is looked at once more while the workers stand still for a moment; "
+        "for a "
+        "user of Redis who only reads (auditor), once nothing has moved by itself meanwhile.  "
         "What it came to stands in turnout:verified, for the boards.  "
         "Names that stay behind in the sets of members, groups and periods are no difference.\n\n"
         "Exit status: 0 nothing differs, or all of it was mended; 1 something differs; 64 usage; "
