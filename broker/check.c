@@ -51,11 +51,16 @@ static void held_close(struct held *h)
         close(h->fd);
 }
 
+static int cannot_open(const char *path)
+{
+    return complain(path, strerror(errno), errno == ENOENT ? EX_UNAVAILABLE : EX_IOERR);
+}
+
 static int held_file(const char *path, struct held *h)
 {
     *h = (struct held){.fd = open(path, O_RDONLY | O_CLOEXEC)};
     if (h->fd < 0)
-        return complain(path, strerror(errno), EX_IOERR);
+        return cannot_open(path);
     int err = scrub_open(h->fd, &h->scrub);
     return err < 0 ? status_of(path, err) : EX_OK;
 }
@@ -86,7 +91,7 @@ static int held_open(const char *dir, struct held *h)
     snprintf(path, sizeof path, "%s/data.mdb", folder);
     *h = (struct held){.fd = open(path, O_RDONLY | O_CLOEXEC)};
     if (h->fd < 0)
-        return complain(path, strerror(errno), errno == ENOENT ? EX_UNAVAILABLE : EX_IOERR);
+        return cannot_open(path);
     err = scrub_open(h->fd, &h->scrub);
     if (err == 0 && scrub_found(h->scrub)->faults > 0)
         return EX_OK; /* to be told; no broker can run on it */

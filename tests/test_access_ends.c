@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -312,6 +313,11 @@ static void a_stack_that_listens_elsewhere_is_not_started_again_so(void **state)
 
     (void)state;
     expect(r, 69, "not with --tcp 127.0.0.1:1: stop the stack");
+    kill(stack_pid(keyed, "broker"), SIGKILL);
+    r = stack_run(keyed, slice_of(""),
+                  (const char *const[]){"scripts/stack", "start", "--dir", keyed->dir, NULL});
+    assert_int_equal(r.status, 0);
+    run_free(&r);
     stack_start(keyed); /* where it listens */
 }
 

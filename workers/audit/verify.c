@@ -18,6 +18,7 @@
 #define REPORT_MS  10000
 #define PAUSE_MS   20
 #define SETTLE_MS  120000 /* then it is given up: Redis does not stand still */
+#define STILL_MS   5000   /* nothing moved: what waits to be derived by then, nobody derives */
 #define FEW_EVENTS 20000  /* counted in a fraction of a second */
 #define ROUNDS     10     /* of counting on before the hold, at most */
 
@@ -35,6 +36,8 @@ struct verify {
     struct rules rules; /* by which the workers last derived */
     bool went_back;     /* Redis stands for less than it did */
     bool only_reads;    /* our user of Redis may hold nothing */
+    bool still;         /* and nothing has moved for STILL_MS */
+    date_days day;      /* of which the watch list in Redis is */
 };
 
 /* ---- counting ---- */
@@ -69,27 +72,31 @@ static int derive_memory(struct verify *v, int64_t now_ms)
     return recount_derive(compare_store(v->compare), &v->rules, v->log, now_ms);
 }
 
-static int row_rules(void *context, void *record, struct slice field, struct slice value)
+static int row_derived(void *context, void *record, struct slice field, struct slice value)
 {
+    struct verify *v = record;
+
     (void)context;
-    (void)field;
-    if (value.at)
-        rules_parse(value, record); /* others than ours, or unreadable: then ours count */
+    if (value.at && slice_is(field, "day"))
+        date_parse(value, &v->day);
+    else if (value.at)
+        rules_parse(value, &v->rules); /* others than ours, or unreadable: then ours count */
     return 0;
 }
 
 /* The workers' configuration need not be ours, and what they derived is right by theirs. */
 static int look_at_rules(struct verify *v)
 {
-    struct slice field = slice_of("rules");
+    static const struct slice fields[] = {{"rules", 5}, {"day", 3}};
     struct store_fetch f = {.key = slice_of("derived"),
                             .kind = FETCH_HASH,
-                            .fields = &field,
-                            .field_count = 1,
-                            .row = row_rules,
-                            .record = &v->rules};
+                            .fields = fields,
+                            .field_count = 2,
+                            .row = row_derived,
+                            .record = v};
 
     v->rules = v->options->rules;
+    v->day = DATE_NONE;
     return store_fetch(v->options->live, &f, 1, NULL);
 }
 
@@ -237,17 +244,24 @@ static int mend(struct verify *v, const struct verify_result *r)
     return error;
 }
 
-/* Compares what is in doubt.  ERR_CONFLICT when anything moved under it; ERR_AGAIN when something
- * waits to be derived, which is not left to us. */
-static int compare_held(struct verify *v, const struct difference ***ret, size_t *ret_count)
+/* ERR_AGAIN while the workers have something to derive, which is left to them. */
+static int await_derived(const struct verify *v)
 {
     bool waiting = false;
+    int error = derive_waiting(v->options->live, &waiting);
+
+    if (v->hold.derived.known && v->day != date_of_ms(clock_wall_ms()))
+        waiting = true;
+    return error == 0 && waiting && !v->still ? ERR_AGAIN : error;
+}
+
+/* Compares what is in doubt.  ERR_CONFLICT when anything moved under it. */
+static int compare_held(struct verify *v, const struct difference ***ret, size_t *ret_count)
+{
     int error = compare_again(v->compare);
 
     if (error == 0 && v->only_reads)
-        error = derive_waiting(v->options->live, &waiting);
-    if (error == 0 && waiting)
-        error = ERR_AGAIN;
+        error = await_derived(v);
     if (error == 0)
         error = hold_watch(&v->hold);
     if (error == 0)
@@ -318,14 +332,28 @@ static bool worth_another(const struct verify *v, int error)
     return !v->went_back && (error == ERR_CONFLICT || error == ERR_AGAIN);
 }
 
+static bool moved(const struct applied *before, const struct applied *after, unsigned count)
+{
+    for (unsigned p = 0; p < count; p++)
+        if (!applied_same(&before[p], &after[p]))
+            return true;
+    return false;
+}
+
 /* Until nothing moves while it is looked at. */
 static int settle(struct verify *v, struct verify_result *r)
 {
-    int64_t end_ms = clock_mono_ms() + SETTLE_MS;
+    int64_t still_ms = clock_mono_ms(), end_ms = still_ms + SETTLE_MS;
+    struct hold last = {0};
     int error;
 
     do {
+        v->still = clock_mono_ms() - still_ms > STILL_MS;
         error = settle_once(v, r);
+        if (moved(last.applied, v->hold.applied, v->partitions) ||
+            !applied_same(&last.derived, &v->hold.derived))
+            still_ms = clock_mono_ms();
+        last = v->hold;
         drop_hold(v);
         if (worth_another(v, error))
             walk_pause(v->options->reader, PAUSE_MS);
@@ -424,14 +452,6 @@ static void places_tell(const struct verify *v, const struct difference **list, 
 }
 
 /* ---- all of it ---- */
-static bool moved(const struct applied *before, const struct applied *after, unsigned count)
-{
-    for (unsigned p = 0; p < count; p++)
-        if (!applied_same(&before[p], &after[p]))
-            return true;
-    return false;
-}
-
 static int compare_everything(struct verify *v)
 {
     struct progress progress;
@@ -503,6 +523,7 @@ int verify_run(const struct verify_options *o, struct verify_result *ret)
     v.rules = o->rules;
     error = verify_all(&v, ret);
     ret->rules = v.rules;
+    ret->unheld = v.only_reads;
     if (error == 0)
         compare_counts(v.compare, &ret->keys, &ret->fields);
     recount_free(v.recount);

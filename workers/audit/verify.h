@@ -31,6 +31,7 @@ struct verify_result {
     size_t count;
     bool repaired;      /* none of the differences is there any more */
     struct rules rules; /* by which the watch list was compared */
+    bool unheld;        /* our user of Redis may not hold the workers */
     struct compare *compare, *places;
 };
 

@@ -358,7 +358,7 @@ int cli_publish(int argc, char **argv)
         "refused only for now is sent again; the last line on standard output is "
         "{\"accepted\":N,\"rejected\":M}.  The broker keeps what it refuses (turnout rejects), but "
         "never sees a line that is no JSON object, has a key twice, is not UTF-8 or is above 8 "
-        "KiB.  "
+        "KiB. "
         "Exit status: 0 all accepted, 1 some refused or a file not read, 64 usage, 69 or 75 the "
         "broker does not answer, 78 the key or its rights are not right.",
         children,

@@ -259,6 +259,9 @@ static int run(struct verify_verb *v)
         v->options.endpoint = v->stack.read;
         v->options.rules = both.config.rules;
         error = verify_run(&v->options, &result);
+        if (result.unheld)
+            fprintf(stderr, "turnout verify: so the workers were not held still, and it was looked "
+                            "until nothing moved by itself\n");
         if (error == 0) {
             warn_rules(&v->options.rules, &result.rules);
             noted = note(&both, &result);
