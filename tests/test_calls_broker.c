@@ -234,9 +234,9 @@ static void what_is_no_journal_is_neither_checked_nor_copied(void **state)
     char here[600];
 
     (void)state;
-    assert_int_equal(check_journal(shelf_folder, NULL, false), EX_IOERR);
-    assert_int_equal(check_journal(NULL, in_folder("none"), false), EX_IOERR);
-    assert_int_equal(backup_journal(shelf_folder, in_folder("copy")), EX_IOERR);
+    assert_int_equal(check_journal(shelf_folder, NULL, false), EX_UNAVAILABLE);
+    assert_int_equal(check_journal(NULL, in_folder("none"), false), EX_UNAVAILABLE);
+    assert_int_equal(backup_journal(shelf_folder, in_folder("copy")), EX_UNAVAILABLE);
     assert_int_equal(backup_journal(shelf_folder, in_folder("no/copy")), EX_IOERR);
     assert_int_equal(file_write(in_folder("empty"), slice_of(""), 0600, true), 0);
     assert_int_equal(check_journal(NULL, in_folder("empty"), false), EXIT_FAILURE);
