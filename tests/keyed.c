@@ -1,5 +1,6 @@
 /* A stack with keys; see keyed.h. */
 #include "tests/keyed.h"
+#include "tests/port.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,37 +21,15 @@
 struct stack *keyed;
 char keyed_publish[64], keyed_read[64];
 
-/* A port that is free, as is the one after it. */
-static int port_find(void)
-{
-    for (int i = 0; i < 100; i++) {
-        struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        socklen_t size = sizeof a;
-        int one = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), port, r;
-        int next = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_int_equal(bind(one, (struct sockaddr *)&a, sizeof a), 0);
-        assert_int_equal(getsockname(one, (struct sockaddr *)&a, &size), 0);
-        port = ntohs(a.sin_port);
-        a.sin_port = htons((uint16_t)(port + 1));
-        r = bind(next, (struct sockaddr *)&a, sizeof a);
-        close(one);
-        close(next);
-        if (r == 0)
-            return port;
-    }
-    fail_msg("no two free ports");
-    return 0;
-}
-
 int keyed_setup(void **state)
 {
     static char tcp_option[64];
-    int port = port_find();
+    unsigned port = port_pair();
 
     (void)state;
-    snprintf(tcp_option, sizeof tcp_option, "--tcp=127.0.0.1:%d", port);
-    snprintf(keyed_publish, sizeof keyed_publish, "tcp://127.0.0.1:%d", port);
-    snprintf(keyed_read, sizeof keyed_read, "tcp://127.0.0.1:%d", port + 1);
+    snprintf(tcp_option, sizeof tcp_option, "--tcp=127.0.0.1:%u", port);
+    snprintf(keyed_publish, sizeof keyed_publish, "tcp://127.0.0.1:%u", port);
+    snprintf(keyed_read, sizeof keyed_read, "tcp://127.0.0.1:%u", port + 1);
     keyed = stack_new(1);
     keyed->option = tcp_option;
     stack_start(keyed);

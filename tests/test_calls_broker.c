@@ -12,6 +12,7 @@
 #include "proto/link.h"
 #include "tests/calls.h"
 #include "tests/peer.h"
+#include "tests/port.h"
 #include "tests/shelf.h"
 
 #include <arpa/inet.h>
@@ -264,28 +265,6 @@ static void a_damaged_journal_is_not_copied(void **state)
 
 /* ---- the broker opens ---- */
 
-/* A port that is free, as is the one after it. */
-static int port_find(void)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof a;
-    int port = 0;
-
-    while (port == 0) {
-        int one = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        int next = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        a.sin_port = 0;
-        assert_int_equal(bind(one, (struct sockaddr *)&a, sizeof a), 0);
-        assert_int_equal(getsockname(one, (struct sockaddr *)&a, &size), 0);
-        a.sin_port = htons((uint16_t)(ntohs(a.sin_port) + 1));
-        if (bind(next, (struct sockaddr *)&a, sizeof a) == 0)
-            port = ntohs(a.sin_port) - 1;
-        close(one);
-        close(next);
-    }
-    return port;
-}
-
 /* Opens under failing calls; what opened serves. */
 static void opens_or_tells(const char *only, const char *tcp, int code)
 {
@@ -328,7 +307,7 @@ static void an_endpoint_with_keys_opens_or_tells_why_not(void **state)
     char tcp[64];
 
     (void)state;
-    snprintf(tcp, sizeof tcp, "127.0.0.1:%d", port_find());
+    snprintf(tcp, sizeof tcp, "127.0.0.1:%u", port_pair());
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
         opens_or_tells(calls[i], tcp, EMFILE);
     opens_or_tells("rename", tcp, EIO); /* of the file that names the endpoints */

@@ -1,6 +1,7 @@
 /* Broker, worker and command line as an ordinary user without any privilege, looked at by strace:
  * they make no system call that SECURITY.md does not list, open nothing for writing outside their
  * folder, and need nothing of root. */
+#include "tests/port.h"
 #include "tests/stack.h"
 
 #include <arpa/inet.h>
@@ -37,18 +38,6 @@ static const char lines[] =
     "{\"type\":\"vote\",\"id\":\"v\",\"time\":\"2026-02-01T00:00:00Z\",\"committee\":\"C\","
     "\"ballot\":\"B\",\"member\":\"KE\",\"position\":\"approve\"}\n"
     "{\"type\":\"vote\",\"id\":\"\",\"time\":\"2026-02-01T00:00:00Z\"}\n";
-
-static unsigned port_free(void)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    assert_int_equal(bind(fd, (struct sockaddr *)&a, size), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &size), 0);
-    close(fd);
-    return ntohs(a.sin_port);
-}
 
 /* The words that make the program behind them an ordinary user's; only root has to. */
 static unsigned unprivileged(const char **words)
@@ -264,7 +253,7 @@ static void they_need_no_privilege_and_make_only_the_calls_that_are_documented(v
     copy_programs(s);
     snprintf(dir, sizeof dir, "%s/run", s->dir);
     snprintf(redis, sizeof redis, "%s/redis.sock", dir);
-    snprintf(tcp, sizeof tcp, "127.0.0.1:%u", port_free());
+    snprintf(tcp, sizeof tcp, "127.0.0.1:%u", port_pair());
     snprintf(broker_path, sizeof broker_path, "%s/turnout-broker", s->dir);
     snprintf(worker_path, sizeof worker_path, "%s/turnout-worker", s->dir);
     snprintf(cli, sizeof cli, "%s/turnout", s->dir);

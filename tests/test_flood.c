@@ -28,6 +28,7 @@
 #include "proto/clock.h"
 #include "proto/turnout.h"
 #include "tests/attack.h"
+#include "tests/port.h"
 #include "tests/raw.h"
 #include "tests/stack.h"
 #include "tests/world.h"
@@ -57,28 +58,10 @@ struct place {
     char publish_tcp[64], read_tcp[64]; /* with keys, which no attacker has */
 };
 
-/* Two neighbouring ports that nobody has. */
-static unsigned free_port(void)
-{
-    for (unsigned port = 20000 + (unsigned)getpid() % 10000;; port += 2) {
-        unsigned taken = 0;
-        for (unsigned i = 0; i < 2; i++) {
-            struct sockaddr_in at = {.sin_family = AF_INET,
-                                     .sin_port = htons((uint16_t)(port + i))};
-            int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-            at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-            taken += bind(fd, (struct sockaddr *)&at, sizeof at) < 0;
-            close(fd);
-        }
-        if (taken == 0)
-            return port;
-    }
-}
-
 static struct place place_new(void)
 {
     struct place p = {.stack = stack_new(0)};
-    unsigned port = free_port();
+    unsigned port = port_pair();
     char tcp[64];
     int64_t end = clock_mono_ms() + LIMIT_MS;
     int fd;

@@ -6,8 +6,8 @@
 #include "proto/error.h"
 #include "proto/link.h"
 #include "proto/wire.h"
+#include "tests/port.h"
 
-#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -194,25 +194,12 @@ static void messages_go_both_ways_over_ipc(void **state)
     exchange_over(endpoint);
 }
 
-/* A port that was free a moment ago. */
-static int free_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    close(fd);
-    return ntohs(address.sin_port);
-}
-
 static void messages_go_both_ways_over_tcp(void **state)
 {
     char where[64];
 
     (void)state;
-    snprintf(where, sizeof where, "tcp://127.0.0.1:%d", free_port());
+    snprintf(where, sizeof where, "tcp://127.0.0.1:%u", port_pair());
     exchange_over(where);
 }
 

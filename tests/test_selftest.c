@@ -19,39 +19,18 @@
 #include <cmocka.h>
 
 #include "tests/peer.h"
-
-/* A port that is free, as is the one after it. */
-static int port_find(void)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof a;
-    int port = 0;
-
-    while (port == 0) {
-        int one = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        int next = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        a.sin_port = 0;
-        assert_int_equal(bind(one, (struct sockaddr *)&a, sizeof a), 0);
-        assert_int_equal(getsockname(one, (struct sockaddr *)&a, &size), 0);
-        a.sin_port = htons((uint16_t)(ntohs(a.sin_port) + 1));
-        if (bind(next, (struct sockaddr *)&a, sizeof a) == 0)
-            port = ntohs(a.sin_port) - 1;
-        close(one);
-        close(next);
-    }
-    return port;
-}
+#include "tests/port.h"
 
 static void an_endpoint_with_keys_passes(void **state)
 {
     struct link *gate, *server;
     struct keyfile key = {.name = "broker"};
     char plain[64], endpoint[64];
-    int port = port_find();
+    unsigned port = port_pair();
 
     (void)state;
-    snprintf(plain, sizeof plain, "tcp://127.0.0.1:%d", port);
-    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", port + 1);
+    snprintf(plain, sizeof plain, "tcp://127.0.0.1:%u", port);
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", port + 1);
     assert_int_equal(link_keypair(&key), 0);
     assert_int_equal(link_gate(&gate), 0);
     assert_int_equal(link_bind(plain, &server), 0);
@@ -69,7 +48,7 @@ static void an_endpoint_without_keys_fails(void **state)
     char endpoint[64];
 
     (void)state;
-    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", port_find());
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", port_pair());
     assert_int_equal(link_keypair(&key), 0);
     assert_int_equal(link_gate(&gate), 0);
     assert_int_equal(link_bind(endpoint, &server), 0);
@@ -86,7 +65,7 @@ static void who_connects_meanwhile_is_put_off(void **state)
     char endpoint[64], local[600];
 
     (void)state;
-    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", port_find());
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", port_pair());
     snprintf(local, sizeof local, "ipc://%s/s", peer_folder);
     assert_int_equal(link_keypair(&key), 0);
     assert_int_equal(link_keypair(&friend), 0);
@@ -148,7 +127,7 @@ static void an_endpoint_that_lets_every_key_in_fails(void **state)
     struct buffer log;
 
     (void)state;
-    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", port_find());
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", port_pair());
     snprintf(local, sizeof local, "ipc://%s/s", peer_folder);
     assert_int_equal(link_keypair(&key), 0);
     door = open_door(context, endpoint, &key);
@@ -170,10 +149,10 @@ static void another_brokers_endpoint_fails(void **state)
     struct link *gate, *server;
     struct keyfile key = {.name = "broker"}, other = {.name = "other"};
     char endpoint[64], local[600];
-    int port = port_find();
+    unsigned port = port_pair();
 
     (void)state;
-    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", port);
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", port);
     assert_int_equal(link_keypair(&key), 0);
     assert_int_equal(link_keypair(&other), 0);
     assert_int_equal(link_gate(&gate), 0);
@@ -200,7 +179,7 @@ static void no_tcp_opens_without_keys_unless_loopback_and_told_so(void **state)
     char endpoint[64];
 
     (void)state;
-    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", port_find());
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", port_pair());
     assert_opens((struct broker_config){.publish = endpoint}, ERR_CONFIG);
     assert_opens((struct broker_config){.publish = "tcp://0.0.0.0:7777", .insecure_loopback = true},
                  ERR_CONFIG);
@@ -235,18 +214,18 @@ static void where_it_listens_is_left_for_key_files(void **state)
 {
     char address[64], expected[64], why[300];
     struct keyfile k;
-    int port = port_find();
+    unsigned port = port_pair();
 
     (void)state;
-    snprintf(address, sizeof address, "127.0.0.1:%d", port);
-    snprintf(expected, sizeof expected, "tcp://127.0.0.1:%d", port + 1);
+    snprintf(address, sizeof address, "127.0.0.1:%u", port);
+    snprintf(expected, sizeof expected, "tcp://127.0.0.1:%u", port + 1);
     assert_opens((struct broker_config){.tcp = address}, 0);
     assert_int_equal(keyring_new(peer_folder, "a", &k, why, sizeof why), 0);
     assert_string_equal(k.read, expected);
     assert_opens((struct broker_config){.tcp = NULL}, 0);
     assert_int_equal(keyring_new(peer_folder, "b", &k, why, sizeof why), 0);
     assert_string_equal(k.read, "");
-    snprintf(address, sizeof address, "*:%d", port);
+    snprintf(address, sizeof address, "*:%u", port);
     assert_opens((struct broker_config){.tcp = address}, 0);
     assert_int_equal(keyring_new(peer_folder, "c", &k, why, sizeof why), 0);
     assert_null(strchr(k.read, '*'));

@@ -1,5 +1,6 @@
 /* TLS to Redis by stunnel, with the configurations of scripts/: worker and command line count
  * through it, nobody gets in without it or with a certificate that is not the right one. */
+#include "tests/port.h"
 #include "tests/redis_dump.h"
 #include "tests/stack.h"
 
@@ -42,18 +43,6 @@ static void pause_briefly(void)
     struct timespec t = {0, 5000000};
 
     nanosleep(&t, NULL);
-}
-
-static unsigned port_free(void)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    assert_int_equal(bind(fd, (struct sockaddr *)&a, size), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &size), 0);
-    close(fd);
-    return ntohs(a.sin_port);
 }
 
 static void run_well(const char *const *words)
@@ -234,7 +223,7 @@ static void without_tls_redis_is_not_to_be_had(void **state)
 static void are_refused(const char *name, const char *server_has, const char *client_has,
                         const char *why)
 {
-    unsigned other = port_free();
+    unsigned other = port_pair();
     pid_t server = server_start(other, server_has), client = client_start(name, other, client_has);
     char at[256];
 
@@ -271,7 +260,7 @@ static int start(void **state)
     stack->option = "--redis-acl";
     stack_start(stack);
     run_well((const char *const[]){"/bin/sh", "-c", certificates, stack->dir, NULL});
-    port = port_free();
+    port = port_pair();
     return 0;
 }
 
