@@ -121,6 +121,19 @@ static struct slice hello_expect(struct pair *p)
     return buffer_slice(&p->first);
 }
 
+static void who_waits_long_is_told_at_once_that_a_session_has_begun(void **state)
+{
+    struct pair *p = *state;
+    int64_t until_ms = clock_mono_ms() + LIMIT_MS;
+    struct wire_message m;
+    struct slice payload;
+
+    welcome_say(p, hello_expect(p));
+    while (reader_session(p->reader) == 0)
+        assert_int_equal(reader_receive(p->reader, -1, 2 * LIMIT_MS, &m, &payload), ERR_AGAIN);
+    assert_true(clock_mono_ms() < until_ms);
+}
+
 static void error_say(struct pair *p, struct slice peer, const char *code, bool fatal)
 {
     struct wire_message m = {.kind = WIRE_ERROR};
@@ -198,6 +211,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_connection_that_stays_silent_is_given_up_before_the_first_session_too),
+        TEST(who_waits_long_is_told_at_once_that_a_session_has_begun),
         TEST(another_version_is_told),
         TEST(who_is_denied_for_good_is_told_each_time_and_never_at_once),
         TEST(who_is_put_off_comes_again),

@@ -23,6 +23,7 @@
 #include "tests/stack.h"
 #include "tests/world.h"
 #include "workers/audit/recount.h"
+#include "workers/recall.h"
 
 #define PARTS    8
 #define PATIENCE 4000 /* looks, 5 ms apart */
@@ -304,6 +305,93 @@ static void a_walk_over_what_the_disk_has_damaged_is_corrupt(void **state)
     scene_free(&s);
 }
 
+/* ---- recalling ---- */
+static struct slice event_at(const struct scene *s, unsigned p, uint64_t offset)
+{
+    const size_t *start = &s->desk->starts[p][offset];
+
+    return slice_make(s->desk->journal[p].at + start[0], start[1] - start[0]);
+}
+
+/* The event with these bytes among the first `upto` of a partition; absent: it is not there. */
+static int recall(struct scene *s, struct ledger *l, unsigned p, uint64_t upto, struct slice event,
+                  struct slice *ret)
+{
+    struct version v = {.known = true, .digest = version_digest(event)}, *wanted = &v;
+    int error = recall_from_broker(s->endpoint, l, p, upto, &wanted, 1);
+
+    *ret = v.raw;
+    return error;
+}
+
+static void an_event_is_recalled_from_wherever_it_lies(void **state)
+{
+    struct scene s = scene_new("recalls", 60000);
+    struct ledger *l = ledger_new();
+    struct slice found;
+
+    (void)state;
+    for (unsigned i = 0; i < 5 * PARTS; i++) {
+        unsigned p = i % PARTS;
+        uint64_t end = s.desk->ends[p], at = i < PARTS ? 0 : random_below(&s.random, end + !end);
+        if (!end)
+            continue;
+        struct slice event = event_at(&s, p, at);
+        assert_int_equal(recall(&s, l, p, end, event, &found), 0);
+        assert_true(slice_equal(found, event));
+        assert_int_equal(recall(&s, l, p, at + 1, event, &found), 0);
+        assert_true(slice_equal(found, event));
+    }
+    assert_int_equal(recall(&s, l, 0, s.desk->ends[0], slice_of("no event"), &found), 0);
+    assert_null(found.at);
+    ledger_free(l);
+    scene_free(&s);
+}
+
+/* Below the broker, as damage_journal: the first event of the partition that comes only once. */
+static void damage_first(struct scene *s, unsigned p)
+{
+    const char *path = stack_path(s->stack, "journal/data.mdb");
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    struct slice journal = buffer_slice(&s->desk->journal[p]), event;
+    struct buffer file = {0};
+    const char *at;
+    uint64_t i = 0;
+
+    do
+        event = event_at(s, p, i++);
+    while (memmem(event.at + 1, (size_t)(journal.at + journal.size - event.at) - 1, event.at,
+                  event.size));
+    assert_true(fd >= 0);
+    assert_int_equal(file_read(path, (size_t)1 << 30, &file, NULL), 0);
+    for (struct slice left = buffer_slice(&file);
+         (at = memmem(left.at, left.size, event.at, event.size));
+         left = slice_make(at + 1, (size_t)(left.at + left.size - at) - 1))
+        assert_int_equal(pwrite(fd, "X", 1, at + 1 - file.at), 1);
+    close(fd);
+    buffer_free(&file);
+}
+
+/* Who ties was mostly there a moment ago: what is long past is neither waited for nor needed. */
+static void the_newest_events_are_looked_through_first(void **state)
+{
+    struct scene s = scene_new("recalls over damage", 60000);
+    struct ledger *l = ledger_new();
+    struct slice found;
+    unsigned p = 0;
+
+    (void)state;
+    while (s.desk->ends[p] < 6000)
+        p++;
+    damage_first(&s, p);
+    struct slice newest = event_at(&s, p, s.desk->ends[p] - 1);
+    assert_int_equal(recall(&s, l, p, s.desk->ends[p], newest, &found), 0);
+    assert_true(slice_equal(found, newest));
+    assert_int_equal(recall(&s, l, p, s.desk->ends[p], slice_of("no event"), &found), ERR_CORRUPT);
+    ledger_free(l);
+    scene_free(&s);
+}
+
 /* ---- counting again ---- */
 static void assert_counts_as(struct store *store, struct slice events)
 {
@@ -452,6 +540,8 @@ int main(void)
         cmocka_unit_test(a_walk_does_not_go_on_in_another_journal),
         cmocka_unit_test(a_walk_beyond_the_journals_end_is_of_another_journal),
         cmocka_unit_test(a_walk_over_what_the_disk_has_damaged_is_corrupt),
+        cmocka_unit_test(an_event_is_recalled_from_wherever_it_lies),
+        cmocka_unit_test(the_newest_events_are_looked_through_first),
         cmocka_unit_test(counting_again_gives_what_the_model_counts),
         cmocka_unit_test(counting_again_goes_on_where_it_was),
         cmocka_unit_test(only_what_was_received_until_then_counts),

@@ -14,7 +14,7 @@ static int await(struct reader *r, int64_t end_ms, uint64_t session, struct wire
     int error;
 
     while ((left = end_ms - clock_mono_ms()) > 0) {
-        error = reader_receive(r, -1, left < 20 ? (int)left : 20, ret, &payload);
+        error = reader_receive(r, -1, (int)left, ret, &payload);
         if (error != ERR_AGAIN)
             return error;
         ret->kind = WIRE_UNKNOWN;
@@ -83,7 +83,7 @@ int client_await(struct reader *r, uint64_t session, enum wire_kind kind, int ti
     while ((left = end_ms - clock_mono_ms()) > 0) {
         if (reader_session(r) != session)
             return ERR_LOST;
-        error = reader_receive(r, -1, left < 20 ? (int)left : 20, ret, ret_payload);
+        error = reader_receive(r, -1, (int)left, ret, ret_payload);
         if (error < 0 && error != ERR_AGAIN)
             return error;
         if (error == 0 && ret->kind == kind && reader_session(r) == session)

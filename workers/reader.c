@@ -284,6 +284,7 @@ int reader_receive(struct reader *r, int fd, int timeout_ms, struct wire_message
                    struct slice *ret_payload)
 {
     int64_t end_ms = clock_mono_ms() + timeout_ms;
+    uint64_t session = r->session;
     int error;
 
     if (r->denied) { /* once it has been told, nobody shall ask for it in a busy loop */
@@ -298,7 +299,7 @@ int reader_receive(struct reader *r, int fd, int timeout_ms, struct wire_message
         if (error == ERR_AGAIN)
             keep_alive(r);
         int64_t left = end_ms - clock_mono_ms();
-        if (error != ERR_AGAIN || left <= 0)
+        if (error != ERR_AGAIN || left <= 0 || r->session != session)
             return error;
         left = left < 100 ? left : 100; /* to keep the session alive while waiting long */
         if (link_wait(&r->link, r->link ? 1 : 0, fd, (int)left) & (r->link ? 2 : 1))

@@ -22,8 +22,9 @@ void reader_free(struct reader *r);
 
 /* Waits at most timeout_ms for the next message that is not the reader's own business; `fd` (-1:
  * none) ends the wait too.  Slices are borrowed until the next call, arrays until reader_reset.
- * Returns 0, or ERR_AGAIN when nothing came; ERR_VERSION when the broker does not speak our
- * version; ERR_DENIED when it turns us away, or what we asked for: why is logged. */
+ * Returns 0, or ERR_AGAIN when nothing came, at once when the session has changed; ERR_VERSION
+ * when the broker does not speak our version; ERR_DENIED when it turns us away, or what we asked
+ * for: why is logged. */
 int reader_receive(struct reader *r, int fd, int timeout_ms, struct wire_message *ret,
                    struct slice *ret_payload);
 void reader_reset(struct reader *r);

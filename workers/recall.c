@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#define RECALL_EVENTS 4096 /* that are looked through at first */
+
 static int by_digest(const void *a, const void *b)
 {
     const struct version *const *x = a, *const *y = b;
@@ -65,20 +67,44 @@ static int match_run(void *arg, const struct walk_run *run)
     return 0;
 }
 
+static bool is_done(const struct recall *c)
+{
+    size_t i = 0;
+
+    while (i < c->count && c->wanted[i]->raw.at)
+        i++;
+    return i == c->count;
+}
+
+/* From the newest events back, each time as many again as before: who ties was mostly there a
+ * moment ago, and a partition may hold years. */
+static int walk_back(struct recall *c, struct reader *r, unsigned partition, uint64_t upto)
+{
+    uint64_t from[WIRE_MAX_PARTS] = {0}, end[WIRE_MAX_PARTS] = {0};
+    uint64_t left = upto, some = RECALL_EVENTS;
+    int error = 0;
+
+    log_info("partition %u: reading events again, from the newest of %llu back, to settle a tie",
+             partition, (unsigned long long)upto);
+    for (; left > 0 && error == 0 && !is_done(c); some *= 2) {
+        end[partition] = left;
+        left -= some < left ? some : left;
+        from[partition] = left;
+        error = walk_journal(r, from, end, partition + 1, match_run, c, NULL);
+    }
+    return error;
+}
+
 int recall_from_broker(void *arg, struct ledger *l, unsigned partition, uint64_t upto,
                        struct version *const *wanted, size_t count)
 {
     struct recall c = {l, wanted, count};
-    uint64_t from[WIRE_MAX_PARTS] = {0}, end[WIRE_MAX_PARTS] = {0};
     struct reader *r;
     int error = reader_new(arg, "client", "recall", &r);
 
     if (error < 0)
         return error;
-    log_info("partition %u: reading %llu events again to settle a tie", partition,
-             (unsigned long long)upto);
-    end[partition] = upto;
-    error = walk_journal(r, from, end, partition + 1, match_run, &c, NULL);
+    error = walk_back(&c, r, partition, upto);
     reader_free(r);
     return error;
 }
