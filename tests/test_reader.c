@@ -161,6 +161,49 @@ static int received(struct pair *p)
     return error;
 }
 
+/* The next message that the broker gets but for HELLO, which may have been said twice. */
+static struct wire_message broker_expect(struct pair *p, struct arena *arena)
+{
+    int64_t until_ms = clock_mono_ms() + LIMIT_MS;
+    struct link_message got;
+    struct wire_message m;
+
+    do {
+        while (link_receive(p->broker, &got) < 0)
+            assert_true(clock_mono_ms() < until_ms);
+        assert_int_equal(wire_decode(got.header, 0, arena, &m), 0);
+    } while (m.kind == WIRE_HELLO);
+    return m;
+}
+
+static void credit_is_given_back_by_the_quarter(void **state)
+{
+    static const uint64_t taken[] = {60, 39, 1, 250, 99, 200}, given[] = {0, 0, 100, 250, 0, 299};
+    struct reading s = {.partition = 3, .stream = 7, .credit = 400, .owed = 5};
+    struct arena arena = {0};
+    struct pair *p = *state;
+    struct wire_message m;
+
+    welcome_say(p, hello_expect(p));
+    received(p);
+    reader_read(p->reader, &s, 12);
+    m = broker_expect(p, &arena);
+    assert_int_equal(m.kind, WIRE_READ);
+    assert_int_equal(m.read.offset, 12);
+    assert_int_equal(m.read.credit, 400);
+    for (unsigned i = 0; i < sizeof taken / sizeof *taken; i++) {
+        reader_credit(p->reader, &s, taken[i]);
+        if (!given[i])
+            continue;
+        m = broker_expect(p, &arena);
+        assert_int_equal(m.kind, WIRE_CREDIT);
+        assert_int_equal(m.credit.partition, 3);
+        assert_int_equal(m.credit.stream, 7);
+        assert_int_equal(m.credit.bytes, given[i]);
+    }
+    arena_free(&arena);
+}
+
 static void another_version_is_told(void **state)
 {
     struct pair *p = *state;
@@ -212,6 +255,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_connection_that_stays_silent_is_given_up_before_the_first_session_too),
         TEST(who_waits_long_is_told_at_once_that_a_session_has_begun),
+        TEST(credit_is_given_back_by_the_quarter),
         TEST(another_version_is_told),
         TEST(who_is_denied_for_good_is_told_each_time_and_never_at_once),
         TEST(who_is_put_off_comes_again),

@@ -101,6 +101,27 @@ void reader_send(struct reader *r, const struct wire_message *m)
         log_debug("a message of kind %d was not sent", m->kind);
 }
 
+void reader_read(struct reader *r, struct reading *s, uint64_t offset)
+{
+    struct wire_message m = {.kind = WIRE_READ,
+                             .read = {s->partition, s->stream, offset, s->credit}};
+
+    s->owed = 0;
+    reader_send(r, &m);
+}
+
+void reader_credit(struct reader *r, struct reading *s, uint64_t bytes)
+{
+    struct wire_message m = {.kind = WIRE_CREDIT};
+
+    s->owed += bytes;
+    if (s->owed < s->credit / 4)
+        return;
+    m.credit = (struct wire_credit){s->partition, s->stream, s->owed};
+    s->owed = 0;
+    reader_send(r, &m);
+}
+
 static void say_hello(struct reader *r, int64_t now_ms)
 {
     struct wire_message m = {

@@ -49,4 +49,19 @@ unsigned reader_partitions(const struct reader *r);
 /* Sends, best effort: what is lost with a session is asked again in the next. */
 void reader_send(struct reader *r, const struct wire_message *m);
 
+/* The events of one partition, on their way to us. */
+struct reading {
+    unsigned partition;
+    uint64_t stream; /* the caller's number of it, which comes back with each batch */
+    uint64_t credit; /* that it begins with; bytes */
+    uint64_t owed;   /* of the credit that was used, not given back yet */
+};
+
+/* Asks for them from `offset` on, and no more for what was asked for before. */
+void reader_read(struct reader *r, struct reading *s, uint64_t offset);
+
+/* So many bytes of them have been taken, and may be on their way anew.  The broker is told when a
+ * quarter of the first credit has come together, as each message wakes it. */
+void reader_credit(struct reader *r, struct reading *s, uint64_t bytes);
+
 #endif

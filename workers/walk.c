@@ -25,6 +25,7 @@ struct walk {
     const uint64_t *end;
     unsigned count, left; /* partitions; those not at their end */
     uint64_t next[WIRE_MAX_PARTS];
+    struct reading readings[WIRE_MAX_PARTS];
     uint64_t stream; /* of all READs in this session */
     uint64_t session, credit;
     int64_t heard_ms, looked_ms;
@@ -42,16 +43,8 @@ static uint64_t stream_new(void)
 
 static void ask(struct walk *w, unsigned partition, uint64_t offset, uint64_t credit)
 {
-    struct wire_message m = {.kind = WIRE_READ, .read = {partition, w->stream, offset, credit}};
-
-    reader_send(w->reader, &m);
-}
-
-static void give_credit(struct walk *w, const struct wire_batch *b, uint64_t bytes)
-{
-    struct wire_message m = {.kind = WIRE_CREDIT, .credit = {b->partition, w->stream, bytes}};
-
-    reader_send(w->reader, &m);
+    w->readings[partition] = (struct reading){partition, w->stream, credit, 0};
+    reader_read(w->reader, &w->readings[partition], offset);
 }
 
 /* In a new session nothing of the old one's streams comes any more. */
@@ -128,7 +121,7 @@ static int take_batch(struct walk *w, const struct wire_batch *b, struct slice p
     if (error < 0)
         return error;
     if (w->next[p] < w->end[p])
-        give_credit(w, b, payload.size);
+        reader_credit(w->reader, &w->readings[p], payload.size);
     else
         w->left--;
     return 0;

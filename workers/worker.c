@@ -36,7 +36,7 @@
 struct stream {
     bool assigned, followed;
     int64_t parked_ms;      /* left alone until then: Redis holds what does not fit */
-    uint64_t number;        /* of the READ; batches of an earlier one are ignored */
+    struct reading reading; /* batches of an earlier one are ignored */
     struct applied applied; /* where Redis stands */
     uint64_t next;          /* the offset that must come next */
 };
@@ -154,7 +154,7 @@ static void take_batch(struct worker *w, const struct wire_batch *b, struct slic
 {
     struct stream *s = &w->streams[b->partition];
 
-    if (!s->followed || b->stream != s->number)
+    if (!s->followed || b->stream != s->reading.stream)
         return; /* of a READ that we have given up */
     if (b->offset != s->next) {
         worker_forget(w); /* a batch is missing: begin again from what Redis says */
@@ -295,15 +295,13 @@ static bool worker_fits(struct worker *w, const struct applied *applied, int64_t
 static void stream_follow(struct worker *w, unsigned p, const struct applied *a)
 {
     struct stream *s = &w->streams[p];
-    struct wire_message m = {.kind = WIRE_READ,
-                             .read = {p, ++w->numbers, a->offset, STREAM_CREDIT}};
 
     s->applied = *a;
     s->next = a->offset;
-    s->number = w->numbers;
+    s->reading = (struct reading){p, ++w->numbers, STREAM_CREDIT, 0};
     s->followed = true;
     inbox_drop(&w->inbox, p);
-    reader_send(w->reader, &m);
+    reader_read(w->reader, &s->reading, a->offset);
 }
 
 /* Redis does not stand any more where we left it. */
@@ -409,13 +407,6 @@ static int worker_locate(struct worker *w)
     return 0;
 }
 
-static void stream_credit(struct worker *w, unsigned p, uint64_t bytes)
-{
-    struct wire_message m = {.kind = WIRE_CREDIT, .credit = {p, w->streams[p].number, bytes}};
-
-    reader_send(w->reader, &m);
-}
-
 /* What has come, one batch a partition; the next window may be on its way meanwhile. */
 static size_t worker_batches(struct worker *w, struct apply_batch *ret)
 {
@@ -427,7 +418,7 @@ static size_t worker_batches(struct worker *w, struct apply_batch *ret)
             continue;
         ret[count++] = (struct apply_batch){p, w->streams[p].applied, part->count,
                                             buffer_slice(&part->events)};
-        stream_credit(w, p, part->events.size);
+        reader_credit(w->reader, &w->streams[p].reading, part->events.size);
     }
     return count;
 }
