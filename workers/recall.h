@@ -5,8 +5,8 @@
 
 #include "workers/fold.h"
 
-/* An apply_recall_fn; `arg` is the broker's read endpoint.  Uses a session of its own, and reads from
- * the newest events back until all are found. */
+/* An apply_recall_fn; `arg` is the broker's read endpoint.  Uses a session of its own, and reads
+ * from the newest events back until all are found. */
 int recall_from_broker(void *arg, struct ledger *l, unsigned partition, uint64_t upto,
                        struct version *const *wanted, size_t count);
 
