@@ -1,7 +1,9 @@
 /* The broker; see broker.h.  Happy path: broker_open, broker_run until told to stop.
  *
  * broker_round is the architecture.  What arrives while one commit is being synced makes up the
- * next: nobody sets a batch size or a timer.  The one failure that ends it is the journal's. */
+ * next: nobody sets a batch size or a timer.  What was committed goes to the workers before its
+ * producers hear of it: they would be on the processor first, with the next events.  The one
+ * failure that ends it is the journal's. */
 #include "broker/broker.h"
 
 #include "broker/access.h"
@@ -270,12 +272,12 @@ int broker_round(struct broker *b, int stop_fd, int wait_ms)
     err = ingest_commit(b->ingest);
     if (err < 0)
         return err;
-    ingest_acknowledge(b->ingest);
     err = feed_drain(b->feed, now_ms, &b->more);
     if (err < 0)
         return err;
     feed_assign(b->feed);
     b->feed_state = feed_send(b->feed);
+    ingest_acknowledge(b->ingest);
     sessions_beat(&b->producers, now_ms);
     sessions_beat(&b->readers, now_ms);
     return 0;
