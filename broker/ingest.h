@@ -35,7 +35,7 @@
 struct ingest;
 
 struct ingest_counts {
-    uint64_t accepted, refused; /* events answered, since the start */
+    uint64_t accepted, refused; /* events, since the start: in the journal, or kept out */
 };
 
 /* Borrows both. */

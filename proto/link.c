@@ -26,7 +26,7 @@
  * could do that.  The connecting side's window and credit bound what comes; the broker reads all
  * there is in every round, and bounds its memory as a whole (broker/guard.h). */
 #define BIND_QUEUE    16
-#define CONNECT_QUEUE 64
+#define CONNECT_QUEUE 1024 /* a worker alone says READ or CREDIT for 256 partitions at once */
 
 #define HANDSHAKE_MS      5000 /* a connection that says nothing is closed after this */
 #define BEAT_MS           1000 /* ZeroMQ's own heartbeat finds dead hosts; */

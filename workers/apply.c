@@ -214,7 +214,7 @@ static int gather_more(struct apply *a)
     return store_fetch(a->store, fetches, count, a->ledger);
 }
 
-/* The bytes of all versions that events from `first` on tie with, in one walk a partition.  When
+/* The bytes of all versions that events from `first` on tie with, in one recall.  When
  * somebody has moved the store on meanwhile, which is found out later, they may be the batch's own.
  */
 static int recall_bytes(struct apply *a, const struct apply_batch *b, size_t first, size_t end)

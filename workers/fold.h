@@ -16,7 +16,7 @@ int fold_event(struct ledger *l, const struct event *e, const struct bearing *b)
 /* The same, but facts are all that changes: nothing is tallied, nor noted for the next commit. */
 int fold_fact(struct ledger *l, const struct event *e, const struct bearing *b);
 
-/* True when fold_event would say ERR_AGAIN: so that one walk through the journal serves a batch. */
+/* True when fold_event would say ERR_AGAIN: so that one recall serves a batch. */
 bool fold_needs_bytes(const struct event *e, const struct bearing *b);
 
 /* Gives the version its bytes, found in the journal by their digest. */

@@ -23,6 +23,7 @@ struct reader {
     bool away;                  /* there shall be none: link is NULL */
     bool denied;                /* for good */
     bool warned;                /* of the broker's key */
+    bool spoilt;                /* the session has missed something of ours, and must end */
     int64_t heard_ms, asked_ms; /* when something came; when we last said HELLO or PING */
     char log[LOG_ID + 1];
     unsigned partitions;
@@ -93,12 +94,24 @@ unsigned reader_partitions(const struct reader *r)
     return r->partitions;
 }
 
-void reader_send(struct reader *r, const struct wire_message *m)
+static int message_send(struct reader *r, const struct wire_message *m)
 {
     buffer_clear(&r->header);
     wire_encode(m, &r->header);
-    if (r->link && link_send(r->link, (struct slice){0}, buffer_slice(&r->header), NULL, 0) < 0)
+    return r->link ? link_send(r->link, (struct slice){0}, buffer_slice(&r->header), NULL, 0)
+                   : ERR_LOST;
+}
+
+void reader_send(struct reader *r, const struct wire_message *m)
+{
+    if (message_send(r, m) < 0)
         log_debug("a message of kind %d was not sent", m->kind);
+}
+
+/* Without this one the session would go on, and events would no longer come. */
+static void message_need(struct reader *r, const struct wire_message *m)
+{
+    r->spoilt |= message_send(r, m) < 0;
 }
 
 void reader_read(struct reader *r, struct reading *s, uint64_t offset)
@@ -107,7 +120,7 @@ void reader_read(struct reader *r, struct reading *s, uint64_t offset)
                              .read = {s->partition, s->stream, offset, s->credit}};
 
     s->owed = 0;
-    reader_send(r, &m);
+    message_need(r, &m);
 }
 
 void reader_credit(struct reader *r, struct reading *s, uint64_t bytes)
@@ -119,7 +132,7 @@ void reader_credit(struct reader *r, struct reading *s, uint64_t bytes)
         return;
     m.credit = (struct wire_credit){s->partition, s->stream, s->owed};
     s->owed = 0;
-    reader_send(r, &m);
+    message_need(r, &m);
 }
 
 static void say_hello(struct reader *r, int64_t now_ms)
@@ -144,6 +157,7 @@ static void begin_again(struct reader *r, int64_t now_ms)
     if (reader_connect(r->endpoint, &fresh) == 0)
         r->link = fresh;
     r->session = 0;
+    r->spoilt = false;
     r->heard_ms = now_ms;
     say_hello(r, now_ms);
 }
@@ -181,7 +195,7 @@ static void keep_alive(struct reader *r)
 
     if (r->away)
         return;
-    if (silent_ms >= 3 * r->heartbeat_ms) {
+    if (r->spoilt || silent_ms >= 3 * r->heartbeat_ms) {
         begin_again(r, now_ms);
     } else if (!r->session) {
         if (now_ms - r->asked_ms >= HELLO_AGAIN_MS)

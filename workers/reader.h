@@ -57,7 +57,8 @@ struct reading {
     uint64_t owed;   /* of the credit that was used, not given back yet */
 };
 
-/* Asks for them from `offset` on, and no more for what was asked for before. */
+/* Asks for them from `offset` on, and no more for what was asked for before.  Should that not
+ * leave, or a credit not, the session ends, and all is asked anew in the next. */
 void reader_read(struct reader *r, struct reading *s, uint64_t offset);
 
 /* So many bytes of them have been taken, and may be on their way anew.  The broker is told when a

@@ -1,5 +1,5 @@
-/* A walk; see walk.h.  Happy path: one READ a partition, then BATCHes, each answered with as much
- * credit as it took, until every partition has come to its end.
+/* A walk; see walk.h.  Happy path: one READ a partition, then BATCHes, whose credit is given back,
+ * until every partition has come to its end.
  *
  * What can fail: a session that breaks (asked again, from the next event on), a broker that sends
  * nothing for too long, another journal behind the same endpoint, a record that cannot be read. */
@@ -173,7 +173,8 @@ static void walk_stop(struct walk *w)
 {
     w->stream = stream_new();
     for (unsigned p = 0; p < w->count && reader_session(w->reader); p++)
-        ask(w, p, 0, 0);
+        if (w->readings[p].credit)
+            ask(w, p, 0, 0);
 }
 
 int walk_journal(struct reader *r, const uint64_t *from, const uint64_t *end, unsigned count,

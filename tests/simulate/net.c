@@ -12,7 +12,7 @@
 
 #define PORTS         2
 #define BIND_QUEUE    16 /* as in proto/link.c */
-#define CONNECT_QUEUE 64
+#define CONNECT_QUEUE 64 /* less than there, so that it fills */
 #define LATENCY_US    400
 #define DELAY_US      (3000 * MS)
 #define DOOM_US       (3000 * MS)

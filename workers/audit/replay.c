@@ -123,7 +123,7 @@ static int passing_fold(struct replay *r, const struct passing *p, const struct 
     return error;
 }
 
-/* The bytes that events from `first` on tie with, in one walk. */
+/* The bytes that events from `first` on tie with, in one recall. */
 static int run_recall(struct replay *r, size_t first, const struct walk_run *run)
 {
     struct ledger *l = r->ledger;
