@@ -129,7 +129,7 @@ void drafts_add(struct drafts *d, unsigned partition, struct slice source, struc
 
     if (draft->count == RECORD_MAX_EVENTS ||
         !slice_equal(slice_make(draft->source, draft->source_size), source) ||
-        draft->events.size + event.size > WIRE_MAX_PAYLOAD)
+        draft->events.size + event.size > RECORD_BYTES)
         draft_close(d, partition);
     if (draft->count == 0)
         draft_begin(draft, source, journal_left(d->journal, partition));

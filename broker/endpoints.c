@@ -15,10 +15,11 @@
 #define LINGER_MS      500 /* for the last acknowledgements */
 #define PORT_MOST      65535
 
-/* Messages that may wait for a peer to read: acknowledgements are small, BATCHes are not, and who
- * says PONG without having read has them all. */
+/* Messages that may wait for a peer to read.  Of a round a worker gets a BATCH for each of its
+ * partitions, at once: libzmq does not look before the next round whether there is room again.  Who
+ * says PONG without having read has them all: 16 of a third of a MiB (record.h). */
 #define QUEUE_PUBLISH 16
-#define QUEUE_READ    4
+#define QUEUE_READ    16
 
 static bool is_loopback(const char *endpoint)
 {

@@ -270,7 +270,7 @@ static int part_add(struct feed *f, struct wire_batch *batch, size_t *bytes, uin
     if (!pack_pass_over(&events, skip))
         return ERR_CORRUPT;
     if (batch->count + r->count - skip > RECORD_MAX_EVENTS ||
-        *bytes + events.size > WIRE_MAX_PAYLOAD)
+        (*bytes > 0 && *bytes + events.size > RECORD_BYTES))
         return ERR_FULL;
     f->runs[batch->run_count] = (struct wire_run){r->count - skip, r->source, r->received_ms};
     f->parts[batch->run_count++] = events;
