@@ -2,6 +2,7 @@
  */
 #include "broker/backlog.h"
 #include "broker/burden.h"
+#include "broker/record.h"
 #include "broker/session.h"
 #include "proto/clock.h"
 #include "proto/error.h"
@@ -464,7 +465,7 @@ static void a_reader_that_does_not_read_is_not_sent_more(void **state)
 /* Nothing but the queue bounds what is kept for a peer that reads nothing and says it has. */
 static void a_narrow_queue_holds_few_messages(void **state)
 {
-    static char payload[WIRE_MAX_PAYLOAD];
+    static char payload[RECORD_BYTES];
     struct slice part = slice_make(payload, sizeof payload);
     int64_t end = clock_mono_ms() + PEER_TIMEOUT_MS;
     struct link_message m;
@@ -475,17 +476,17 @@ static void a_narrow_queue_holds_few_messages(void **state)
 
     (void)state;
     snprintf(endpoint, sizeof endpoint, "ipc://%s/narrow.sock", peer_folder);
-    assert_int_equal(link_bind_queue(endpoint, 4, &server), 0);
+    assert_int_equal(link_bind_queue(endpoint, 16, &server), 0);
     fd = zmtp_connect(endpoint);
     assert_true(zmtp_say(fd, "\x91\x09", 2));
     while (link_receive(server, &m) < 0)
         assert_true(clock_mono_ms() < end);
     memcpy(name, m.peer.at, m.peer.size);
     struct slice peer = slice_make(name, m.peer.size);
-    while (taken < 16 && link_send(server, peer, slice_of("\x91\x0a"), &part, 1) == 0)
+    while (taken < 64 && link_send(server, peer, slice_of("\x91\x0a"), &part, 1) == 0)
         taken++;
-    assert_true(taken >= 4);
-    assert_true(taken <= 8); /* some may be on their way */
+    assert_true(taken >= 16);
+    assert_true(taken <= 32); /* some may be on their way */
     close(fd);
     link_close(server, 0);
 }

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "proto/clock.h"
 #include "proto/event.h"
 #include "tests/fixtures.h"
 #include "tests/model.h"
@@ -20,6 +21,7 @@
 
 #define PARTITIONS 256
 #define MANY       10000 /* more than are looked through at once */
+#define LIMIT_MS   60000
 
 static void pause_briefly(void)
 {
@@ -34,10 +36,14 @@ static struct stack *stack_divided(unsigned workers)
     struct stack *s = stack_new(workers);
     pid_t broker = stack_spawn(
         s, (const char *const[]){"turnout-broker", "--dir", s->dir, "--partitions=256", NULL});
+    int64_t end_ms = clock_mono_ms() + LIMIT_MS;
     int status;
 
-    while (access(stack_path(s, "read.sock"), F_OK) < 0)
+    while (access(stack_path(s, "read.sock"), F_OK) < 0) {
+        assert_int_equal(waitpid(broker, &status, WNOHANG), 0);
+        assert_true(clock_mono_ms() < end_ms);
         pause_briefly();
+    }
     kill(broker, SIGTERM);
     assert_int_equal(waitpid(broker, &status, 0), broker);
     assert_int_equal(status, 0);

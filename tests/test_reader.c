@@ -204,6 +204,25 @@ static void credit_is_given_back_by_the_quarter(void **state)
     arena_free(&arena);
 }
 
+/* Or it would go on without the events that were asked for. */
+static void a_session_that_cannot_be_asked_any_more_ends(void **state)
+{
+    struct reading s = {.partition = 3, .credit = 400};
+    struct pair *p = *state;
+    struct wire_message m;
+    struct slice payload;
+
+    welcome_say(p, hello_expect(p));
+    while (reader_session(p->reader) == 0)
+        received(p);
+    link_close(p->broker, 0);
+    p->broker = NULL;
+    for (s.stream = 1; s.stream <= 2000; s.stream++)
+        reader_read(p->reader, &s, 0);
+    assert_int_equal(reader_receive(p->reader, -1, 10, &m, &payload), ERR_AGAIN);
+    assert_int_equal(reader_session(p->reader), 0);
+}
+
 static void another_version_is_told(void **state)
 {
     struct pair *p = *state;
@@ -256,6 +275,7 @@ int main(void)
         TEST(a_connection_that_stays_silent_is_given_up_before_the_first_session_too),
         TEST(who_waits_long_is_told_at_once_that_a_session_has_begun),
         TEST(credit_is_given_back_by_the_quarter),
+        TEST(a_session_that_cannot_be_asked_any_more_ends),
         TEST(another_version_is_told),
         TEST(who_is_denied_for_good_is_told_each_time_and_never_at_once),
         TEST(who_is_put_off_comes_again),

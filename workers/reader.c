@@ -151,7 +151,8 @@ static void begin_again(struct reader *r, int64_t now_ms)
     struct link *fresh = NULL;
 
     if (r->session)
-        log_warn("the broker at %s does not answer; connecting anew", r->endpoint);
+        log_warn("the broker at %s does not %s; connecting anew", r->endpoint,
+                 r->spoilt ? "take what it is asked" : "answer");
     link_close(r->link, 0);
     r->link = NULL;
     if (reader_connect(r->endpoint, &fresh) == 0)
