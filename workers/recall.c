@@ -76,8 +76,8 @@ static bool is_done(const struct recall *c)
     return i == c->count;
 }
 
-/* From the newest events back, each time as many again as before: who ties was mostly there a
- * moment ago, and a partition may hold years. */
+/* From the newest events back, each time twice as many: who ties was mostly there a moment ago, and
+ * a partition may hold years. */
 static int walk_back(struct recall *c, struct reader *r, unsigned partition, uint64_t upto)
 {
     uint64_t from[WIRE_MAX_PARTS] = {0}, end[WIRE_MAX_PARTS] = {0};
