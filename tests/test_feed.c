@@ -201,8 +201,9 @@ static struct buffer long_record(unsigned partition, unsigned count)
     struct journal_config config = {.limit_bytes = (uint64_t)64 * 1024 * 1024,
                                     .partitions = JOURNAL_PARTITIONS};
     struct peer *p = peer_hello("producer");
-    struct record r = {.source = slice_of("local"), .received_ms = 1, .count = 1};
+    const unsigned counts[] = {1, count - 2, 1};
     struct buffer all = {0};
+    struct slice left;
     struct journal *j;
     char folder[600];
 
@@ -216,12 +217,12 @@ static struct buffer long_record(unsigned partition, unsigned count)
     snprintf(folder, sizeof folder, "%s/journal", peer_folder);
     config.folder = folder;
     assert_int_equal(journal_open(&config, &j), 0);
+    left = buffer_slice(&all);
     for (unsigned i = 0; i < 3; i++) {
-        r.count = i == 1 ? count - 2 : 1;
-        r.events = i == 0 ? slice_make(all.at, one) : slice_make(all.at + one, all.size - 2 * one);
-        if (i == 2)
-            r.events = slice_make(all.at + all.size - one, one);
+        size_t size = counts[i] * one;
+        struct record r = {slice_of("local"), 1, counts[i], slice_make(left.at, size)};
         assert_int_equal(journal_append(j, partition, &r), 0);
+        left = slice_make(left.at + size, left.size - size);
     }
     assert_int_equal(journal_commit(j), 0);
     journal_close(j);

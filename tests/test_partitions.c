@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 
-#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
