@@ -92,10 +92,14 @@ static void worker_unanswered(struct worker *w, int64_t now_ms)
     reader_leave(w->reader);
 }
 
-static void worker_failed(struct worker *w, int error)
+/* What is done about an error (0: nothing): all begins again.  Returns 0, or ERR_CONFIG, against
+ * which that does not help. */
+static int worker_meet(struct worker *w, int error)
 {
     int64_t now_ms = clock_mono_ms();
 
+    if (error == 0 || error == ERR_CONFIG)
+        return error;
     if (error == ERR_LOST || error == ERR_AGAIN)
         worker_unanswered(w, now_ms);
     else
@@ -111,6 +115,7 @@ static void worker_failed(struct worker *w, int error)
         w->again_ms = now_ms + AGAIN_MS;
     }
     worker_forget(w);
+    return 0;
 }
 
 /* A new session with the broker: nothing of the old one's streams will come any more. */
@@ -362,11 +367,8 @@ static int worker_return(struct worker *w, int64_t now_ms)
     if (now_ms < w->again_ms)
         return 0;
     error = store_applied(w->store, 1, &applied);
-    if (error < 0) {
-        if (error != ERR_CONFIG)
-            worker_failed(w, error);
-        return error == ERR_CONFIG ? error : 0;
-    }
+    if (error < 0)
+        return worker_meet(w, error);
     log_info("redis at %s can be used again", w->config->redis);
     worker_answered(w);
     reader_join(w->reader);
@@ -379,9 +381,7 @@ static int worker_confirm(struct worker *w)
     bool unconfirmed = apply_unconfirmed(w->apply);
     int error = apply_confirm(w->apply);
 
-    if (error < 0 && error != ERR_CONFIG)
-        worker_failed(w, error);
-    else if (error == 0 && unconfirmed)
+    if (error == 0 && unconfirmed)
         worker_answered(w);
     return error;
 }
@@ -397,14 +397,9 @@ static int worker_locate(struct worker *w)
         return 0;
     w->look_ms = now_ms;
     error = worker_confirm(w);
-    if (error < 0)
-        return error == ERR_CONFIG ? error : 0;
-    error = worker_look(w);
-    if (error == ERR_CONFIG)
-        return error;
-    if (error < 0)
-        worker_failed(w, error);
-    return 0;
+    if (error == 0)
+        error = worker_look(w);
+    return worker_meet(w, error);
 }
 
 /* What has come, one batch a partition; the next window may be on its way meanwhile. */
@@ -465,17 +460,13 @@ static int worker_apply(struct worker *w)
     size_t count = worker_batches(w, batches);
     int error;
 
-    if (count == 0) {
-        error = worker_confirm(w);
-        return error == ERR_CONFIG ? error : 0;
-    }
+    if (count == 0)
+        return worker_meet(w, worker_confirm(w));
     w->applied_ms = clock_mono_ms();
     error = batches_apply(w, batches, count);
     if (error == ERR_CORRUPT)
         error = batches_apply_singly(w, batches, count);
-    if (error < 0 && error != ERR_CONFIG)
-        worker_failed(w, error);
-    return error == ERR_CONFIG ? error : 0;
+    return worker_meet(w, error);
 }
 
 /* Whether a round may begin, or the one under way go on. */
@@ -488,11 +479,16 @@ static bool derive_due(const struct worker *w, int64_t now_ms)
     return derive_busy(w->derive) || now_ms - w->derived_ms >= DERIVE_EVERY_MS;
 }
 
-/* Counters go on: what is wrong with Redis itself they find out by themselves. */
-static void derive_failed(struct worker *w, int error)
+/* As worker_meet, of a step of deriving; but counters go on: what is wrong with Redis itself they
+ * find out by themselves. */
+static int derive_meet(struct worker *w, int error)
 {
     int64_t now_ms = clock_mono_ms();
 
+    if (error == ERR_CONFIG)
+        return error;
+    if (error >= 0 || error == ERR_CONFLICT)
+        return 0;
     if (now_ms - w->complained_ms > COMPLAIN_MS) {
         log_warn("cannot derive groups and watch list in redis at %s: %s; trying again",
                  w->config->redis, error_text(error));
@@ -500,6 +496,7 @@ static void derive_failed(struct worker *w, int error)
     }
     if (error == ERR_CORRUPT)
         w->derived_ms = now_ms + COMPLAIN_MS;
+    return 0;
 }
 
 /* Groups and the watch list, one step at a time between commits of events. */
@@ -513,15 +510,13 @@ static int worker_derive(struct worker *w)
         return 0;
     r = worker_confirm(w);
     if (r < 0)
-        return r == ERR_CONFIG ? r : 0;
+        return worker_meet(w, r);
     r = derive_step(w->derive, clock_wall_ms(), false);
     if (!busy)
         w->derived_ms = now_ms;
     w->rest_ms = clock_mono_ms();
     w->rest_ms += DERIVE_SHARE * (w->rest_ms - now_ms);
-    if (r < 0 && r != ERR_CONFLICT && r != ERR_CONFIG)
-        derive_failed(w, r);
-    return r == ERR_CONFIG ? r : 0;
+    return derive_meet(w, r);
 }
 
 static bool stop_asked(int stop_fd)
