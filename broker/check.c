@@ -167,7 +167,7 @@ static int copy_write(const char *dir, int fd)
         else if (err == 0)
             err = snapshot_copy(h.snapshot, fd);
         if (err == 0 && status == EX_OK && fsync(fd) < 0)
-            err = errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
+            err = errno_is_full(errno) ? ERR_FULL : ERR_IO;
         if (err < 0)
             status = status_of(dir, err);
     }

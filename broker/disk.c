@@ -50,6 +50,8 @@ struct disk {
  * so it is logged here; the caller says what follows from it. */
 static int disk_error(const char *what, int code)
 {
+    if (errno_is_full(code))
+        return ERR_FULL;
     switch (code) {
     case MDB_SUCCESS:
         return 0;
@@ -57,9 +59,6 @@ static int disk_error(const char *what, int code)
         return ERR_AGAIN;
     case MDB_MAP_FULL:
     case MDB_TXN_FULL:
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
         return ERR_FULL;
     case MDB_VERSION_MISMATCH:
         return ERR_VERSION;

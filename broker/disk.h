@@ -1,5 +1,5 @@
-/* The disk below the journal: a few tables of numbered values in one folder, kept by LMDB.  The
- * only file that knows LMDB is disk.c.
+/* The disk below the journal: a few tables of numbered values in one folder, kept by LMDB,
+ * which disk.c knows, and snapshot.c for looking beside a broker at work.
  *
  * One process owns the folder.  Writing is one transaction at a time: the first change begins it,
  * an error in it sticks, and disk_commit either makes all of it durable or keeps none of it.

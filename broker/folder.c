@@ -20,7 +20,7 @@ static int folder_error(const char *what, int code)
 {
     if (code == 0)
         return 0;
-    if (code == ENOSPC || code == EDQUOT || code == EFBIG)
+    if (errno_is_full(code))
         return ERR_FULL;
     log_error("journal: %s: %s", what, strerror(code));
     return ERR_IO;

@@ -14,15 +14,15 @@
  *     not help, those that have sent most since their last whole message, which is what bounds
  *     messages of endless frames; and if that does not help either, all, which bounds everything
  *     that nobody has thought of.  It is harmless by design: peers connect again, producers send
- * again what was not acknowledged, readers go on at their offsets.
+ *     again what was not acknowledged, readers go on at their offsets.
  *
  * To cut is to shut the socket down; ZeroMQ then cleans up as after any lost connection.
  *
  * Memory is what /proc/self/statm calls resident without shared: the pages that are the process's
  * own.  The pages of the journal's map are not among them, as the kernel can drop those at any
- * time. What is bounded piece by piece, as by default and in MiB: 32 workers at 6.25 and 32 clients
- * at 3.25 (session.h) make 304, backlogs 48 (ingest.h), acknowledgements 16 (session.h), 4096
- * connections at some 30 KiB 120, the rest of the broker 24: 512. */
+ * time.  What is bounded piece by piece, as by default and in MiB: 32 workers at 6.25 and 32
+ * clients at 3.25 (session.h) make 304, backlogs 48 (ingest.h), acknowledgements 16 (session.h),
+ * 4096 connections at some 30 KiB 120, the rest of the broker 24: 512. */
 #ifndef BROKER_GUARD_H
 #define BROKER_GUARD_H
 

@@ -12,8 +12,7 @@
  * some 10 ms of checking. */
 #define ROUND_BYTES  ((size_t)4 * 1024 * 1024)
 #define ROUND_EVENTS 16384
-#define REFUSED_COST                                                                               \
-    16 /* events that one refused costs as much as: it is kept on a page of its own */
+#define REFUSED_COST 16 /* events: one refused costs as much, as it is kept on its own page */
 
 /* Fair service.  A session's share of a round is the round divided by the sessions that want more
  * than they got in the last one, and itself.  What is above its share waits in its backlog, and is

@@ -1,12 +1,11 @@
 /* The refused events, kept with their reasons so that they can be sent again once the cause is
  * mended.  They are a table of the journal's disk and part of its commits.
  *
- *     0        1        2       3       4          6       8           16          24       28
- *     +--------+--------+-------+-------+----------+-------+-----------+-----------+--------+---
- *     | version| S      | C     | F     | R        | zero  | received  | checksum  | size   | S C F
- * R, event | u8 = 1 | u8     | u8    | u8    | u16      | u16   | i64 ms    | XXH3-64   | u32    |
- * bytes
- *     +--------+--------+-------+-------+----------+-------+-----------+-----------+--------+---
+ *     0         1      2      3      4      6      8          16         24     28
+ *     +---------+------+------+------+------+------+----------+----------+------+---------------
+ *     | version | S    | C    | F    | R    | zero | received | checksum | size | source, code,
+ *     | u8 = 1  | u8   | u8   | u8   | u16  | u16  | i64 ms   | XXH3-64  | u32  | field, reason,
+ *     +---------+------+------+------+------+------+----------+----------+------+ event
  *
  * S, C, F, R: bytes of source, code, field, reason.  `size` is the event's true size; of a larger
  * one the first EVENT_MAX_BYTES are kept. */

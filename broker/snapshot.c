@@ -20,7 +20,7 @@ static int snapshot_error(const char *what, int code)
 {
     if (code == 0)
         return 0;
-    if (code == ENOSPC || code == EDQUOT || code == EFBIG)
+    if (errno_is_full(code))
         return ERR_FULL;
     if (code == MDB_INCOMPATIBLE || code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND) {
         log_error("journal: %s: pages are missing", what);

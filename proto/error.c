@@ -1,6 +1,8 @@
 /* The texts of the error codes; see error.h. */
 #include "proto/error.h"
 
+#include <errno.h>
+
 const char *error_text(int code)
 {
     static const char *const text[] = {
@@ -23,4 +25,9 @@ const char *error_text(int code)
     int i = -code;
 
     return i >= 0 && i < (int)(sizeof text / sizeof *text) ? text[i] : "unknown error";
+}
+
+bool errno_is_full(int code)
+{
+    return code == ENOSPC || code == EDQUOT || code == EFBIG;
 }

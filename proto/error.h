@@ -3,6 +3,8 @@
 #ifndef PROTO_ERROR_H
 #define PROTO_ERROR_H
 
+#include <stdbool.h>
+
 enum error_code {
     ERR_AGAIN = -1,    /* nothing there now, or no room now: wait and try again */
     ERR_LOST = -2,     /* the connection went; what was under way may or may not have happened */
@@ -22,5 +24,8 @@ enum error_code {
 
 /* A few words, without a full stop; never NULL. */
 const char *error_text(int code);
+
+/* An errno that stands for ERR_FULL: no room on a file system, of a quota, or for a file. */
+bool errno_is_full(int code);
 
 #endif

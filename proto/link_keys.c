@@ -18,7 +18,7 @@
 #define CLOSED_MOST    3 /* once may be a restart, twice a coincidence */
 #define CLOSED_UNSURE  6 /* while it is not known whether the other side has keys at all */
 #define ENDPOINT_BYTES 512
-#define ENFORCE        93 /* ZMQ_ZAP_ENFORCE_DOMAIN, which zmq.h names only with the draft interface */
+#define ENFORCE        93 /* ZMQ_ZAP_ENFORCE_DOMAIN, in zmq.h only with the draft interface */
 #define MONITOR_BYTES  64
 #define FIRST_MS       1000 /* within the process: at once */
 

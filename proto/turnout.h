@@ -100,14 +100,14 @@ bool turnout_connected(const struct turnout_producer *p);
 /* The last thing that went wrong, in words; "" if nothing has.  Borrowed until the next call. */
 const char *turnout_error(const struct turnout_producer *p);
 
+/* The code of that, for programs: one of PROTOCOL.md section 10; or, of what this side finds out
+ * by itself, "unknown-key" (the broker does not know the key), "key-needed" (it wants one),
+ * "no-keys" (it takes none), "broker-key" (it ends every handshake: the key file may have another
+ * broker's key); "". */
+const char *turnout_error_code(const struct turnout_producer *p);
+
 /* Whether others than its owner may read or write the key file: the holder should be told. */
 bool turnout_key_is_open(const struct turnout_producer *p);
-
-/* Its code, for programs: one of PROTOCOL.md section 10; or, of what this side finds out by itself,
- * "unknown-key" (the broker does not know the key), "key-needed" (it wants one), "no-keys" (it
- * takes none), "broker-key" (it ends every handshake: the key file may have another broker's key);
- * "". */
-const char *turnout_error_code(const struct turnout_producer *p);
 
 #ifdef __cplusplus
 }

@@ -294,6 +294,34 @@ static void a_closed_standard_input_is_an_empty_one(void **state)
     stack_free(s);
 }
 
+/* Of an option's number every character counts: "5m" is not 5. */
+static void what_is_asked_wrongly_is_told(void **state)
+{
+    static const struct {
+        const char *words[3], *says;
+    } asked[] = {
+        {{"sync", "--timeout", "5m"}, "--timeout takes a number from 1 to 2147483"},
+        {{"sync", "--timeout", "0"}, "--timeout takes a number from 1 to 2147483"},
+        {{"publish", "--patience", "-1"}, "--patience takes a number from 0 to 2147483"},
+        {{"publish", "--timeout", "2147484"}, "--timeout takes a number from 1 to 2147483"},
+        {{"verify", "--max", "many"}, "--max takes a number from 0 on"},
+        {{"diff", "--max", ""}, "--max takes a number from 0 on"},
+        {{"top", "--count", "1000000001"}, "--count takes a number from 1 to 1000000000"},
+        {{"status", "now", "then"}, "Too many arguments"},
+    };
+    struct stack *s = stack_new(1);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        const char *const *w = asked[i].words;
+        struct run r = RUN(s, "turnout", w[0], w[1], w[2]);
+        assert_int_equal(r.status, 64);
+        assert_non_null(strstr(r.err.at, asked[i].says));
+        run_free(&r);
+    }
+    stack_free(s);
+}
+
 /* Committees for all partitions; one of them meets a key that is not turnout's. */
 static void a_partition_that_cannot_be_applied_does_not_stop_the_others(void **state)
 {
@@ -383,6 +411,7 @@ int main(void)
         cmocka_unit_test(a_redis_of_another_journal_is_told_and_left_alone),
         cmocka_unit_test(a_redis_ahead_of_the_journal_is_told),
         cmocka_unit_test(a_closed_standard_input_is_an_empty_one),
+        cmocka_unit_test(what_is_asked_wrongly_is_told),
         cmocka_unit_test(a_partition_that_cannot_be_applied_does_not_stop_the_others),
         cmocka_unit_test(a_tie_is_settled_by_the_bytes_in_the_journal),
         cmocka_unit_test(an_answer_that_cannot_be_printed_is_an_error),

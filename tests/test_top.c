@@ -87,8 +87,8 @@ static void a_look_is_one_line(void **state)
     change("moves", "1");
     view.received_rate = 310;
     view.applied_rate = -1;
-    view.lag_events = 12;
-    view.lag_ms = 40;
+    view.lag.events = 12;
+    view.lag.ms = 40;
     view.red = 3;
     top_view_line(&view, &out);
     assert_string_equal(text(), "2026-11-22T22:04:56.125Z received/s=310 applied/s=- lag=12 "
@@ -144,7 +144,7 @@ static void who_does_not_answer_is_said(void **state)
     assert_non_null(strstr(text(), "at risk  not known"));
     assert_null(strstr(text(), "0 red"));
     buffer_clear(&out);
-    view.broker = view.redis = view.foreign = true;
+    view.broker = view.redis = view.lag.foreign = true;
     top_view_screen(&view, 80, 24, false, &out);
     assert_non_null(strstr(text(), "Redis stands for another journal"));
 }

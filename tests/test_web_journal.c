@@ -411,6 +411,7 @@ static void test_a_redis_of_another_journal_is_told_of(void **state)
     row = asked_row(page, "parts", "part", "redis");
     assert_cell(row, "state", "down");
     assert_cell(row, "says", error_text(ERR_FOREIGN));
+    assert_cell(first_row(page, "numbers"), "lag.events", "null");
     json_decref(page);
     assert_int_equal(asks(&hand, why_missed), 503);
     assert_says("\"error\":\"foreign\"");

@@ -1,6 +1,6 @@
 /* The connection to Redis: connecting, logging in, sending commands and taking their replies; what
- * an error reply means is said here, once.  Only this, reply.c, reply_arena.c and
- * the store see hiredis.
+ * an error reply means is said here, once.  Only this, reply.c, reply_arena.c and the store see
+ * hiredis.
  *
  * After any error the connection is dropped, because a reply could still be outstanding on it. */
 #ifndef WORKERS_REDIS_LINK_H

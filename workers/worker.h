@@ -25,8 +25,7 @@ int worker_new(const struct worker_config *config, struct store *store, struct w
 void worker_free(struct worker *w); /* NULL is allowed */
 
 /* One round, waiting for something to do; not longer than a moment, less if `stop_fd` (-1: none)
- * becomes readable.  0, or why it gives up: ERR_CONFIG, ERR_VERSION,
- * ERR_DENIED. */
+ * becomes readable.  0, or why it gives up: ERR_CONFIG, ERR_VERSION, ERR_DENIED. */
 int worker_round(struct worker *w, int stop_fd);
 
 /* Rounds until `stop_fd` (a signalfd) can be read: 0; or until it gives up. */

@@ -1,10 +1,10 @@
 /* What moved between two moments: every published number that was another one at the first than it
  * is at the second, and the events that moved it.
  *
- *     diff_run_before    for every run of the journal: what was there at the first moment is
- * counted diff_turn          groups are derived; the numbers of the first moment are kept
- *     diff_run_between   for every run again: each event between the moments by itself, and what it
- *                        moved is noted
+ *     diff_run_before    for every run of the journal: counts what was there at the first moment
+ *     diff_turn          groups are derived; the numbers of the first moment are kept
+ *     diff_run_between   for every run again: each event between the moments by itself, and what
+ *                        it moved is noted
  *     diff_finish        groups are derived once more; what differs is listed
  *     diff_causes        for one of the changes: the events that made it
  *

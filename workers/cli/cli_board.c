@@ -79,9 +79,6 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
     case KEY_PROGRESS:
         v->progress = true;
         return 0;
-    case ARGP_KEY_ARG:
-        argp_usage(state);
-        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }

@@ -70,17 +70,13 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
         v->all = true;
         return 0;
     case KEY_MAX:
-        if (!slice_to_int(slice_of(arg), &v->most) || v->most < 0)
-            argp_error(state, "--max takes a number");
+        v->most = cli_number("--max", arg, 0, INT64_MAX, state);
         return 0;
     case 'j':
         v->json = true;
         return 0;
     case KEY_PROGRESS:
         v->progress = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_usage(state);
         return 0;
     case ARGP_KEY_END:
         set_defaults(v, state);

@@ -95,9 +95,6 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
     case KEY_PROGRESS:
         v->progress = true;
         return 0;
-    case ARGP_KEY_ARG:
-        argp_usage(state);
-        return 0;
     default:
         return filter_parse(key, arg, v);
     }

@@ -7,6 +7,7 @@
 #include "workers/cli/cli.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sysexits.h>
@@ -16,6 +17,19 @@ void cli_form_set(enum cli_form *form, enum cli_form wanted, struct argp_state *
     if (*form != FORM_TEXT && *form != wanted)
         argp_error(state, "either --csv or --json");
     *form = wanted;
+}
+
+int64_t cli_number(const char *option, const char *arg, int64_t least, int64_t most,
+                   struct argp_state *state)
+{
+    int64_t n = 0;
+
+    if (!slice_to_int(slice_of(arg), &n) || n < least || n > most)
+        argp_error(state,
+                   most == INT64_MAX ? "%s takes a number from %" PRId64 " on"
+                                     : "%s takes a number from %" PRId64 " to %" PRId64,
+                   option, least, most);
+    return n;
 }
 
 int64_t cli_moment(const char *option, const char *arg, struct argp_state *state)

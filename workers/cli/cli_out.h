@@ -6,11 +6,18 @@
 #include "proto/bytes.h"
 
 #include <argp.h>
+#include <limits.h>
 
 enum cli_form { FORM_TEXT, FORM_CSV, FORM_JSON };
 
 /* For --csv and --json, of which only one can be; another one ends the program. */
 void cli_form_set(enum cli_form *form, enum cli_form wanted, struct argp_state *state);
+
+#define CLI_SECONDS_MOST (INT_MAX / 1000)
+
+/* The number that an option takes, from `least` to `most`; what is none ends the program. */
+int64_t cli_number(const char *option, const char *arg, int64_t least, int64_t most,
+                   struct argp_state *state);
 
 /* The moment that an option's TIME says; what is none ends the program. */
 int64_t cli_moment(const char *option, const char *arg, struct argp_state *state);

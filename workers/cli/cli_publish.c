@@ -7,13 +7,13 @@
 #include "proto/json.h"
 #include "proto/turnout.h"
 #include "workers/cli/cli.h"
+#include "workers/cli/cli_out.h"
 #include "workers/cli/later.h"
 #include "workers/cli/lines.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,14 +53,6 @@ static const struct argp_option option_table[] = {
     {"timeout", 't', "SECONDS", 0, "give up after so long without an answer (default: 30)", 0},
     {0}};
 
-/* A number of seconds, -1 if it is none. */
-static int seconds_of(const char *text)
-{
-    int64_t n;
-
-    return slice_to_int(slice_of(text), &n) && n >= 0 && n <= INT_MAX / 1000 ? (int)n : -1;
-}
-
 static error_t option_parse(int key, char *arg, struct argp_state *state)
 {
     struct publish *p = state->input;
@@ -70,14 +62,10 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = &p->stack;
         return 0;
     case 'p':
-        p->patience_s = seconds_of(arg);
-        if (p->patience_s < 0)
-            argp_error(state, "--patience takes a number of seconds");
+        p->patience_s = (int)cli_number("--patience", arg, 0, CLI_SECONDS_MOST, state);
         return 0;
     case 't':
-        p->timeout_s = seconds_of(arg);
-        if (p->timeout_s <= 0)
-            argp_error(state, "--timeout takes a number of seconds");
+        p->timeout_s = (int)cli_number("--timeout", arg, 1, CLI_SECONDS_MOST, state);
         return 0;
     case ARGP_KEY_ARGS:
         p->files = state->argv + state->next;

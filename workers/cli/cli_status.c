@@ -2,6 +2,7 @@
 #include "proto/clock.h"
 #include "proto/error.h"
 #include "workers/cli/cli.h"
+#include "workers/lag.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -17,11 +18,9 @@ struct status {
     bool json;
     bool redis;      /* it answered */
     int redis_error; /* or why not */
-    bool foreign;    /* and stands for another journal */
     struct wire_report report;
     struct applied applied[WIRE_MAX_PARTS];
-    uint64_t lag_events;
-    int64_t lag_ms;
+    struct lag lag;
 };
 
 static const struct argp_option option_table[] = {{"json", 'j', 0, 0, "as one JSON object", 0},
@@ -39,9 +38,6 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
     case 'j':
         s->json = true;
         return 0;
-    case ARGP_KEY_ARG:
-        argp_usage(state);
-        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -50,26 +46,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 /* Whether there is a lag to speak of. */
 static bool lag_known(const struct status *s)
 {
-    return s->redis && !s->foreign;
-}
-
-/* The age of the oldest event that Redis does not stand for yet. */
-static void work_out_lag(struct status *s)
-{
-    int64_t oldest_ms = INT64_MAX;
-
-    for (unsigned p = 0; p < s->report.count; p++)
-        s->foreign |= applied_foreign(&s->applied[p], s->report.log, s->report.ends[p]);
-
-    for (unsigned p = 0; p < s->report.count; p++) {
-        if (s->applied[p].offset >= s->report.ends[p])
-            continue;
-        s->lag_events += s->report.ends[p] - s->applied[p].offset;
-        if (s->report.received_ms[p] && s->report.received_ms[p] < oldest_ms)
-            oldest_ms = s->report.received_ms[p];
-    }
-    if (s->lag_events && oldest_ms != INT64_MAX)
-        s->lag_ms = clock_wall_ms() - oldest_ms;
+    return s->redis && !s->lag.foreign;
 }
 
 /* Redis first, so that the broker can say how old the first unapplied events are. */
@@ -86,7 +63,7 @@ static int ask(struct status *s, struct reader *r)
         offsets[p] = s->applied[p].offset;
     error = client_report(r, offsets, count, ANSWER_MS, &s->report);
     if (error == 0)
-        work_out_lag(s);
+        s->lag = lag_of(&s->report, s->applied, clock_wall_ms());
     store_free(store);
     return error;
 }
@@ -159,8 +136,8 @@ static json_t *lag_json(const struct status *s)
 {
     if (!lag_known(s))
         return json_null();
-    return json_pack("{s:I,s:f}", "events", (json_int_t)s->lag_events, "seconds",
-                     (double)s->lag_ms / 1000);
+    return json_pack("{s:I,s:f}", "events", (json_int_t)s->lag.events, "seconds",
+                     (double)s->lag.ms / 1000);
 }
 
 static void print_json(const struct status *s)
@@ -176,7 +153,7 @@ static void print_json(const struct status *s)
                   (json_int_t)r->journal_bytes, "limit_bytes", (json_int_t)r->journal_limit,
                   "rejects", (json_int_t)r->rejects, "partitions", partitions_json(s));
     json_t *all = json_pack("{s:o,s:o,s:{s:b,s:b},s:o,s:o}", "broker", broker, "journal", journal,
-                            "redis", "reachable", s->redis, "foreign", s->foreign, "workers",
+                            "redis", "reachable", s->redis, "foreign", s->lag.foreign, "workers",
                             workers_json(r), "lag", lag_json(s));
 
     json_dumpf(all, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
@@ -190,7 +167,8 @@ static const char *redis_state(const struct status *s)
         return "does not let us use it";
     if (!s->redis)
         return "does not answer";
-    return s->foreign ? "stands for another journal, or for more than this one holds" : "answers";
+    return s->lag.foreign ? "stands for another journal, or for more than this one holds"
+                          : "answers";
 }
 
 /* What is near its bound, and what has happened; nothing as a rule. */
@@ -232,7 +210,7 @@ static void print_table(const struct status *s)
     if (r->worker_count == 0)
         printf("worker    none\n");
     if (lag_known(s))
-        printf("lag       %" PRIu64 " events, %.3f s\n", s->lag_events, (double)s->lag_ms / 1000);
+        printf("lag       %" PRIu64 " events, %.3f s\n", s->lag.events, (double)s->lag.ms / 1000);
     else
         printf("lag       not known\n");
 }
@@ -242,7 +220,7 @@ static int redis_outcome(const struct status *s)
 {
     if (!s->redis)
         return s->redis_error == ERR_CONFIG ? ERR_CONFIG : ERR_LOST;
-    return s->foreign ? ERR_FOREIGN : 0;
+    return s->lag.foreign ? ERR_FOREIGN : 0;
 }
 
 int cli_status(int argc, char **argv)

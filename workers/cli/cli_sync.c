@@ -47,15 +47,10 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = &s->stack;
         return 0;
     case 't':
-        s->timeout_s = atoi(arg);
-        if (s->timeout_s <= 0)
-            argp_error(state, "--timeout takes a number of seconds");
+        s->timeout_s = (int)cli_number("--timeout", arg, 1, CLI_SECONDS_MOST, state);
         return 0;
     case 'c':
         s->counters = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_usage(state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -50,16 +50,6 @@ static void parse_interval(struct top *t, const char *arg, struct argp_state *st
         argp_error(state, "--interval takes a number of seconds, 0.1 to 3600");
 }
 
-static void parse_count(struct top *t, const char *arg, struct argp_state *state)
-{
-    int64_t n;
-
-    if (!slice_to_int(slice_of(arg), &n) || n < 1 || n > 1000000000)
-        argp_error(state, "--count takes a number from 1 on");
-    else
-        t->count = (long)n;
-}
-
 static error_t option_parse(int key, char *arg, struct argp_state *state)
 {
     struct top *t = state->input;
@@ -72,10 +62,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
         parse_interval(t, arg, state);
         return 0;
     case 'n':
-        parse_count(t, arg, state);
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_usage(state);
+        t->count = (long)cli_number("--count", arg, 1, 1000000000, state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -116,23 +103,12 @@ static int look_redis(struct top *t, struct applied *ret_applied)
     return error;
 }
 
-/* How far Redis is behind, and since when. */
-static void work_out_lag(struct top_view *v, const struct wire_report *r,
-                         const struct applied *applied)
+static void take_report(struct top_view *v, const struct wire_report *r,
+                        const struct applied *applied)
 {
-    int64_t oldest_ms = INT64_MAX;
-
-    for (unsigned p = 0; p < r->count; p++) {
-        v->foreign |= applied_foreign(&applied[p], r->log, r->ends[p]);
+    for (unsigned p = 0; p < r->count; p++)
         v->received += r->ends[p];
-        if (applied[p].offset >= r->ends[p])
-            continue;
-        v->lag_events += r->ends[p] - applied[p].offset;
-        if (r->received_ms[p] && r->received_ms[p] < oldest_ms)
-            oldest_ms = r->received_ms[p];
-    }
-    if (v->lag_events && oldest_ms != INT64_MAX)
-        v->lag_ms = v->now_ms - oldest_ms;
+    v->lag = lag_of(r, applied, v->now_ms);
     v->workers = r->worker_count;
 }
 
@@ -148,7 +124,7 @@ static int look_broker(struct top *t, const struct applied *applied)
     error = client_report(t->reader, offsets, count, ANSWER_MS, &report);
     t->now.broker = error == 0;
     if (error == 0 && report.count == count)
-        work_out_lag(&t->now, &report, applied);
+        take_report(&t->now, &report, applied);
     reader_reset(t->reader);
     return error;
 }

@@ -31,15 +31,6 @@ static const struct argp_option option_table[] = {
     {"progress", KEY_PROGRESS, 0, 0, "tell of progress also when standard error is no terminal", 0},
     {0}};
 
-static size_t parse_most(const char *arg, struct argp_state *state)
-{
-    int64_t n;
-
-    if (!slice_to_int(slice_of(arg), &n) || n < 0)
-        argp_error(state, "--max takes a number");
-    return (size_t)n;
-}
-
 static error_t option_parse(int key, char *arg, struct argp_state *state)
 {
     struct verify_verb *v = state->input;
@@ -52,16 +43,13 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
         v->options.repair = true;
         return 0;
     case KEY_MAX:
-        v->most = parse_most(arg, state);
+        v->most = (size_t)cli_number("--max", arg, 0, INT64_MAX, state);
         return 0;
     case 'j':
         v->json = true;
         return 0;
     case KEY_PROGRESS:
         v->options.progress = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_usage(state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

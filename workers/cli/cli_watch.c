@@ -45,9 +45,6 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
     case KEY_CSV:
         cli_form_set(&v->form, FORM_CSV, state);
         return 0;
-    case ARGP_KEY_ARG:
-        argp_usage(state);
-        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }

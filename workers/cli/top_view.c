@@ -108,11 +108,11 @@ static void add_lag(const struct top_view *v, struct buffer *out)
 
     if (!v->redis || !v->broker)
         buffer_add_text(out, "lag not known");
-    else if (v->foreign)
+    else if (v->lag.foreign)
         buffer_add_text(out, "Redis stands for another journal");
     else {
-        snprintf(text, sizeof text, "%" PRIu64 " events behind, %.3f s", v->lag_events,
-                 (double)v->lag_ms / 1000);
+        snprintf(text, sizeof text, "%" PRIu64 " events behind, %.3f s", v->lag.events,
+                 (double)v->lag.ms / 1000);
         buffer_add_text(out, text);
     }
 }
@@ -287,15 +287,15 @@ static void add_group_words(const struct board_group *g, struct buffer *out)
 
 void top_view_line(const struct top_view *v, struct buffer *out)
 {
-    bool lag = v->broker && v->redis && !v->foreign;
+    bool lag = v->broker && v->redis && !v->lag.foreign;
     char moment[MOMENT_TEXT];
 
     moment_format(v->now_ms, moment);
     buffer_add_text(out, moment);
     add_word(out, "received/s", v->received_rate >= 0, "%.0f", v->received_rate);
     add_word(out, "applied/s", v->applied_rate >= 0, "%.0f", v->applied_rate);
-    add_word(out, "lag", lag, "%.0f", (double)v->lag_events);
-    add_word(out, "lag_s", lag, "%.3f", (double)v->lag_ms / 1000);
+    add_word(out, "lag", lag, "%.0f", (double)v->lag.events);
+    add_word(out, "lag_s", lag, "%.3f", (double)v->lag.ms / 1000);
     add_word(out, "workers", v->broker, "%.0f", v->workers);
     add_word(out, "red", v->redis, "%.0f", (double)v->red);
     add_word(out, "amber", v->redis, "%.0f", (double)v->amber);

@@ -2,6 +2,7 @@
 #ifndef WORKERS_TOP_VIEW_H
 #define WORKERS_TOP_VIEW_H
 
+#include "workers/lag.h"
 #include "workers/view/board.h"
 
 #define TOP_CHANGES 50 /* the newest entries of the change feed that are looked at */
@@ -14,12 +15,10 @@ struct top_change {
 struct top_view {
     struct arena arena;
     int64_t now_ms;
-    bool broker, redis;         /* it answered; what it says is all 0 otherwise */
-    bool foreign;               /* Redis stands for another journal: there is no lag to speak of */
-    uint64_t received, applied; /* events in the journal, and those that Redis stands for */
+    bool broker, redis;                 /* it answered; what it says is all 0 otherwise */
+    uint64_t received, applied;         /* events in the journal, and those that Redis stands for */
     double received_rate, applied_rate; /* a second, since the last look; below 0: not known */
-    uint64_t lag_events;
-    int64_t lag_ms;
+    struct lag lag;
     unsigned workers;
     struct board board; /* the groups all, developing and other of the current period */
     size_t red, amber;  /* seats at risk, by reason */

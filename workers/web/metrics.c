@@ -37,11 +37,11 @@ static void stack_metrics(const struct state_look *l, struct buffer *out)
     metric(out, "turnout_redis_up", "gauge", "Whether Redis answers.", l->redis);
     metric(out, "turnout_broker_up", "gauge", "Whether the broker answers.", l->broker);
     metric(out, "turnout_workers", "gauge", "Workers that the broker knows.", l->workers);
-    if (l->lag_known) {
+    if (l->redis && l->broker && !l->lag.foreign) {
         metric(out, "turnout_lag_events", "gauge", "Events that are not in Redis yet.",
-               (double)l->lag_events);
+               (double)l->lag.events);
         metric(out, "turnout_lag_seconds", "gauge", "Age of the oldest of them.",
-               (double)l->lag_ms / 1000);
+               (double)l->lag.ms / 1000);
     }
     if (l->as_of_ms)
         metric(out, "turnout_applied_timestamp_seconds", "gauge", "When Redis was last changed.",

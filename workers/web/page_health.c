@@ -3,6 +3,7 @@
 #include "proto/clock.h"
 #include "proto/error.h"
 #include "workers/audit/verified.h"
+#include "workers/lag.h"
 #include "workers/web/feeds.h"
 #include "workers/web/journal.h"
 #include "workers/web/page.h"
@@ -78,23 +79,16 @@ static void part_row(struct view *v, struct sheet *s, const char *name, enum tex
     c[2] = cell_name(says);
 }
 
-static void lag_cells(const struct health *h, const struct wire_report *r, struct sheet_cell *c)
+static void number_cells(const struct wire_report *r, const struct lag *lag, struct sheet_cell *c)
 {
-    int64_t oldest_ms = INT64_MAX;
-    uint64_t events = 0, lag = 0;
+    uint64_t events = 0;
 
-    for (unsigned p = 0; p < r->count; p++) {
+    for (unsigned p = 0; p < r->count; p++)
         events += r->ends[p];
-        if (h->applied[p].offset >= r->ends[p])
-            continue;
-        lag += r->ends[p] - h->applied[p].offset;
-        if (r->received_ms[p] && r->received_ms[p] < oldest_ms)
-            oldest_ms = r->received_ms[p];
-    }
     c[0] = cell_int((int64_t)events);
-    if (h->redis_error == 0) {
-        c[1] = cell_int((int64_t)lag);
-        c[2] = cell_int(lag && oldest_ms != INT64_MAX ? clock_wall_ms() - oldest_ms : 0);
+    if (lag) {
+        c[1] = cell_int((int64_t)lag->events);
+        c[2] = cell_int(lag->ms);
     }
     c[3] = cell_int((int64_t)r->journal_bytes);
     c[4] = cell_int((int64_t)r->journal_limit);
@@ -133,18 +127,14 @@ static void report_sheets(struct health *h, const struct wire_report *r)
     struct view *v = h->view;
     struct sheet *parts = SHEET(v, "parts", T_HEALTH_PARTS, part_columns),
                  *numbers = SHEET(v, "numbers", T_NUMBERS, number_columns);
-    bool foreign = false;
+    struct lag lag = lag_of(r, h->applied, clock_wall_ms());
+    int redis = h->redis_error == 0 && lag.foreign ? ERR_FOREIGN : h->redis_error;
 
-    for (unsigned p = 0; p < r->count; p++)
-        foreign |= applied_foreign(&h->applied[p], r->log, r->ends[p]);
     numbers->tiles = true;
     part_row(v, parts, "broker", T_BROKER, true, arena_copy(v->arena, r->server));
-    part_row(v, parts, "redis", T_REDIS, h->redis_error == 0 && !foreign,
-             slice_of(foreign          ? error_text(ERR_FOREIGN)
-                      : h->redis_error ? error_text(h->redis_error)
-                                       : ""));
+    part_row(v, parts, "redis", T_REDIS, redis == 0, slice_of(redis ? error_text(redis) : ""));
     part_row(v, parts, "workers", T_WORKERS, r->worker_count > 0, slice_of(""));
-    lag_cells(h, r, sheet_row(v, numbers));
+    number_cells(r, redis == 0 ? &lag : NULL, sheet_row(v, numbers));
     partition_sheet(h, r);
     worker_sheet(h, r);
 }

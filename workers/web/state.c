@@ -31,24 +31,6 @@ struct state {
     struct journal *journal;
 };
 
-static void lag(struct state_look *l, const struct wire_report *r, const struct applied *applied)
-{
-    int64_t oldest_ms = INT64_MAX;
-
-    for (unsigned p = 0; p < r->count; p++)
-        l->foreign |= applied_foreign(&applied[p], r->log, r->ends[p]);
-    l->lag_known = l->redis && !l->foreign;
-    for (unsigned p = 0; p < r->count && l->lag_known; p++) {
-        if (applied[p].offset >= r->ends[p])
-            continue;
-        l->lag_events += r->ends[p] - applied[p].offset;
-        if (r->received_ms[p] && r->received_ms[p] < oldest_ms)
-            oldest_ms = r->received_ms[p];
-    }
-    if (l->lag_events && oldest_ms != INT64_MAX)
-        l->lag_ms = clock_wall_ms() - oldest_ms;
-}
-
 static void report(struct state_look *l, const struct wire_report *r)
 {
     l->broker = true;
@@ -69,11 +51,11 @@ static enum state_word word_of(const struct state_look *l)
         return STATE_REDIS_DOWN;
     if (!l->broker)
         return STATE_BROKER_DOWN;
-    if (l->foreign)
+    if (l->lag.foreign)
         return STATE_FOREIGN;
     if (l->workers == 0)
         return STATE_WORKER_DOWN;
-    return l->lag_ms > BEHIND_MS ? STATE_BEHIND : STATE_OK;
+    return l->lag.ms > BEHIND_MS ? STATE_BEHIND : STATE_OK;
 }
 
 static void broker_look(struct state *s, struct state_look *l, struct applied *applied)
@@ -99,7 +81,8 @@ static void broker_look(struct state *s, struct state_look *l, struct applied *a
         return;
     }
     report(l, &r);
-    lag(l, &r, applied);
+    if (l->redis)
+        l->lag = lag_of(&r, applied, clock_wall_ms());
     reader_reset(reader);
 }
 

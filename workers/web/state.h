@@ -2,6 +2,7 @@
 #ifndef WORKERS_WEB_STATE_H
 #define WORKERS_WEB_STATE_H
 
+#include "workers/lag.h"
 #include "workers/store.h"
 
 struct state;
@@ -19,12 +20,11 @@ extern const char *const state_name[STATE_WORDS]; /* "ok", "redis-down" ... */
 
 struct state_look {
     enum state_word word;
-    bool looked, redis, broker, foreign, lag_known;
+    bool looked, redis, broker;
     int redis_error;
     unsigned workers;
-    uint64_t lag_events, journal_events, journal_bytes, journal_limit, accepted, refused, rejects,
-        producers;
-    int64_t lag_ms;
+    struct lag lag; /* once both answered */
+    uint64_t journal_events, journal_bytes, journal_limit, accepted, refused, rejects, producers;
     int64_t as_of_ms; /* newest change in Redis */
 };
 

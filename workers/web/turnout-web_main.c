@@ -70,9 +70,6 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
         if (!log_level_parse(arg, &o->level))
             argp_error(state, "no log level: %s", arg);
         return 0;
-    case ARGP_KEY_ARG:
-        argp_usage(state);
-        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }

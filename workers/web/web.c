@@ -6,11 +6,10 @@
 #include "workers/web/asset.h"
 
 #define QUICK_THREADS 2
-#define QUICK_LINE                                                                                 \
-    256 /* a page takes some milliseconds: nobody waits for more than a second or two */
-#define SLOW_THREADS 2
-#define SLOW_LINE    8 /* each may take seconds */
-#define REDIS_MS     2000
+#define QUICK_LINE    256 /* a page takes some milliseconds: nobody waits longer than two seconds */
+#define SLOW_THREADS  2
+#define SLOW_LINE     8 /* each may take seconds */
+#define REDIS_MS      2000
 
 static void state_changed(void *arg, enum state_word word)
 {
