@@ -15,12 +15,6 @@
 #define LINGER_MS      500 /* for the last acknowledgements */
 #define PORT_MOST      65535
 
-/* Messages that may wait for a peer to read.  Of a round a worker gets a BATCH for each of its
- * partitions, at once: libzmq does not look before the next round whether there is room again.  Who
- * says PONG without having read has them all: 16 of a third of a MiB (record.h). */
-#define QUEUE_PUBLISH 16
-#define QUEUE_READ    16
-
 static bool is_loopback(const char *endpoint)
 {
     static const char *const hosts[] = {"tcp://127.0.0.1:", "tcp://[::1]:", "tcp://localhost:"};
@@ -34,7 +28,7 @@ static bool is_loopback(const char *endpoint)
 /* ---- without keys ---- */
 
 static int plain_open(const struct broker_config *config, const char *asked, const char *name,
-                      unsigned queue, struct link **ret)
+                      struct link **ret)
 {
     char endpoint[ENDPOINT_BYTES];
     bool ipc;
@@ -50,7 +44,7 @@ static int plain_open(const struct broker_config *config, const char *asked, con
                   endpoint);
         return ERR_CONFIG;
     }
-    err = link_bind_queue(endpoint, queue, ret);
+    err = link_bind(endpoint, ret);
     if (err < 0)
         log_error("cannot bind %s: %s", endpoint, error_text(err));
     else
@@ -158,9 +152,9 @@ int endpoints_open(const struct broker_config *config, struct endpoints *ret)
     if (err < 0)
         log_error("the gate for keys cannot be opened: %s", error_text(err));
     if (err == 0)
-        err = plain_open(config, config->publish, "publish", QUEUE_PUBLISH, &e.publish);
+        err = plain_open(config, config->publish, "publish", &e.publish);
     if (err == 0)
-        err = plain_open(config, config->read, "read", QUEUE_READ, &e.read);
+        err = plain_open(config, config->read, "read", &e.read);
     if (err == 0)
         err = config->tcp ? both_keyed_open(config, &e) : endpoints_note(config, NULL);
     if (err < 0)

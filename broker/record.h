@@ -19,7 +19,7 @@
 #define RECORD_MAX_EVENTS 16384 /* so that every record fits into one BATCH */
 #define RECORD_MAX_BYTES  (RECORD_HEAD + WIRE_NAME + WIRE_MAX_PAYLOAD)
 /* No record is made with more events than this many bytes, and no BATCH has more: what waits for a
- * reader in ZeroMQ is bounded by its number of messages (endpoints.c).  With its head, and LMDB's
+ * reader in ZeroMQ is bounded by its number of messages (link.c).  With its head, and LMDB's
  * of 16 bytes, a record of that size ends where a page does. */
 #define RECORD_BYTES ((size_t)256 * 1024 - RECORD_HEAD - WIRE_NAME - 16)
 

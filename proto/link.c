@@ -24,9 +24,14 @@
  * full queue would make libzmq 4.3.4 stop reading, and when that connection then breaks, a ZMTP
  * PING behind the messages aborts the program (stream_engine_base.cpp, "!_io_error"): any peer
  * could do that.  The connecting side's window and credit bound what comes; the broker reads all
- * there is in every round, and bounds its memory as a whole (broker/guard.h). */
+ * there is in every round, and bounds its memory as a whole (broker/guard.h).
+ *
+ * Of a round of the broker a worker gets a BATCH for each of its partitions, at once: libzmq does
+ * not look before the next round whether there is room again.  Who says PONG without having read
+ * has them all: 16 of a third of a MiB (broker/record.h).  A worker alone says READ or CREDIT for
+ * 256 partitions at once. */
 #define BIND_QUEUE    16
-#define CONNECT_QUEUE 1024 /* a worker alone says READ or CREDIT for 256 partitions at once */
+#define CONNECT_QUEUE 1024
 
 #define HANDSHAKE_MS      5000 /* a connection that says nothing is closed after this */
 #define BEAT_MS           1000 /* ZeroMQ's own heartbeat finds dead hosts; */
@@ -90,14 +95,14 @@ void option_set(void *socket, int option, int value)
     assert(r == 0);
 }
 
-static void set_options(void *socket, bool bound, unsigned queue)
+static void set_options(void *socket, bool bound)
 {
     int64_t largest = WIRE_MAX_PAYLOAD;
     int r = zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
 
     assert(r == 0);
     option_set(socket, ZMQ_LINGER, DEFAULT_LINGER_MS);
-    option_set(socket, ZMQ_SNDHWM, (int)queue);
+    option_set(socket, ZMQ_SNDHWM, bound ? BIND_QUEUE : CONNECT_QUEUE);
     option_set(socket, ZMQ_RCVHWM, 0);
     option_set(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
     option_set(socket, ZMQ_HEARTBEAT_IVL, BEAT_MS);
@@ -135,7 +140,7 @@ static int endpoint_check(const char *endpoint)
     return ERR_CONFIG;
 }
 
-static struct link *link_new(bool bound, unsigned queue)
+static struct link *link_new(bool bound)
 {
     struct link *l = memory_need(sizeof *l);
 
@@ -143,7 +148,7 @@ static struct link *link_new(bool bound, unsigned queue)
         free(l);
         return NULL;
     }
-    *l = (struct link){.bound = bound, .queue = queue};
+    *l = (struct link){.bound = bound};
     for (int i = 0; i < LINK_FRAMES; i++)
         zmq_msg_init(&l->frames[i]);
     return l;
@@ -168,7 +173,7 @@ static int socket_add(struct link *l, const char *endpoint, const struct keyfile
     context_release(); /* the link itself holds it */
     if (!l->sockets[i])
         return ERR_IO;
-    set_options(l->sockets[i], l->bound, l->queue);
+    set_options(l->sockets[i], l->bound);
     l->keyed[i] = key != NULL;
     if (key)
         r = tcp ? socket_lock(l->sockets[i], key, l->bound) : ERR_CONFIG;
@@ -185,14 +190,13 @@ static int socket_add(struct link *l, const char *endpoint, const struct keyfile
     return r;
 }
 
-static int link_open(const char *endpoint, const struct keyfile *key, bool bound, unsigned queue,
-                     struct link **ret)
+static int link_open(const char *endpoint, const struct keyfile *key, bool bound, struct link **ret)
 {
     int r = endpoint_check(endpoint);
 
     if (r < 0)
         return r;
-    struct link *l = link_new(bound, queue);
+    struct link *l = link_new(bound);
     if (!l)
         return ERR_IO;
     r = socket_add(l, endpoint, key);
@@ -205,22 +209,17 @@ static int link_open(const char *endpoint, const struct keyfile *key, bool bound
 
 int link_bind(const char *endpoint, struct link **ret)
 {
-    return link_open(endpoint, NULL, true, BIND_QUEUE, ret);
-}
-
-int link_bind_queue(const char *endpoint, unsigned queue, struct link **ret)
-{
-    return link_open(endpoint, NULL, true, queue, ret);
+    return link_open(endpoint, NULL, true, ret);
 }
 
 int link_connect(const char *endpoint, struct link **ret)
 {
-    return link_open(endpoint, NULL, false, CONNECT_QUEUE, ret);
+    return link_open(endpoint, NULL, false, ret);
 }
 
 int link_connect_keyed(const char *endpoint, const struct keyfile *key, struct link **ret)
 {
-    return link_open(endpoint, key, false, CONNECT_QUEUE, ret);
+    return link_open(endpoint, key, false, ret);
 }
 
 int link_listen(struct link *l, const char *endpoint, const struct keyfile *key)

@@ -33,9 +33,6 @@ struct link_message {
 int link_bind(const char *endpoint, struct link **ret);
 int link_connect(const char *endpoint, struct link **ret);
 
-/* With room for so many messages to each peer, at this endpoint and those of link_listen. */
-int link_bind_queue(const char *endpoint, unsigned queue, struct link **ret);
-
 /* With a key, of a key file that has the broker's: tcp:// only. */
 int link_connect_keyed(const char *endpoint, const struct keyfile *key, struct link **ret);
 

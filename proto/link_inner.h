@@ -18,7 +18,6 @@ struct link {
     uint32_t first[LINK_SOCKETS]; /* bound, with keys: the number that ZeroMQ gave first */
     unsigned count, next;         /* next: whose turn it is to be read */
     bool bound;
-    unsigned queue;                /* messages that may wait for a peer to read */
     bool gate;                     /* ZAP's, not ours */
     zmq_msg_t frames[LINK_FRAMES]; /* of the message handed out last */
     char peer[LINK_PEER];          /* likewise */

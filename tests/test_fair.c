@@ -476,7 +476,7 @@ static void a_narrow_queue_holds_few_messages(void **state)
 
     (void)state;
     snprintf(endpoint, sizeof endpoint, "ipc://%s/narrow.sock", peer_folder);
-    assert_int_equal(link_bind_queue(endpoint, 16, &server), 0);
+    assert_int_equal(link_bind(endpoint, &server), 0);
     fd = zmtp_connect(endpoint);
     assert_true(zmtp_say(fd, "\x91\x09", 2));
     while (link_receive(server, &m) < 0)

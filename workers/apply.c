@@ -21,7 +21,7 @@ struct apply {
     struct gather gather;
     struct commit commit;
     bool unconfirmed; /* a commit is under way */
-    apply_recall_fn recall;
+    recall_fn recall;
     void *recall_arg;
     char log[LOG_ID + 1];
     unsigned partitions;
@@ -33,7 +33,7 @@ struct apply {
     struct applied *applied; /* where they stand */
 };
 
-struct apply *apply_new(struct store *store, apply_recall_fn recall, void *arg)
+struct apply *apply_new(struct store *store, recall_fn recall, void *arg)
 {
     struct apply *a = memory_need(sizeof *a);
 
@@ -221,20 +221,12 @@ static int recall_bytes(struct apply *a, const struct apply_batch *b, size_t fir
 {
     struct version **wanted = arena_need(&a->ledger->batch, (end - first) * sizeof *wanted);
     size_t n = 0;
-    int error;
 
     for (size_t i = first; i < end; i++)
         if (fold_needs_bytes(&a->events[i], &a->bearings[i]))
             wanted[n++] = a->bearings[i].version;
-    recall_order(wanted, n);
-    error = a->recall(a->recall_arg, a->ledger, b->partition, b->from.offset + b->count, wanted, n);
-    for (size_t i = 0; i < n && error == 0; i++)
-        if (!wanted[i]->raw.at) {
-            log_error("partition %u: an event that Redis stands for is not in the journal",
-                      b->partition);
-            error = ERR_CORRUPT;
-        }
-    return error;
+    return recall_all(a->recall, a->recall_arg, a->ledger, b->partition, b->from.offset + b->count,
+                      wanted, n);
 }
 
 /* Nothing that the event bears on waits for the store; it is the same for all events of a fact. */

@@ -8,6 +8,7 @@
 #define WORKERS_APPLY_H
 
 #include "workers/gather.h"
+#include "workers/recall.h"
 #include "workers/store.h"
 
 /* Consecutive events of one partition. */
@@ -18,16 +19,10 @@ struct apply_batch {
     struct slice events; /* must live until apply_batches returns */
 };
 
-/* Finds in the journal, among the partition's events before `upto`, those with the digests of the
- * wanted versions (in their order), and hands each to fold_recall.  0, or an error as of a store.
- */
-typedef int (*apply_recall_fn)(void *arg, struct ledger *l, unsigned partition, uint64_t upto,
-                               struct version *const *wanted, size_t count);
-
 struct apply;
 
-/* The store is borrowed; `log` is the journal's id; partitions as the journal has them. */
-struct apply *apply_new(struct store *store, apply_recall_fn recall, void *arg);
+/* The store is borrowed; `recall` settles ties. */
+struct apply *apply_new(struct store *store, recall_fn recall, void *arg);
 void apply_free(struct apply *a);
 
 /* What the ledger may hold between commits, APPLY_KEEP_BYTES unless told otherwise. */

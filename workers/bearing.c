@@ -1,11 +1,10 @@
 /* The records that an event bears on; see bearing.h.  Nothing fails. */
 #include "workers/bearing.h"
 
-#include <assert.h>
+#include <stdlib.h>
 
-static void find_vote(struct ledger *l, const struct event *e, struct bearing *b)
+static void find_vote(struct ledger *l, struct bearing *b)
 {
-    (void)e;
     b->vote = ledger_vote(l, b->ballot, b->member);
     b->version = &b->vote->fact.version;
 }
@@ -29,31 +28,10 @@ static void find_profile(struct ledger *l, const struct event *e, struct bearing
     b->version = &b->profile->fact.version;
 }
 
-static void find_committee(struct ledger *l, const struct event *e, struct bearing *b)
-{
-    (void)l;
-    (void)e;
-    b->version = &b->committee->fact.version;
-}
-
 static void find_seat(struct ledger *l, const struct event *e, struct bearing *b)
 {
     b->seat = ledger_seat(l, b->committee, b->member, e->from);
     b->version = &b->seat->fact.version;
-}
-
-static void find_ballot(struct ledger *l, const struct event *e, struct bearing *b)
-{
-    (void)l;
-    (void)e;
-    b->version = &b->ballot->notice.version;
-}
-
-static void find_meeting(struct ledger *l, const struct event *e, struct bearing *b)
-{
-    (void)l;
-    (void)e;
-    b->version = &b->meeting->notice.version;
 }
 
 void bearing_near(struct ledger *l, const struct event *e, struct bearing *b)
@@ -73,14 +51,32 @@ void bearing_near(struct ledger *l, const struct event *e, struct bearing *b)
 
 void bearing_find(struct ledger *l, const struct event *e, struct bearing *b)
 {
-    static void (*const find[EVENT_TYPES])(struct ledger *, const struct event *,
-                                           struct bearing *) = {
-        [EVENT_VOTE] = find_vote,           [EVENT_ATTENDANCE] = find_attendance,
-        [EVENT_ADOPTION] = find_adoption,   [EVENT_MEMBER] = find_profile,
-        [EVENT_COMMITTEE] = find_committee, [EVENT_SEAT] = find_seat,
-        [EVENT_BALLOT] = find_ballot,       [EVENT_MEETING] = find_meeting,
-    };
-
-    assert(e->type < EVENT_TYPES);
-    find[e->type](l, e, b);
+    switch (e->type) {
+    case EVENT_VOTE:
+        find_vote(l, b);
+        break;
+    case EVENT_ATTENDANCE:
+        find_attendance(l, e, b);
+        break;
+    case EVENT_ADOPTION:
+        find_adoption(l, e, b);
+        break;
+    case EVENT_MEMBER:
+        find_profile(l, e, b);
+        break;
+    case EVENT_SEAT:
+        find_seat(l, e, b);
+        break;
+    case EVENT_COMMITTEE:
+        b->version = &b->committee->fact.version;
+        break;
+    case EVENT_BALLOT:
+        b->version = &b->ballot->notice.version;
+        break;
+    case EVENT_MEETING:
+        b->version = &b->meeting->notice.version;
+        break;
+    case EVENT_TYPES:
+        abort();
+    }
 }

@@ -8,6 +8,7 @@
 #include "workers/tally.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 /* Everything that the event's fact can move. */
 static void tally_bearing(struct ledger *l, const struct event *e, const struct bearing *b,
@@ -158,7 +159,11 @@ void fold_recall(struct ledger *l, struct version *v, struct slice raw)
     v->raw = arena_copy(&l->keep, raw);
 }
 
-int fold_event(struct ledger *l, const struct event *e, const struct bearing *b)
+/* Takes the event by `set` if it is newer than what is known.  1 when something changed, else 0;
+ * ERR_AGAIN: it ties, and the bytes are needed. */
+static int version_take(struct ledger *l, const struct event *e, const struct bearing *b,
+                        void (*set)(struct ledger *, const struct event *, const struct bearing *,
+                                    uint64_t digest))
 {
     uint64_t digest = version_digest(e->raw);
 
@@ -171,31 +176,26 @@ int fold_event(struct ledger *l, const struct event *e, const struct bearing *b)
         if (b->version->contested)
             return 0;
         version_contest(l, e->type, b->version);
-        break;
+        return 1;
     case VERSION_NEWER:
-        fact_replace(l, e, b, digest);
-        break;
+        set(l, e, b, digest);
+        return 1;
     }
-    touch_bearing(l, e->type, b);
-    return 0;
+    abort();
+}
+
+int fold_event(struct ledger *l, const struct event *e, const struct bearing *b)
+{
+    int r = version_take(l, e, b, fact_replace);
+
+    if (r > 0)
+        touch_bearing(l, e->type, b);
+    return r < 0 ? r : 0;
 }
 
 int fold_fact(struct ledger *l, const struct event *e, const struct bearing *b)
 {
-    uint64_t digest = version_digest(e->raw);
+    int r = version_take(l, e, b, fact_set);
 
-    switch (version_compare(b->version, e, digest)) {
-    case VERSION_UNKNOWN:
-        return ERR_AGAIN;
-    case VERSION_OLDER:
-        break;
-    case VERSION_TIED:
-        if (!b->version->contested)
-            version_contest(l, e->type, b->version);
-        break;
-    case VERSION_NEWER:
-        fact_set(l, e, b, digest);
-        break;
-    }
-    return 0;
+    return r < 0 ? r : 0;
 }

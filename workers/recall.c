@@ -1,6 +1,7 @@
 /* Recalling; see recall.h. */
 #include "workers/recall.h"
 
+#include "proto/error.h"
 #include "proto/log.h"
 #include "proto/pack.h"
 #include "workers/walk.h"
@@ -16,9 +17,19 @@ static int by_digest(const void *a, const void *b)
     return ((*x)->digest > (*y)->digest) - ((*x)->digest < (*y)->digest);
 }
 
-void recall_order(struct version **wanted, size_t count)
+int recall_all(recall_fn recall, void *arg, struct ledger *l, unsigned partition, uint64_t upto,
+               struct version **wanted, size_t count)
 {
+    int error;
+
     qsort(wanted, count, sizeof *wanted, by_digest);
+    error = recall(arg, l, partition, upto, wanted, count);
+    for (size_t i = 0; i < count && error == 0; i++)
+        if (!wanted[i]->raw.at) {
+            log_error("partition %u: an event that was counted is not in the journal", partition);
+            error = ERR_CORRUPT;
+        }
+    return error;
 }
 
 /* The first of the wanted versions with this digest or a greater one. */

@@ -324,12 +324,6 @@ int link_bind(const char *endpoint, struct link **ret)
     return 0;
 }
 
-int link_bind_queue(const char *endpoint, unsigned queue, struct link **ret)
-{
-    (void)queue;
-    return link_bind(endpoint, ret);
-}
-
 int link_connect(const char *endpoint, struct link **ret)
 {
     struct link *l = link_make(false, endpoint);

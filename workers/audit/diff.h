@@ -13,8 +13,8 @@
 #ifndef WORKERS_DIFF_H
 #define WORKERS_DIFF_H
 
-#include "workers/apply.h"
 #include "workers/audit/witness.h"
+#include "workers/recall.h"
 #include "workers/rules.h"
 #include "workers/walk.h"
 
@@ -26,7 +26,7 @@ struct diff_options {
     int64_t from_ms, to_ms;
     bool all; /* not only groups: also members, committees, seats, ballots and meetings */
     struct rules rules;
-    apply_recall_fn recall; /* settles ties as for apply_new */
+    recall_fn recall; /* settles ties as for apply_new */
     void *recall_arg;
 };
 

@@ -3,6 +3,7 @@
 #ifndef WORKERS_DIFF_INNER_H
 #define WORKERS_DIFF_INNER_H
 
+#include "workers/apply.h"
 #include "workers/audit/diff.h"
 #include "workers/people.h"
 

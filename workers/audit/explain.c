@@ -10,7 +10,7 @@
 static bool event_matters(void *explain, const struct event *e);
 static void fact_came(void *explain, const struct replayed *r);
 
-struct explain *explain_new(const struct target *t, apply_recall_fn recall, void *arg)
+struct explain *explain_new(const struct target *t, recall_fn recall, void *arg)
 {
     struct explain *x = memory_need(sizeof *x);
 

@@ -10,9 +10,9 @@
 #ifndef WORKERS_EXPLAIN_H
 #define WORKERS_EXPLAIN_H
 
-#include "workers/apply.h"
 #include "workers/audit/target.h"
 #include "workers/audit/witness.h"
+#include "workers/recall.h"
 #include "workers/walk.h"
 
 struct explain;
@@ -34,7 +34,7 @@ struct explain_part {
 };
 
 /* The target is borrowed; `recall` settles ties as for apply_new. */
-struct explain *explain_new(const struct target *t, apply_recall_fn recall, void *arg);
+struct explain *explain_new(const struct target *t, recall_fn recall, void *arg);
 void explain_free(struct explain *x);
 
 /* Only events received up to this moment count. */

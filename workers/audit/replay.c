@@ -6,7 +6,6 @@
 #include "proto/error.h"
 #include "proto/log.h"
 #include "workers/fold.h"
-#include "workers/recall.h"
 
 #include <stdlib.h>
 
@@ -20,15 +19,15 @@ struct passing {
 struct replay {
     struct ledger *ledger;
     struct replay_watch watch;
-    apply_recall_fn recall;
+    recall_fn recall;
     void *arg;
     struct event_decoder *decoder;
     struct passing *events; /* of the run that is being taken */
     size_t count, room;
 };
 
-struct replay *replay_new(struct ledger *l, const struct replay_watch *watch,
-                          apply_recall_fn recall, void *arg)
+struct replay *replay_new(struct ledger *l, const struct replay_watch *watch, recall_fn recall,
+                          void *arg)
 {
     struct replay *r = memory_need(sizeof *r);
 
@@ -129,17 +128,11 @@ static int run_recall(struct replay *r, size_t first, const struct walk_run *run
     struct ledger *l = r->ledger;
     struct version **wanted = arena_need(&l->batch, (r->count - first) * sizeof *wanted);
     size_t n = 0;
-    int error;
 
     for (size_t i = first; i < r->count; i++)
         if (fold_needs_bytes(&r->events[i].event, &r->events[i].bearing))
             wanted[n++] = r->events[i].bearing.version;
-    recall_order(wanted, n);
-    error = r->recall(r->arg, l, run->partition, run->offset, wanted, n);
-    for (size_t i = 0; i < n && error == 0; i++)
-        if (!wanted[i]->raw.at)
-            error = ERR_CORRUPT;
-    return error;
+    return recall_all(r->recall, r->arg, l, run->partition, run->offset, wanted, n);
 }
 
 static int run_fold(struct replay *r, const struct walk_run *run)

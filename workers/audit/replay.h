@@ -6,7 +6,7 @@
 #ifndef WORKERS_REPLAY_H
 #define WORKERS_REPLAY_H
 
-#include "workers/apply.h"
+#include "workers/recall.h"
 #include "workers/walk.h"
 
 struct replay;
@@ -28,8 +28,8 @@ struct replay_watch {
 };
 
 /* The ledger is borrowed; `recall` settles ties as for apply_new. */
-struct replay *replay_new(struct ledger *l, const struct replay_watch *watch,
-                          apply_recall_fn recall, void *arg);
+struct replay *replay_new(struct ledger *l, const struct replay_watch *watch, recall_fn recall,
+                          void *arg);
 void replay_free(struct replay *r);
 
 /* The partition's next events.  0; an error of the recall; ERR_CORRUPT for bytes that are no

@@ -12,7 +12,6 @@
 #include "workers/changes.h"
 #include "workers/client.h"
 #include "workers/flush.h"
-#include "workers/recall.h"
 #include "workers/tally.h"
 
 #include <pthread.h>
@@ -260,15 +259,6 @@ static int put_partition(struct hand *h)
 }
 
 /* ---- one partition after the other ---- */
-static int recall(void *arg, struct ledger *l, unsigned partition, uint64_t upto,
-                  struct version *const *wanted, size_t count)
-{
-    const struct hand *h = arg;
-
-    return recall_from_broker((void *)(uintptr_t)h->shop->whole->endpoint, l, partition, upto,
-                              wanted, count);
-}
-
 static int take_run(void *arg, const struct walk_run *run)
 {
     struct hand *h = arg;
@@ -296,7 +286,8 @@ static int count_partition(struct hand *h)
     h->taken = 0;
     h->passed = w->passed[h->partition];
     h->ledger = ledger_new();
-    h->replay = replay_new(h->ledger, &nobody, recall, h);
+    h->replay = replay_new(h->ledger, &nobody, recall_from_broker,
+                           (void *)(uintptr_t)h->shop->whole->endpoint);
     error = walk_journal(h->reader, from, end, h->partition + 1, take_run, h, NULL);
     replay_free(h->replay);
     if (error == 0)
