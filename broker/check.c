@@ -8,6 +8,7 @@
 #include "broker/snapshot.h"
 #include "broker/walk.h"
 #include "proto/error.h"
+#include "proto/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -197,15 +198,9 @@ static int name_sync(const char *path)
 {
     char folder[PATH_BYTES];
     const char *slash = strrchr(path, '/');
-    int fd, status = EX_OK;
 
     snprintf(folder, sizeof folder, "%.*s/", slash ? (int)(slash - path) : 1, slash ? path : ".");
-    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) < 0)
-        status = complain(folder, strerror(errno), EX_IOERR);
-    if (fd >= 0)
-        close(fd);
-    return status;
+    return file_sync_folder(folder) < 0 ? complain(folder, strerror(errno), EX_IOERR) : EX_OK;
 }
 
 int backup_journal(const char *dir, const char *file)

@@ -4,6 +4,7 @@
 
 #include "broker/scrub.h"
 #include "proto/error.h"
+#include "proto/file.h"
 #include "proto/log.h"
 
 #include <errno.h>
@@ -132,18 +133,6 @@ static int file_scrub(const struct folder *f, const char *folder)
     return err;
 }
 
-/* A file whose name is not on disk is not on disk, whatever was synced into it. */
-static int name_sync(const char *path)
-{
-    int fd, code;
-
-    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    code = fd < 0 || fsync(fd) < 0 ? errno : 0;
-    if (fd >= 0)
-        close(fd);
-    return folder_error(path, code);
-}
-
 /* The folder itself may be new, and the one that it is in; what that is in may be somebody else's,
  * who does not let us look: then it has been there before. */
 int folder_sync(const char *folder)
@@ -155,7 +144,7 @@ int folder_sync(const char *folder)
     for (size_t i = 0; i < sizeof names / sizeof *names && err == 0; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         if (i < 2 || access(path, R_OK) == 0)
-            err = name_sync(path);
+            err = file_sync_folder(path) < 0 ? folder_error(path, errno) : 0;
     }
     return err;
 }

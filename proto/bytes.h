@@ -37,6 +37,13 @@ static inline bool slice_is(struct slice a, const char *text)
     return slice_equal(a, slice_of(text));
 }
 
+static inline bool slice_begins(struct slice a, const char *text)
+{
+    struct slice start = slice_of(text);
+
+    return a.size >= start.size && slice_equal(slice_make(a.at, start.size), start);
+}
+
 /* Byte order; of two that agree as far as the shorter goes, the longer is greater. */
 int slice_compare(struct slice a, struct slice b);
 

@@ -65,7 +65,7 @@ static void folder_of(const char *path, char *out, size_t size)
     snprintf(out, size, "%.*s", end ? (int)(end == path ? 1 : end - path) : 1, end ? path : ".");
 }
 
-static int folder_sync(const char *folder)
+int file_sync_folder(const char *folder)
 {
     int fd, r;
 
@@ -140,7 +140,7 @@ static int file_put(const char *path, struct slice text, mode_t mode, bool repla
         close(fd);
     free(beside);
     errno = saved;
-    return r < 0 ? r : folder_sync(folder);
+    return r < 0 ? r : file_sync_folder(folder);
 }
 
 int file_write(const char *path, struct slice text, mode_t mode, bool replace)

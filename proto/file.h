@@ -10,6 +10,10 @@
  * size. `ret_stat` may be NULL.  0, or ERR_IO and errno says why. */
 int file_read(const char *path, size_t most, struct buffer *out, struct stat *ret_stat);
 
+/* What is in the folder is there under its name after a power cut, too: a file whose name is not on
+ * disk is not on disk, whatever was synced into it.  ERR_IO and errno. */
+int file_sync_folder(const char *folder);
+
 /* As root: gives a file or folder made just now to whom that folder belongs, so that a daemon
  * without root's rights can read what its administrator wrote.  ERR_IO and errno; EPERM when it is
  * not root's, or has other names. */

@@ -163,13 +163,6 @@ int diff_run_between(void *diff, const struct walk_run *run)
 }
 
 /* ---- the numbers of a moment ---- */
-static bool begins(struct slice key, const char *family)
-{
-    size_t size = strlen(family);
-
-    return key.size > size && memcmp(key.at, family, size) == 0;
-}
-
 /* Published numbers; of a group also who was left out, but not the list's version: that is another
  * one in all groups at once. */
 static bool is_compared(const struct diff *d, struct slice key, struct slice field)
@@ -178,7 +171,7 @@ static bool is_compared(const struct diff *d, struct slice key, struct slice fie
     struct target t;
     bool number;
 
-    if (begins(key, "group:"))
+    if (slice_begins(key, "group:"))
         return !slice_is(field, "list");
     if (!d->options.all)
         return false;
@@ -205,7 +198,7 @@ static void visit_people(struct people *people, struct slice key, struct slice f
 
     if (slice_is(key, "facts"))
         people_person(people, field)->named = slice_to_int(value, &facts) && facts > 0;
-    if (!begins(key, PROFILES))
+    if (!slice_begins(key, PROFILES))
         return;
     struct slice member =
         slice_make(key.at + sizeof PROFILES - 1, key.size - (sizeof PROFILES - 1));
@@ -256,7 +249,7 @@ static bool is_quotient(const struct diff_change *c)
 {
     struct slice any = c->to.at ? c->to : c->from;
 
-    return begins(c->key, "group:") && !slice_is(c->field, "without") &&
+    return slice_begins(c->key, "group:") && !slice_is(c->field, "without") &&
            memchr(any.at, '.', any.size);
 }
 

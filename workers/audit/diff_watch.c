@@ -10,13 +10,6 @@ struct watch {
     struct diff *diff;
 };
 
-static bool begins(struct slice key, const char *family)
-{
-    size_t size = strlen(family);
-
-    return key.size > size && memcmp(key.at, family, size) == 0;
-}
-
 /* ---- notes ---- */
 static struct diff_moves *moves_of(struct diff *d, struct table *t, struct slice name)
 {
@@ -124,10 +117,10 @@ static bool is_tally(const struct commit_op *op)
 /* A number that is told of, and set rather than added to. */
 static bool is_set(const struct diff *d, const struct commit_op *op)
 {
-    bool tallied = begins(op->key, "ballot:") || begins(op->key, "meeting:");
+    bool tallied = slice_begins(op->key, "ballot:") || slice_begins(op->key, "meeting:");
 
-    return begins(op->key, "seat:") ||
-           (d->options.all && (begins(op->key, "committee:") || (tallied && is_tally(op))));
+    return slice_begins(op->key, "seat:") ||
+           (d->options.all && (slice_begins(op->key, "committee:") || (tallied && is_tally(op))));
 }
 
 static void note_op(struct diff *d, const struct commit_op *op)
@@ -136,7 +129,7 @@ static void note_op(struct diff *d, const struct commit_op *op)
 
     if (op->verb == COMMIT_HINCRBY)
         note(d, op->key, op->field, op->amount);
-    else if (set && begins(op->key, "profiles:"))
+    else if (set && slice_begins(op->key, "profiles:"))
         note(d, op->key, op->field, 0);
     else if (set && is_set(d, op))
         note_number(d, op);

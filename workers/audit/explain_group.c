@@ -73,7 +73,8 @@ bool explain_group_has(const struct explain *x, const struct member *m)
     return b && b->in;
 }
 
-void explain_group_note(struct explain *x, const struct member *m)
+/* Notes the member's notice that puts it into the group, if one is needed for that. */
+static void explain_group_note(struct explain *x, const struct member *m)
 {
     const struct being *b = table_find(&x->group->beings, m->entry.key);
 

@@ -65,7 +65,4 @@ void explain_group_free(struct explain_group *g); /* NULL is allowed */
 /* True for members of the target's group. */
 bool explain_group_has(const struct explain *x, const struct member *m);
 
-/* Notes the member's notice that puts it into the group, if one is needed for that. */
-void explain_group_note(struct explain *x, const struct member *m);
-
 #endif

@@ -6,49 +6,48 @@
 
 static const struct family families[] = {
     /* facts and counters */
-    {"member:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
-    {"committee:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
-    {"seat:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
-    {"ballot:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
-    {"votes:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
-    {"meeting:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
-    {"attendance:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
-    {"seats:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
-    {"adoptions:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
-    {"profile:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
-    {"profiles:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
-    {"tenure:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
-    {"index:", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
-    {"facts", FETCH_HASH, WRITER_EVENTS, CARE_EXACT},
-    {"ballots:open", FETCH_ZSET, WRITER_EVENTS, CARE_EXACT},
+    {"member:", FETCH_HASH, CARE_EXACT},
+    {"committee:", FETCH_HASH, CARE_EXACT},
+    {"seat:", FETCH_HASH, CARE_EXACT},
+    {"ballot:", FETCH_HASH, CARE_EXACT},
+    {"votes:", FETCH_HASH, CARE_EXACT},
+    {"meeting:", FETCH_HASH, CARE_EXACT},
+    {"attendance:", FETCH_HASH, CARE_EXACT},
+    {"seats:", FETCH_HASH, CARE_EXACT},
+    {"adoptions:", FETCH_HASH, CARE_EXACT},
+    {"profile:", FETCH_HASH, CARE_EXACT},
+    {"profiles:", FETCH_HASH, CARE_EXACT},
+    {"tenure:", FETCH_HASH, CARE_EXACT},
+    {"index:", FETCH_HASH, CARE_EXACT},
+    {"facts", FETCH_HASH, CARE_EXACT},
+    {"ballots:open", FETCH_ZSET, CARE_EXACT},
     /* a name may stay behind after its counters are gone */
-    {"committees", FETCH_HASH, WRITER_EVENTS, CARE_LENIENT},
-    {"members", FETCH_SET, WRITER_EVENTS, CARE_LENIENT},
-    {"groups", FETCH_SET, WRITER_EVENTS, CARE_LENIENT},
-    {"periods", FETCH_SET, WRITER_EVENTS, CARE_LENIENT},
+    {"committees", FETCH_HASH, CARE_LENIENT},
+    {"members", FETCH_SET, CARE_LENIENT},
+    {"groups", FETCH_SET, CARE_LENIENT},
+    {"periods", FETCH_SET, CARE_LENIENT},
     /* derived */
-    {"group:", FETCH_HASH, WRITER_DERIVED, CARE_EXACT},
-    {"standing:", FETCH_HASH, WRITER_DERIVED, CARE_EXACT},
-    {"effective:", FETCH_HASH, WRITER_DERIVED, CARE_EXACT},
-    {"risk:", FETCH_HASH, WRITER_DERIVED, CARE_EXACT},
-    {"watch", FETCH_ZSET, WRITER_DERIVED, CARE_EXACT},
+    {"group:", FETCH_HASH, CARE_EXACT},
+    {"standing:", FETCH_HASH, CARE_EXACT},
+    {"effective:", FETCH_HASH, CARE_EXACT},
+    {"risk:", FETCH_HASH, CARE_EXACT},
+    {"watch", FETCH_ZSET, CARE_EXACT},
     /* the way here; of meta, see family_compares */
-    {"meta", FETCH_HASH, WRITER_PLACES, CARE_EXACT},
-    {"offset:", FETCH_HASH, WRITER_PLACES, CARE_IGNORED},
-    {"derived", FETCH_HASH, WRITER_PLACES, CARE_IGNORED},
-    {"dirty", FETCH_SET, WRITER_PLACES, CARE_IGNORED},
-    {"deriving", FETCH_SET, WRITER_PLACES, CARE_IGNORED},
-    {"changes", FETCH_STREAM, WRITER_PLACES, CARE_IGNORED},
-    {"verified", FETCH_HASH, WRITER_PLACES, CARE_IGNORED},
+    {"meta", FETCH_HASH, CARE_EXACT},
+    {"offset:", FETCH_HASH, CARE_IGNORED},
+    {"derived", FETCH_HASH, CARE_IGNORED},
+    {"dirty", FETCH_SET, CARE_IGNORED},
+    {"deriving", FETCH_SET, CARE_IGNORED},
+    {"changes", FETCH_STREAM, CARE_IGNORED},
+    {"verified", FETCH_HASH, CARE_IGNORED},
 };
 
 static bool is_of(const struct family *f, struct slice key)
 {
     size_t size = strlen(f->name);
 
-    if (f->name[size - 1] != ':')
-        return slice_is(key, f->name);
-    return key.size > size && memcmp(key.at, f->name, size) == 0;
+    return f->name[size - 1] == ':' ? key.size > size && slice_begins(key, f->name)
+                                    : slice_is(key, f->name);
 }
 
 const struct family *family_of(struct slice key)
@@ -118,11 +117,6 @@ bool family_is_list(const struct family *f)
     return slice_is(name, "periods") || slice_is(name, "groups");
 }
 
-static bool begins(struct slice text, struct slice with)
-{
-    return text.size >= with.size && memcmp(text.at, with.at, with.size) == 0;
-}
-
 static bool ends(struct slice text, struct slice with)
 {
     return text.size >= with.size &&
@@ -132,12 +126,12 @@ static bool ends(struct slice text, struct slice with)
 /* member:M:PERIOD, group:G:PERIOD: a period holds no colon, nor does a group. */
 bool family_lists(struct slice set, struct slice name, struct slice key)
 {
-    static const struct slice member = {"member:", 7}, group = {"group:", 6};
+    size_t group = strlen("group:");
 
-    if (slice_is(set, "periods") && begins(key, member) && key.size > name.size)
+    if (slice_is(set, "periods") && slice_begins(key, "member:") && key.size > name.size)
         return ends(key, name) && key.at[key.size - name.size - 1] == ':';
-    if (slice_is(set, "groups") && begins(key, group) && key.size > group.size + name.size)
-        return begins(slice_make(key.at + group.size, key.size - group.size), name) &&
-               key.at[group.size + name.size] == ':';
+    if (slice_is(set, "groups") && slice_begins(key, "group:") && key.size > group + name.size)
+        return slice_equal(slice_make(key.at + group, name.size), name) &&
+               key.at[group + name.size] == ':';
     return false;
 }

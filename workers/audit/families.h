@@ -8,12 +8,6 @@
 /* The keys of a rebuild under way have this before their names. */
 #define FAMILY_NEW "new:"
 
-enum family_writer {
-    WRITER_EVENTS,  /* a commit of events */
-    WRITER_DERIVED, /* a step of deriving */
-    WRITER_PLACES,  /* both, and holds: where the store stands, and what waits */
-};
-
 enum family_care {
     CARE_IGNORED, /* tells of the way, not of the facts: only its type is compared, and of marks
                      whether turnout may have written them */
@@ -24,7 +18,6 @@ enum family_care {
 struct family {
     const char *name; /* with a colon at its end: what such keys begin with; else the one key */
     enum fetch_kind kind;
-    enum family_writer writer;
     enum family_care care;
 };
 

@@ -28,13 +28,6 @@ static int refuse(struct buffer *reason, const char *text)
     return ERR_CONFIG;
 }
 
-static bool starts_with(struct slice text, const char *start)
-{
-    size_t size = strlen(start);
-
-    return text.size >= size && memcmp(text.at, start, size) == 0;
-}
-
 static struct slice slice_from(struct slice text, size_t at)
 {
     return slice_make(text.at + at, text.size - at);
@@ -113,7 +106,7 @@ static int key_parse(struct slice key, const char *prefix, struct target *t, str
     struct slice name, family;
     int f = 0;
 
-    if (*prefix && starts_with(key, prefix))
+    if (*prefix && slice_begins(key, prefix))
         key = slice_from(key, strlen(prefix));
     name = t->key = key;
     if (!slice_cut(&name, ':', &family))
@@ -168,9 +161,9 @@ static bool adoptions_is(struct slice field)
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
         if (slice_is(field, whole[i]))
             return true;
-    if (starts_with(field, "adoptions.theme."))
+    if (slice_begins(field, "adoptions.theme."))
         return token_is_small(slice_from(field, strlen("adoptions.theme.")));
-    return starts_with(field, "adoptions.sdg.") &&
+    return slice_begins(field, "adoptions.sdg.") &&
            slice_to_int(slice_from(field, strlen("adoptions.sdg.")), &goal) && goal >= 1 &&
            goal <= 17;
 }
@@ -218,7 +211,7 @@ static int figure_part(struct slice field, const char *name)
 {
     struct slice rest;
 
-    if (!starts_with(field, name))
+    if (!slice_begins(field, name))
         return 0;
     rest = slice_from(field, strlen(name));
     return slice_is(rest, ".num") ? 1 : slice_is(rest, ".den") ? 2 : rest.size == 0 ? 3 : 0;
