@@ -163,10 +163,9 @@ static int open_guard(struct broker *b, const struct broker_config *config)
 
 int broker_open(const struct broker_config *config, struct broker **ret)
 {
-    struct broker *b = memory_need(sizeof *b);
+    struct broker *b = memory_zeroed(sizeof *b);
     int err;
 
-    memset(b, 0, sizeof *b);
     err = open_journal(b, config);
     if (err == 0)
         err = open_access(b, config);

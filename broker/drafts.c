@@ -36,9 +36,8 @@ struct drafts {
 
 struct drafts *drafts_new(struct journal *journal)
 {
-    struct drafts *d = memory_need(sizeof *d);
+    struct drafts *d = memory_zeroed(sizeof *d);
 
-    memset(d, 0, sizeof *d);
     d->journal = journal;
     return d;
 }

@@ -39,9 +39,8 @@ struct feed *feed_new(struct journal *journal, struct sessions *readers,
                       const struct sessions *producers, const struct ingest *ingest,
                       struct redrive *redrive, int64_t now_ms)
 {
-    struct feed *f = memory_need(sizeof *f);
+    struct feed *f = memory_zeroed(sizeof *f);
 
-    memset(f, 0, sizeof *f);
     f->journal = journal;
     f->readers = readers;
     f->producers = producers;

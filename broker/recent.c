@@ -45,10 +45,7 @@ int recent_take(struct slice *value, struct recent_entry *ret)
 
 struct recent *recent_new(void)
 {
-    struct recent *r = memory_need(sizeof *r);
-
-    memset(r, 0, sizeof *r);
-    return r;
+    return memory_zeroed(sizeof(struct recent));
 }
 
 void recent_free(struct recent *r)
@@ -63,10 +60,7 @@ void recent_free(struct recent *r)
 
 static void line_add(struct line *l, size_t place)
 {
-    if (l->count == l->room) {
-        l->room = l->room ? l->room * 2 : 16;
-        l->places = memory_grow(l->places, l->room * sizeof *l->places);
-    }
+    l->places = memory_room(l->places, l->count, &l->room, sizeof *l->places);
     l->places[l->count++] = place;
 }
 

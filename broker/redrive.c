@@ -38,9 +38,8 @@ struct redrive {
 
 struct redrive *redrive_new(struct journal *journal, struct sessions *readers)
 {
-    struct redrive *r = memory_need(sizeof *r);
+    struct redrive *r = memory_zeroed(sizeof *r);
 
-    memset(r, 0, sizeof *r);
     r->journal = journal;
     r->readers = readers;
     r->decoder = event_decoder_new();

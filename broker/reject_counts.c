@@ -45,10 +45,7 @@ struct reject_counts {
 
 struct reject_counts *reject_counts_new(void)
 {
-    struct reject_counts *c = memory_need(sizeof *c);
-
-    *c = (struct reject_counts){0};
-    return c;
+    return memory_zeroed(sizeof(struct reject_counts));
 }
 
 void reject_counts_free(struct reject_counts *c)
@@ -147,8 +144,7 @@ static void number_room(struct source *s)
         s->first = 0;
         return;
     }
-    s->room = s->room ? s->room * 2 : 16;
-    s->numbers = memory_grow(s->numbers, s->room * sizeof *s->numbers);
+    s->numbers = memory_more(s->numbers, &s->room, sizeof *s->numbers);
 }
 
 static void number_add(struct reject_counts *c, struct source *s, uint64_t number)
@@ -181,28 +177,21 @@ static void number_remove(struct reject_counts *c, struct source *s, size_t at)
 
 static struct source *source_make(struct reject_counts *c, struct slice name)
 {
-    struct source *s = memory_need(sizeof *s);
+    struct source *s = memory_zeroed(sizeof *s);
 
     assert(name.size <= WIRE_NAME);
-    *s = (struct source){0};
     if (name.size)
         memcpy(s->name, name.at, name.size);
     s->entry.key = slice_make(s->name, name.size);
     table_add(&c->by_name, &s->entry);
     ring_join(c, s);
-    if (c->sources == c->source_room) {
-        c->source_room = c->source_room ? c->source_room * 2 : 8;
-        c->list = memory_grow(c->list, c->source_room * sizeof *c->list);
-    }
+    c->list = memory_room(c->list, c->sources, &c->source_room, sizeof *c->list);
     return c->list[c->sources++] = s;
 }
 
 static void step_note(struct reject_counts *c, struct source *s, uint64_t number, bool added)
 {
-    if (c->step_count == c->step_room) {
-        c->step_room = c->step_room ? c->step_room * 2 : 64;
-        c->steps = memory_grow(c->steps, c->step_room * sizeof *c->steps);
-    }
+    c->steps = memory_room(c->steps, c->step_count, &c->step_room, sizeof *c->steps);
     c->steps[c->step_count++] = (struct step){s, number, added};
 }
 

@@ -252,9 +252,8 @@ static int scrub_look(struct scrub *s)
 
 static struct scrub *scrub_new(int fd)
 {
-    struct scrub *s = memory_need(sizeof *s);
+    struct scrub *s = memory_zeroed(sizeof *s);
 
-    memset(s, 0, sizeof *s);
     image_open(&s->image, fd);
     walk_open(&s->walk, &s->found.faults, &s->found.lines);
     return s;

@@ -232,10 +232,7 @@ static struct session *session_new(struct sessions *s, struct slice peer)
 {
     struct session *who = memory_need(sizeof *who);
 
-    if (s->count == s->room) {
-        s->room = s->room ? s->room * 2 : 16;
-        s->list = memory_grow(s->list, s->room * sizeof *s->list);
-    }
+    s->list = memory_room(s->list, s->count, &s->room, sizeof *s->list);
     *who = (struct session){.gone = true};
     memcpy(who->peer, peer.at, peer.size);
     who->entry.key = slice_make(who->peer, peer.size);

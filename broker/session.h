@@ -91,7 +91,8 @@ struct sessions {
     unsigned live[SESSION_ROLES];
     struct wire_welcome welcome;
     struct session **list; /* in order of joining, as a rule; those gone among them */
-    unsigned count, room;
+    unsigned count;
+    size_t room;
     struct table by_peer;
     uint64_t hellos, foreign;
     bool changed; /* somebody came or went; for feed to set back */

@@ -32,10 +32,9 @@ static int snapshot_error(const char *what, int code)
 
 int snapshot_open(const char *folder, struct snapshot **ret)
 {
-    struct snapshot *s = memory_need(sizeof *s);
+    struct snapshot *s = memory_zeroed(sizeof *s);
     int code;
 
-    *s = (struct snapshot){0};
     code = mdb_env_create(&s->env);
     if (code == 0)
         code = mdb_env_open(s->env, folder, MDB_RDONLY, 0600);

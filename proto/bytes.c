@@ -136,9 +136,20 @@ void *memory_need(size_t size)
     return memory_checked(malloc(size ? size : 1), size);
 }
 
+void *memory_zeroed(size_t size)
+{
+    return memory_checked(calloc(1, size ? size : 1), size);
+}
+
 void *memory_grow(void *old, size_t size)
 {
     return memory_checked(realloc(old, size ? size : 1), size);
+}
+
+void *memory_more(void *list, size_t *room, size_t item)
+{
+    *room = *room ? *room * 2 : 64;
+    return memory_grow(list, *room * item);
 }
 
 char *buffer_grow(struct buffer *b, size_t more)

@@ -73,9 +73,18 @@ struct buffer {
  * up to a few MiB, where malloc would give it back and have it faulted in anew. */
 void memory_keep(void);
 
-/* malloc and realloc that never return NULL. */
+/* malloc, calloc and realloc that never return NULL. */
 void *memory_need(size_t size);
+void *memory_zeroed(size_t size);
 void *memory_grow(void *old, size_t size);
+
+/* The list, with room for an item more than the `count` that it has; `room`, in items, grows
+ * twofold. */
+void *memory_more(void *list, size_t *room, size_t item); /* memory_room's slow half */
+static inline void *memory_room(void *list, size_t count, size_t *room, size_t item)
+{
+    return count < *room ? list : memory_more(list, room, item);
+}
 
 /* Makes room for `more` bytes behind the present ones and returns where they go; the caller
  * adds to `size` what it wrote. */

@@ -29,20 +29,14 @@ void commit_free(struct commit *c)
 
 struct commit_move *commit_move(struct commit *c, unsigned place)
 {
-    if (c->move_count == c->move_room) {
-        c->move_room = c->move_room ? c->move_room * 2 : 8;
-        c->moves = memory_grow(c->moves, c->move_room * sizeof *c->moves);
-    }
+    c->moves = memory_room(c->moves, c->move_count, &c->move_room, sizeof *c->moves);
     c->moves[c->move_count] = (struct commit_move){.place = place};
     return &c->moves[c->move_count++];
 }
 
 static void commit_add(struct commit *c, struct commit_op op)
 {
-    if (c->count == c->room) {
-        c->room = c->room ? c->room * 2 : 1024;
-        c->ops = memory_grow(c->ops, c->room * sizeof *c->ops);
-    }
+    c->ops = memory_room(c->ops, c->count, &c->room, sizeof *c->ops);
     c->ops[c->count++] = op;
 }
 

@@ -13,9 +13,8 @@
 
 struct derive *derive_new(struct store *store, const struct rules *rules)
 {
-    struct derive *d = memory_need(sizeof *d);
+    struct derive *d = memory_zeroed(sizeof *d);
 
-    memset(d, 0, sizeof *d);
     d->store = store;
     d->rules = *rules;
     d->ledger = ledger_new();

@@ -168,10 +168,7 @@ void gather_close(struct gather *g)
 struct store_fetch *gather_key(struct gather *g, struct slice key, enum fetch_kind kind,
                                store_row_fn row, void *record)
 {
-    if (g->count == g->room) {
-        g->room = g->room ? g->room * 2 : 256;
-        g->fetches = memory_grow(g->fetches, g->room * sizeof *g->fetches);
-    }
+    g->fetches = memory_room(g->fetches, g->count, &g->room, sizeof *g->fetches);
     g->fetches[g->count] = (struct store_fetch){
         .key = arena_copy(&g->ledger->batch, key), .kind = kind, .row = row, .record = record};
     return &g->fetches[g->count++];

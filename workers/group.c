@@ -86,9 +86,8 @@ bool period_last_day(struct slice period, date_days *ret)
 
 struct groups *groups_new(void)
 {
-    struct groups *g = memory_need(sizeof *g);
+    struct groups *g = memory_zeroed(sizeof *g);
 
-    *g = (struct groups){0};
     return g;
 }
 

@@ -30,18 +30,14 @@ const char *const gathering_name[GATHERINGS] = {"members", "delegates", "due", "
 
 void pointers_add(struct pointers *p, void *item)
 {
-    if (p->count == p->room) {
-        p->room = p->room ? p->room * 2 : 64;
-        p->items = memory_grow(p->items, p->room * sizeof *p->items);
-    }
+    p->items = memory_room(p->items, p->count, &p->room, sizeof *p->items);
     p->items[p->count++] = item;
 }
 
 struct ledger *ledger_new(void)
 {
-    struct ledger *l = memory_need(sizeof *l);
+    struct ledger *l = memory_zeroed(sizeof *l);
 
-    memset(l, 0, sizeof *l);
     counters_open(&l->counters, &l->keep, &l->batch);
     counters_open(&l->accounts, &l->keep, &l->many);
     return l;

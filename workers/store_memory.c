@@ -330,9 +330,8 @@ struct store *store_memory_new(void)
                                          .keys = memory_keys,
                                          .drop = memory_drop,
                                          .free = memory_free};
-    struct memory_store *s = memory_need(sizeof *s);
+    struct memory_store *s = memory_zeroed(sizeof *s);
 
-    memset(s, 0, sizeof *s);
     s->base.ops = &ops;
     return &s->base;
 }

@@ -491,9 +491,8 @@ struct store *store_redis_new(const struct redis_options *options)
                                          .keys = redis_keys,
                                          .drop = redis_drop,
                                          .free = redis_free};
-    struct redis_store *s = memory_need(sizeof *s);
+    struct redis_store *s = memory_zeroed(sizeof *s);
 
-    memset(s, 0, sizeof *s);
     s->base.ops = &ops;
     redis_link_open(&s->link, options);
     return &s->base;

@@ -48,10 +48,7 @@ void text_table_add(struct text_table *t, struct slice text, enum text_style sty
     size_t column = t->count % t->columns;
     struct cell *cell;
 
-    if (t->count == t->room) {
-        t->room = t->room ? t->room * 2 : 64;
-        t->cells = memory_grow(t->cells, t->room * sizeof *t->cells);
-    }
+    t->cells = memory_room(t->cells, t->count, &t->room, sizeof *t->cells);
     buffer_clear(&t->scratch);
     text_add_clean(&t->scratch, text);
     cell = &t->cells[t->count++];

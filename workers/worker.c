@@ -528,10 +528,9 @@ static bool stop_asked(int stop_fd)
 
 int worker_new(const struct worker_config *config, struct store *store, struct worker **ret)
 {
-    struct worker *w = memory_need(sizeof *w);
+    struct worker *w = memory_zeroed(sizeof *w);
     int error;
 
-    memset(w, 0, sizeof *w);
     w->config = config;
     w->store = store;
     w->complained_ms = w->busy_ms = -COMPLAIN_MS;

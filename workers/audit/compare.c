@@ -79,9 +79,8 @@ struct compare *compare_new(struct store *expected, struct store *found)
                                          .commit = listen,
                                          .keys = listener_keys,
                                          .drop = listener_drop};
-    struct compare *c = memory_need(sizeof *c);
+    struct compare *c = memory_zeroed(sizeof *c);
 
-    memset(c, 0, sizeof *c);
     c->expected = expected;
     c->found = found;
     c->listener = (struct listener){{&ops}, c};
@@ -444,10 +443,7 @@ size_t compare_differences(const struct compare *c, const struct difference ***r
 
     for (size_t i = 0; (t = table_next(&c->keys, &i));)
         for (const struct difference *d = t->differences; d; d = d->next) {
-            if (count == room) {
-                room = room ? room * 2 : 64;
-                list = memory_grow(list, room * sizeof *list);
-            }
+            list = memory_room(list, count, &room, sizeof *list);
             list[count++] = d;
         }
     if (count)

@@ -130,10 +130,7 @@ static int take_event(struct diff *d, const struct walk_run *run, const struct e
 {
     int error;
 
-    if (d->event_count == d->event_room) {
-        d->event_room = d->event_room ? d->event_room * 2 : 1024;
-        d->events = memory_grow(d->events, d->event_room * sizeof *d->events);
-    }
+    d->events = memory_room(d->events, d->event_count, &d->event_room, sizeof *d->events);
     d->watching = true;
     d->moved = false;
     error = apply_events(d, run->partition, offset, 1, e->raw);
@@ -237,10 +234,7 @@ int diff_turn(struct diff *d, uint64_t *ret_from)
 /* ---- comparing ---- */
 static void add_change(struct diff *d, struct diff_change c)
 {
-    if (d->change_count == d->change_room) {
-        d->change_room = d->change_room ? d->change_room * 2 : 256;
-        d->changes = memory_grow(d->changes, d->change_room * sizeof *d->changes);
-    }
+    d->changes = memory_room(d->changes, d->change_count, &d->change_room, sizeof *d->changes);
     d->changes[d->change_count++] = c;
 }
 

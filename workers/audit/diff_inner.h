@@ -77,7 +77,8 @@ struct diff {
     /* while the events between the moments are applied */
     bool watching, moved;
     struct diff_event *events;
-    uint32_t event_count, event_room;
+    uint32_t event_count;
+    size_t event_room;
     struct table keys, fields; /* struct diff_moves */
 
     struct diff_change *changes;

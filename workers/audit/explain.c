@@ -175,10 +175,7 @@ void explain_add(struct explain *x, int64_t amount, struct slice member)
     for (size_t i = 0; i < count; i++)
         facts[i] = x->noted.items[i];
     x->noted.count = 0;
-    if (x->part_count == x->part_room) {
-        x->part_room = x->part_room ? x->part_room * 2 : 256;
-        x->parts = memory_grow(x->parts, x->part_room * sizeof *x->parts);
-    }
+    x->parts = memory_room(x->parts, x->part_count, &x->part_room, sizeof *x->parts);
     x->parts[x->part_count++] = (struct explain_part){amount, member, facts, count};
 }
 

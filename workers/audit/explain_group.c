@@ -424,9 +424,8 @@ static void make_parts(struct explain *x)
 
 void explain_group_parts(struct explain *x)
 {
-    struct explain_group *g = memory_need(sizeof *g);
+    struct explain_group *g = memory_zeroed(sizeof *g);
 
-    *g = (struct explain_group){0};
     x->group = g;
     for (uint8_t level = LEVEL_TECHNICAL; level < LEVELS; level++) {
         struct counters *c = &x->ledger->counters;

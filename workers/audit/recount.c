@@ -51,9 +51,8 @@ static int recount_recall(void *arg, struct ledger *l, unsigned partition, uint6
 
 struct recount *recount_new(struct store *store, struct reader *r, const char *endpoint)
 {
-    struct recount *c = memory_need(sizeof *c);
+    struct recount *c = memory_zeroed(sizeof *c);
 
-    memset(c, 0, sizeof *c);
     c->store = store;
     c->reader = r;
     c->endpoint = endpoint;

@@ -69,10 +69,7 @@ static void event_load(const struct event *e, const struct bearing *b)
 
 static struct passing *passing_next(struct replay *r)
 {
-    if (r->count == r->room) {
-        r->room = r->room ? r->room * 2 : 1024;
-        r->events = memory_grow(r->events, r->room * sizeof *r->events);
-    }
+    r->events = memory_room(r->events, r->count, &r->room, sizeof *r->events);
     return &r->events[r->count];
 }
 

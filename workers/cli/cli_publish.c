@@ -352,10 +352,9 @@ int cli_publish(int argc, char **argv)
         children,
         NULL,
         NULL};
-    struct publish *p = memory_need(sizeof *p);
+    struct publish *p = memory_zeroed(sizeof *p);
     int status;
 
-    memset(p, 0, sizeof *p);
     p->timeout_s = TIMEOUT_S;
     p->patience_s = PATIENCE_S;
     p->given_up = UINT64_MAX;

@@ -35,10 +35,7 @@ static void pack_up(struct later *l)
 void later_add(struct later *l, struct slice event, struct line at)
 {
     pack_up(l);
-    if (l->count == l->room) {
-        l->room = l->room ? 2 * l->room : 64;
-        l->events = memory_grow(l->events, l->room * sizeof *l->events);
-    }
+    l->events = memory_room(l->events, l->count, &l->room, sizeof *l->events);
     l->events[l->count++] = (struct later_event){at, event.size};
     buffer_add_slice(&l->bytes, event);
 }

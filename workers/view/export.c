@@ -150,10 +150,7 @@ static int take_key(void *arg, struct slice name)
 
     if (!key_parse(name, &k) || !key_wanted(e->ask, &k))
         return 0;
-    if (e->count == e->room) {
-        e->room = e->room ? e->room * 2 : 256;
-        e->keys = memory_grow(e->keys, e->room * sizeof *e->keys);
-    }
+    e->keys = memory_room(e->keys, e->count, &e->room, sizeof *e->keys);
     key_parse(arena_copy(&e->names, name), &e->keys[e->count++]); /* now it points into the copy */
     return 0;
 }

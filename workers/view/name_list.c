@@ -6,10 +6,7 @@
 
 void name_list_add(struct name_list *n, struct slice name)
 {
-    if (n->count == n->room) {
-        n->room = n->room ? n->room * 2 : 16;
-        n->items = memory_grow(n->items, n->room * sizeof *n->items);
-    }
+    n->items = memory_room(n->items, n->count, &n->room, sizeof *n->items);
     n->items[n->count++] = name;
 }
 

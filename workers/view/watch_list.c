@@ -53,10 +53,7 @@ static int row_entry(void *context, void *record, struct slice field, struct sli
     if (error < 0 || !name_list_wants(&s->ask->members, e.member) ||
         !name_list_wants(&s->ask->committees, e.committee))
         return error;
-    if (w->count == w->room) {
-        w->room = w->room ? w->room * 2 : 64;
-        w->entries = memory_grow(w->entries, w->room * sizeof(void *));
-    }
+    w->entries = memory_room(w->entries, w->count, &w->room, sizeof(void *));
     w->entries[w->count++] = copy = arena_need(&w->arena, sizeof *copy);
     *copy = e;
     copy->committee = copy->label = arena_copy(&w->arena, e.committee);

@@ -93,11 +93,10 @@ static int file_load(const char *path, struct buffer *ret)
 
 int auth_open(const char *path, struct auth **ret)
 {
-    struct auth *a = memory_need(sizeof *a);
+    struct auth *a = memory_zeroed(sizeof *a);
     struct buffer text = {0};
     int error;
 
-    memset(a, 0, sizeof *a);
     pthread_mutex_init(&a->lock, NULL);
     error = file_load(path, &text);
     if (error == 0)
@@ -187,12 +186,11 @@ static bool same(const char *a, const char *b)
 /* A user who is not there costs as long as one who is. */
 static bool password_right(const struct auth *a, const char *name, const char *password)
 {
-    struct crypt_data *data = memory_need(sizeof *data);
+    struct crypt_data *data = memory_zeroed(sizeof *data);
     const struct user *user = &a->users[0];
     const char *hash;
     bool there = false, right;
 
-    memset(data, 0, sizeof *data);
     for (size_t i = 0; i < a->count; i++)
         if (strcmp(a->users[i].name, name) == 0) {
             user = &a->users[i];

@@ -252,9 +252,8 @@ static void *follow(void *arg)
 
 struct live *live_new(const struct redis_options *redis)
 {
-    struct live *l = memory_need(sizeof *l);
+    struct live *l = memory_zeroed(sizeof *l);
 
-    memset(l, 0, sizeof *l);
     l->redis = *redis;
     l->redis.timeout_ms = BLOCK_MS + 2000;
     l->kept_ms = clock_mono_ms();

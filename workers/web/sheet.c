@@ -50,10 +50,7 @@ struct sheet_cell *sheet_row(struct view *v, struct sheet *s)
     struct sheet_cell *row;
 
     (void)v;
-    if (s->rows == s->room) {
-        s->room = s->room ? s->room * 2 : 32;
-        s->cells = memory_grow(s->cells, s->room * bytes);
-    }
+    s->cells = memory_room(s->cells, s->rows, &s->room, bytes);
     row = s->cells + s->rows++ * s->column_count;
     memset(row, 0, bytes);
     return row;

@@ -145,9 +145,8 @@ static void *watch(void *arg)
 struct state *state_new(const struct redis_options *redis, const char *read, state_fn changed,
                         void *arg)
 {
-    struct state *s = memory_need(sizeof *s);
+    struct state *s = memory_zeroed(sizeof *s);
 
-    memset(s, 0, sizeof *s);
     s->redis = *redis;
     s->redis.timeout_ms = REDIS_MS;
     s->read = read;
