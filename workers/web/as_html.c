@@ -10,21 +10,6 @@
 static const char *const kind_class[] = {"none", "text", "name", "int", "rate",
                                          "date", "date", "mark", "text"};
 
-/* "2026-11-28 14:03 UTC", and the moment itself for machines. */
-static void moment(struct html *h, int64_t ms)
-{
-    char text[MOMENT_TEXT];
-
-    moment_format(ms, text);
-    html_raw(h, "<time");
-    html_attr(h, "datetime", slice_of(text));
-    html_raw(h, ">");
-    html_text(h, slice_make(text, 10));
-    html_raw(h, " ");
-    html_text(h, slice_make(text + 11, 8));
-    html_raw(h, " UTC</time>");
-}
-
 static void plain_value(struct html *h, const struct sheet_cell *c)
 {
     char text[MOMENT_TEXT];
@@ -143,7 +128,7 @@ static void content(struct html *h, const struct sheet_cell *c)
         date(h, c);
         break;
     case CELL_MOMENT:
-        moment(h, c->n);
+        html_moment(h, c->n);
         break;
     case CELL_MARK:
         mark(h, c);

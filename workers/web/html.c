@@ -1,6 +1,8 @@
 /* HTML; see html.h. */
 #include "workers/web/html.h"
 
+#include "workers/audit/moment.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,6 +150,20 @@ void html_percent(struct html *h, struct slice fraction)
             *c = ',';
     buffer_add_text(h->out, text);
     buffer_add_text(h->out, "\u00a0%");
+}
+
+void html_moment(struct html *h, int64_t ms)
+{
+    char text[MOMENT_TEXT];
+
+    moment_format(ms, text);
+    html_raw(h, "<time");
+    html_attr(h, "datetime", slice_of(text));
+    html_raw(h, ">");
+    html_text(h, slice_make(text, 10));
+    html_raw(h, " ");
+    html_text(h, slice_make(text + 11, 8));
+    html_raw(h, " UTC</time>");
 }
 
 void url_add(struct buffer *out, struct slice text, bool query)

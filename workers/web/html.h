@@ -37,6 +37,9 @@ void html_href(struct html *h, struct slice path);
 void html_int(struct html *h, int64_t n);
 void html_percent(struct html *h, struct slice fraction);
 
+/* "2026-11-28 14:03:00 UTC", and the moment itself for machines; Unix milliseconds. */
+void html_moment(struct html *h, int64_t ms);
+
 /* Percent-encodes what must not stand in a path or a query: into `out`. */
 void url_add(struct buffer *out, struct slice text, bool query);
 

@@ -1,5 +1,4 @@
 /* The layout around every page: head, navigation, state, what the figures stand for, footer. */
-#include "workers/audit/moment.h"
 #include "workers/web/asset.h"
 #include "workers/web/writer.h"
 
@@ -166,8 +165,6 @@ static void live_open(struct html *h, const struct view *v, const struct request
 
 static void about(struct html *h, const struct view *v)
 {
-    char text[MOMENT_TEXT];
-
     html_raw(h, "<p class=\"about\">");
     if (v->period.at) {
         html_raw(h, "<span class=\"period\">");
@@ -180,16 +177,11 @@ static void about(struct html *h, const struct view *v)
         html_raw(h, "</span> ");
     }
     if (v->dated) {
-        moment_format(v->as_of_ms, text);
         html_raw(h, "<span class=\"as-of\">");
         html_say(h, T_AS_OF);
-        html_raw(h, " <time");
-        html_attr(h, "datetime", slice_of(text));
-        html_raw(h, ">");
-        html_text(h, slice_make(text, 10));
         html_raw(h, " ");
-        html_text(h, slice_make(text + 11, 8));
-        html_raw(h, " UTC</time></span> ");
+        html_moment(h, v->as_of_ms);
+        html_raw(h, "</span> ");
     }
     if (v->list.at) {
         html_raw(h, "<span class=\"list\">");

@@ -85,6 +85,15 @@ static int64_t terms(const struct figure_term *t, const struct hash *counters)
     return sum;
 }
 
+struct sheet_cell page_count(struct view *v, const struct hash *h, const char *field)
+{
+    struct sheet_cell c = cell_count(hash_int(h, field), h->key, slice_of(field));
+
+    if (c.n)
+        c.link = view_why(v, c.key, c.field);
+    return c;
+}
+
 struct sheet_cell page_figure(struct view *v, const char *name, const struct hash *counters)
 {
     for (size_t i = 0; i < FIGURES; i++)

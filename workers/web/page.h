@@ -49,6 +49,9 @@ int page_period(struct page *p, struct view *v, bool months);
 void page_sort(struct page *p, struct view *v, struct sheet *s, const char *otherwise,
                bool falling);
 
+/* The counter `field`, with a link to why it is that. */
+struct sheet_cell page_count(struct view *v, const struct hash *h, const char *field);
+
 /* A rate made of counters, as groups have it (workers/group.h). */
 struct sheet_cell page_figure(struct view *v, const char *name, const struct hash *counters);
 

@@ -47,15 +47,6 @@ static const enum text position_label[POSITIONS] = {
     [POSITION_NONE] = T_NO_VOTE,
 };
 
-static struct sheet_cell counted(struct view *v, const struct hash *h, const char *field)
-{
-    struct sheet_cell c = cell_count(hash_int(h, field), h->key, slice_of(field));
-
-    if (c.n)
-        c.link = view_why(v, c.key, c.field);
-    return c;
-}
-
 static struct sheet_cell day_cell(const struct hash *h, const char *field)
 {
     date_days day;
@@ -74,10 +65,10 @@ static void notice_sheet(struct view *v, const struct hash *h)
     c[1] = cell_text(hash_text(h, "status"));
     c[2] = day_cell(h, "opens");
     c[3] = day_cell(h, "closes");
-    c[4] = counted(v, h, "votes");
-    c[5] = counted(v, h, "due");
-    c[6] = counted(v, h, "missed");
-    c[7] = counted(v, h, "excused");
+    c[4] = page_count(v, h, "votes");
+    c[5] = page_count(v, h, "due");
+    c[6] = page_count(v, h, "missed");
+    c[7] = page_count(v, h, "excused");
     if (verdict.at)
         c[8] = slice_is(verdict, "pass") ? cell_mark("pass", T_PASS, TONE_GOOD)
                                          : cell_mark("fail", T_FAIL, TONE_RED);
@@ -129,8 +120,8 @@ static void tally_sheet(struct view *v, const struct hash *h)
         c = sheet_row(v, s);
         c[0] = cell_text(slice_of(position_name[i]));
         c[0].label = position_label[i];
-        c[1] = counted(v, h, arena_copy(v->arena, slice_make(field, strlen(field) + 1)).at);
-        c[2] = counted(v, h, position_name[i]);
+        c[1] = page_count(v, h, arena_copy(v->arena, slice_make(field, strlen(field) + 1)).at);
+        c[2] = page_count(v, h, position_name[i]);
     }
 }
 

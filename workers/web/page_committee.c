@@ -38,15 +38,6 @@ static struct slice base_key(struct page *p, struct view *v, const char *family,
     return data_key_of(&p->data, family, view_text(v, p->subject, slice_of(middle)), "");
 }
 
-static struct sheet_cell counted(struct view *v, const struct hash *h, const char *field)
-{
-    struct sheet_cell c = cell_count(hash_int(h, field), h->key, slice_of(field));
-
-    if (c.n)
-        c.link = view_why(v, c.key, c.field);
-    return c;
-}
-
 /* ---- members ---- */
 static void member_row(struct view *v, struct sheet *s, const struct seat_held *seat,
                        const struct hash *h)
@@ -58,9 +49,9 @@ static void member_row(struct view *v, struct sheet *s, const struct seat_held *
     c[1] = cell_name(note.name);
     c[2] = page_developing(&note);
     c[3] = cell_text(slice_of(role_name[seat->role]));
-    c[4] = counted(v, &h[0], "technical.ballots.due");
-    c[5] = counted(v, &h[0], "technical.ballots.missed");
-    c[6] = counted(v, &h[0], "technical.ballots.abstained");
+    c[4] = page_count(v, &h[0], "technical.ballots.due");
+    c[5] = page_count(v, &h[0], "technical.ballots.missed");
+    c[6] = page_count(v, &h[0], "technical.ballots.abstained");
     c[7] = page_figure(v, "voting", &h[0]);
     c[8] = page_figure(v, "presence", &h[0]);
 }
@@ -169,7 +160,7 @@ static void ballot_row(struct page *p, struct view *v, struct sheet *s, struct s
     c[2] = cell_name(hash_text(h, "title"));
     c[3] = cell_date(day_of(h, "closes"));
     c[4] = cell_text(hash_text(h, "status"));
-    c[5] = counted(v, h, "votes");
+    c[5] = page_count(v, h, "votes");
     c[6] = cell_rate(v, due - hash_int(h, "missed") - hash_int(h, "excused"), due);
     c[7] = verdict_cell(h);
 }
@@ -202,8 +193,8 @@ static int meeting_sheet(struct page *p, struct view *v, const struct hash *inde
         c[1] = cell_name(hash_text(&h[i], "title"));
         c[2] = cell_date(day_of(&h[i], "starts"));
         c[3] = cell_text(hash_text(&h[i], "status"));
-        c[4] = counted(v, &h[i], "members");
-        c[5] = counted(v, &h[i], "delegates");
+        c[4] = page_count(v, &h[i], "members");
+        c[5] = page_count(v, &h[i], "delegates");
         c[6] = cell_rate(v, due - hash_int(&h[i], "missed"), due);
     }
     return error;

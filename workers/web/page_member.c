@@ -58,15 +58,6 @@ static const struct {
 
 enum { H_YEAR, H_BEFORE, H_PROFILE, H_EFFECTIVE, H_MONTHS, H_ALL = H_MONTHS + 12 };
 
-static struct sheet_cell counter(struct view *v, const struct hash *h, const char *field)
-{
-    struct sheet_cell c = cell_count(hash_int(h, field), h->key, slice_of(field));
-
-    if (c.n)
-        c.link = view_why(v, c.key, c.field);
-    return c;
-}
-
 static void headline(struct view *v, const struct hash *h)
 {
     struct sheet *s = SHEET(v, "headline", T_HEADLINE, headline_columns);
@@ -87,8 +78,8 @@ static void duty_sheet(struct view *v, const struct hash *h)
         struct sheet_cell *row = sheet_row(v, s);
         row[0] = cell_text(slice_of(duties[i].field));
         row[0].label = duties[i].label;
-        row[1] = counter(v, &h[H_YEAR], duties[i].field);
-        row[2] = counter(v, &h[H_BEFORE], duties[i].field);
+        row[1] = page_count(v, &h[H_YEAR], duties[i].field);
+        row[2] = page_count(v, &h[H_BEFORE], duties[i].field);
     }
 }
 
@@ -103,8 +94,8 @@ static void month_sheet(struct view *v, const struct hash *h)
         row[0] = cell_text(slice_make(of->key.at + of->key.size - 7, 7));
         row[1] = page_figure(v, "voting", of);
         row[2] = page_figure(v, "presence", of);
-        row[3] = counter(v, of, "technical.votes");
-        row[4] = counter(v, of, "technical.meetings.attended");
+        row[3] = page_count(v, of, "technical.votes");
+        row[4] = page_count(v, of, "technical.meetings.attended");
     }
 }
 
@@ -129,8 +120,8 @@ static int seat_rows(struct page *p, struct view *v, struct sheet *s,
         row[0] = page_committee_cell(v, name);
         row[1] = cell_name(hash_value(&h[committees->count], name));
         row[2] = page_figure(v, "voting", &h[i]);
-        row[3] = counter(v, &h[i], "technical.ballots.due");
-        row[4] = counter(v, &h[i], "technical.ballots.missed");
+        row[3] = page_count(v, &h[i], "technical.ballots.due");
+        row[4] = page_count(v, &h[i], "technical.ballots.missed");
         row[5] = cell_rate(v, hash_int(&h[i], "technical.ballots.missed.CIB"),
                            hash_int(&h[i], "technical.ballots.due.CIB"));
         row[6] = page_figure(v, "presence", &h[i]);
@@ -173,7 +164,7 @@ static void adoption_sheet(struct view *v, const struct hash *year)
         struct sheet_cell *row = sheet_row(v, s);
         row[0] = cell_text(slice_of(kinds[i].field));
         row[0].label = kinds[i].label;
-        row[1] = counter(v, year, kinds[i].field);
+        row[1] = page_count(v, year, kinds[i].field);
     }
 }
 
