@@ -8,6 +8,7 @@
 
 #include "broker/folder.h"
 #include "broker/number.h"
+#include "proto/clock.h"
 #include "proto/error.h"
 #include "proto/log.h"
 
@@ -28,8 +29,11 @@
 /* No value is longer than a record.  The file is kept longer than its pages in use by more than
  * that, so that reading a value whose size has been damaged since the file was looked through (its
  * page was dropped from memory, and read again from a failing disk) does not leave the file, which
- * would be the process's end: the checksum finds it. */
+ * would be the process's end: the checksum finds it.  (A journal at its limit that lives on pages
+ * which became free has less.) */
 #define VALUE_MOST (DISK_RESERVE / 2)
+
+#define FREE_LOOK_MS 1000 /* how often a journal at its limit counts its free pages */
 
 /* Where a lack of memory may be one of address space, because of the limit that was asked for. */
 #define DISK_OPENING "opening"
@@ -44,6 +48,8 @@ struct disk {
     bool empty;   /* nothing was ever committed */
     unsigned page_bytes;
     uint64_t limit, staged, allocated; /* bytes */
+    uint64_t free;                     /* bytes in pages that nothing uses any more, when it was */
+    int64_t free_ms;                   /* looked; 0: never */
 };
 
 /* Maps LMDB's codes and errno.  What stands behind ERR_IO and ERR_CORRUPT would be lost by that,
@@ -104,22 +110,27 @@ static int disk_open_env(struct disk *d, const char *folder, unsigned tables)
     return disk_error(DISK_OPENING, code);
 }
 
-static int disk_measure(struct disk *d)
+static int disk_size(struct disk *d, int *ret_fd)
 {
     struct stat file;
-    MDB_stat stat;
-    int fd, code = mdb_env_get_fd(d->env, &fd);
 
-    if (code == 0)
-        code = mdb_env_stat(d->env, &stat);
-    if (code == 0 && fstat(fd, &file) < 0)
-        code = errno;
+    mdb_env_get_fd(d->env, ret_fd);
+    if (fstat(*ret_fd, &file) < 0)
+        return disk_error("measuring", errno);
+    d->allocated = (uint64_t)file.st_size;
+    return 0;
+}
+
+static int disk_measure(struct disk *d)
+{
+    MDB_stat stat;
+    int fd, code = mdb_env_stat(d->env, &stat);
+
     if (code != 0)
         return disk_error("measuring", code);
     d->page_bytes = stat.ms_psize;
     d->empty = stat.ms_entries == 0;
-    d->allocated = (uint64_t)file.st_size;
-    return 0;
+    return disk_size(d, &fd);
 }
 
 void disk_close(struct disk *d)
@@ -176,9 +187,10 @@ static int disk_grow(struct disk *d, uint64_t want)
         size = d->limit;
     if (want <= d->allocated || size <= d->allocated)
         return 0;
-    mdb_reader_check(d->env,
-                     NULL); /* a check or copy that was killed would hold old pages for good */
-    mdb_env_get_fd(d->env, &fd);
+    mdb_reader_check(d->env, NULL); /* a killed check or copy would hold old pages for good */
+    err = disk_size(d, &fd);        /* what could not be allocated may have been written since */
+    if (err < 0 || size <= d->allocated)
+        return err;
     err = disk_check_spare(fd, size - d->allocated);
     if (err < 0)
         return err;
@@ -196,7 +208,7 @@ static int disk_reserve(struct disk *d, size_t size)
     if (cost > page / 2)
         cost = (cost + page - 1) / page * page;
     uint64_t want = disk_used_bytes(d) + d->staged + cost + DISK_RESERVE;
-    if (want > d->limit)
+    if (want > d->limit && want - d->limit > d->free)
         return ERR_FULL;
     d->staged += cost;
     return disk_grow(d, want);
@@ -239,10 +251,55 @@ static int disk_stick(struct disk *d, int err)
     return err;
 }
 
+/* Of the pages in the file, those that nothing uses any more: LMDB keeps lists of them in its table
+ * 0, each beginning with how many it has. */
+static int free_count(struct disk *d, uint64_t *ret_pages)
+{
+    MDB_cursor *cursor;
+    MDB_val key, list;
+    MDB_txn *txn;
+    int code = mdb_txn_begin(d->env, NULL, MDB_RDONLY, &txn);
+
+    if (code != 0)
+        return code;
+    *ret_pages = 0;
+    code = mdb_cursor_open(txn, 0, &cursor);
+    if (code == 0) {
+        while ((code = mdb_cursor_get(cursor, &key, &list, MDB_NEXT)) == 0)
+            *ret_pages += *(const size_t *)list.mv_data;
+        mdb_cursor_close(cursor);
+    }
+    mdb_txn_abort(txn);
+    return code == MDB_NOTFOUND ? 0 : code;
+}
+
+/* A journal at its limit lives on what was freed in it.  Should somebody who looks (a check, a
+ * backup) still need those pages as they were, the commit finds that there is no room. */
+static int disk_look_for_room(struct disk *d)
+{
+    int64_t now_ms = clock_mono_ms();
+    uint64_t pages = 0;
+    int code;
+
+    if (d->read || disk_used_bytes(d) + 2 * DISK_RESERVE <= d->limit ||
+        (d->free_ms && now_ms - d->free_ms < FREE_LOOK_MS))
+        return 0;
+    mdb_reader_check(d->env, NULL); /* as in disk_grow */
+    code = free_count(d, &pages);
+    d->free = pages * d->page_bytes;
+    d->free_ms = now_ms;
+    return disk_error("looking for free pages", code);
+}
+
 static int disk_begin(struct disk *d)
 {
+    int err;
+
     if (d->error < 0 || d->write)
         return d->error;
+    err = disk_look_for_room(d);
+    if (err < 0)
+        return disk_stick(d, err);
     return disk_stick(d, disk_error("begin", mdb_txn_begin(d->env, NULL, 0, &d->write)));
 }
 

@@ -11,6 +11,10 @@
 #define CUT_BYTES ((size_t)16 * 1024)
 #define CUTS      32
 
+/* What is kept for the next round, of all partitions together: some 4 MiB of a round, twice over as
+ * buffers double. */
+#define KEEP_BYTES ((size_t)8 * 1024 * 1024)
+
 /* Behind so many of a draft's events. */
 struct cut {
     uint32_t count;
@@ -89,8 +93,15 @@ static void draft_close(struct drafts *d, unsigned partition)
 
 void drafts_close(struct drafts *d)
 {
-    for (unsigned p = 0; p < journal_partitions(d->journal); p++)
+    size_t kept = 0;
+
+    for (unsigned p = 0; p < journal_partitions(d->journal); p++) {
+        struct draft *draft = &d->of[p];
         draft_close(d, p);
+        if (kept + draft->events.room > KEEP_BYTES)
+            buffer_free(&draft->events);
+        kept += draft->events.room;
+    }
 }
 
 /* ---- adding ---- */

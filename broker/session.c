@@ -106,7 +106,7 @@ int session_send(struct sessions *s, struct session *to, const struct wire_messa
     if (part_count > 0 && to->sent - to->seen >= flight_most(to) + SESSION_ANSWER)
         return ERR_AGAIN;
     err = message_send(s, to, m, parts, part_count);
-    if (err == 0 && part_count > 0)
+    if (err == 0 && to->role != SESSION_PRODUCER)
         flight_mark(s, to);
     return err;
 }
@@ -168,6 +168,7 @@ static void peer_error(struct sessions *s, struct slice peer, const char *code, 
 void session_error(struct sessions *s, struct session *to, const char *code, bool fatal,
                    const char *format, ...)
 {
+    struct wire_message m = {.kind = WIRE_ERROR};
     char reason[256];
     va_list args;
 
@@ -176,9 +177,13 @@ void session_error(struct sessions *s, struct session *to, const char *code, boo
     va_end(args);
     if (to->gone)
         return;
-    peer_error(s, to->entry.key, code, fatal, reason);
-    if (fatal)
+    if (fatal) {
+        peer_error(s, to->entry.key, code, true, reason);
         session_end(s, to, reason);
+    } else {
+        m.error = (struct wire_error){slice_of(code), slice_of(reason), false};
+        session_post(s, to, &m);
+    }
 }
 
 /* ---- coming and going ---- */
@@ -481,6 +486,7 @@ static void message_take(struct sessions *s, struct slice peer, int64_t now_ms,
 int sessions_receive(struct sessions *s, int64_t now_ms, struct session **ret_from,
                      struct wire_message *ret)
 {
+    struct session *from;
     struct slice peer;
     int err = link_receive(s->link, &s->m);
 
@@ -493,12 +499,16 @@ int sessions_receive(struct sessions *s, int64_t now_ms, struct session **ret_fr
     /* Copied, as an answer is a further call on the link. */
     peer = slice_make(s->peer, s->m.peer.size < SESSION_PEER ? s->m.peer.size : SESSION_PEER);
     memcpy(s->peer, s->m.peer.at, peer.size);
-    if (s->m.other_version)
+    if (s->m.other_version) {
         peer_error(s, peer, "version", true, "this broker speaks version 1 of the protocol");
-    else if (s->m.foreign)
+        from = session_find(s, peer);
+        if (from)
+            session_end(s, from, "speaks another version");
+    } else if (s->m.foreign) {
         s->foreign++;
-    else
+    } else {
         message_take(s, peer, now_ms, ret_from, ret);
+    }
     return 0;
 }
 

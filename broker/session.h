@@ -136,7 +136,7 @@ int session_send(struct sessions *s, struct session *to, const struct wire_messa
  * leaves more than SESSION_MAX_UNSENT unread is ended: its producer will say HELLO and resend. */
 void session_post(struct sessions *s, struct session *to, const struct wire_message *m);
 
-/* Sends an ERROR; a fatal one ends the session. */
+/* Sends an ERROR: a fatal one ends the session, any other is posted. */
 void session_error(struct sessions *s, struct session *to, const char *code, bool fatal,
                    const char *format, ...) __attribute__((format(printf, 5, 6)));
 void session_end(struct sessions *s, struct session *who, const char *why);

@@ -8,13 +8,12 @@
 #include "broker/journal.h"
 #include "proto/error.h"
 #include "proto/log.h"
+#include "proto/program.h"
 
 #include <argp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -192,18 +191,6 @@ static bool files_reserve(struct broker_config *config)
     return true;
 }
 
-/* Blocked before any thread begins, so that they reach nobody but the loop. */
-static int stop_signals_open(void)
-{
-    sigset_t signals;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
-    return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static int exit_status(int err)
 {
     if (err == 0)
@@ -223,9 +210,7 @@ int main(int argc, char **argv)
     struct broker *broker = NULL;
     int stop_fd, err;
 
-    memory_keep();
-    standard_files_open();
-    core_forbid();
+    program_begin();
     umask(umask(0) | S_IRWXO); /* its sockets and files are nobody's but the user's, and by the unit
                                   the group's */
     s.broker.dir = dir && *dir ? dir : "./run";
@@ -240,7 +225,7 @@ int main(int argc, char **argv)
         return backup_journal(s.broker.dir, s.backup_file);
     if (!files_reserve(&s.broker))
         return EX_CONFIG;
-    stop_fd = stop_signals_open();
+    stop_fd = program_stop_open();
     err = stop_fd < 0 ? ERR_IO : broker_open(&s.broker, &broker);
     if (err == 0)
         err = broker_run(broker, stop_fd);

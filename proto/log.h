@@ -11,13 +11,6 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 /* The program's name, borrowed for good, and the least important level that is still written. */
 void log_open(const char *program, enum log_level most);
 
-/* Opens /dev/null on whichever of the three standard files is closed: or the next socket would get
- * its number, and be read or written as if it were one.  First thing in every main. */
-void standard_files_open(void);
-
-/* No core is written, which would hold keys and passwords.  Likewise. */
-void core_forbid(void);
-
 /* "error", "warn", "info", "debug"; false for anything else. */
 bool log_level_parse(const char *name, enum log_level *ret);
 

@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include <malloc.h>
+
 #define PARTITIONS 8
 #define SOURCES    3
 
@@ -162,6 +164,31 @@ static void the_journal_is_not_much_larger_than_the_events(void **state)
     }
 }
 
+/* As an import does that is sorted by committee: a full draft in one partition after the other. */
+static void what_drafts_keep_does_not_grow_with_the_partitions(void **state)
+{
+    static const char event[1024];
+    struct journal *wide;
+    struct drafts *many;
+    size_t before, after;
+
+    (void)state;
+    assert_int_equal(shelf_try(SHELF_BYTES, WIRE_MAX_PARTS, &wide), 0);
+    many = drafts_new(wide);
+    drafts_begin(many, 1);
+    before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    for (unsigned p = 0; p < WIRE_MAX_PARTS; p++) {
+        for (int i = 0; i < 100; i++)
+            drafts_add(many, p, slice_of("a"), slice_make(event, sizeof event));
+        drafts_close(many);
+        assert_int_equal(journal_commit(wide), 0);
+    }
+    after = mallinfo2().uordblks + mallinfo2().hblkhd;
+    assert_in_range(after, 0, before + 12 * 1024 * 1024);
+    drafts_free(many);
+    journal_close(wide);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -170,6 +197,8 @@ int main(void)
         TEST(what_was_added_is_in_the_journal_in_order_and_by_source),
         TEST(what_fits_into_one_record_alone_is_cut_as_well),
         TEST(the_journal_is_not_much_larger_than_the_events),
+        cmocka_unit_test_setup_teardown(what_drafts_keep_does_not_grow_with_the_partitions,
+                                        shelf_setup, shelf_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,14 +1,23 @@
 /* The journal in bad times: a full disk is no misfortune, and what was committed survives the death
  * of the process at any moment. */
+#include "broker/snapshot.h"
+#include "proto/clock.h"
 #include "proto/error.h"
 #include "tests/shelf.h"
 
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -173,6 +182,108 @@ static void a_write_that_fails_for_want_of_room_harms_nothing(void **state)
     assert_true(in_child(meet_a_failing_write));
 }
 
+/* ---- pages that somebody else holds ---- */
+
+/* Holds the journal as it is now until it is killed, and says so. */
+static void hold_for_ever(int report)
+{
+    struct snapshot *s;
+    uint64_t commit;
+
+    if (snapshot_open(shelf_folder, &s) < 0 || snapshot_hold(s, &commit) < 0 ||
+        write(report, "h", 1) != 1)
+        _exit(1);
+    for (;;)
+        pause();
+}
+
+static pid_t holder_start(void)
+{
+    int pipe_fd[2];
+    char held;
+
+    assert_int_equal(pipe(pipe_fd), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        hold_for_ever(pipe_fd[1]);
+    close(pipe_fd[1]);
+    assert_int_equal(read(pipe_fd[0], &held, 1), 1);
+    close(pipe_fd[0]);
+    return pid;
+}
+
+/* Commits of an event each until one fails. */
+static int fill_slowly(struct journal *j, unsigned most)
+{
+    int err = 0;
+
+    for (unsigned n = 0; n < most && err == 0; n++) {
+        shelf_append(j, n % 8, "x");
+        err = journal_commit(j);
+    }
+    return err;
+}
+
+/* No page can be used again meanwhile, so that a journal of few events comes to its limit. */
+static void what_a_reader_held_is_room_again_when_it_has_gone(void **state)
+{
+    struct journal *j;
+    int64_t end_ms;
+    pid_t holder;
+    int status;
+
+    (void)state;
+    assert_int_equal(shelf_try(JOURNAL_MIN_BYTES, 8, &j), 0);
+    assert_int_equal(fill_slowly(j, 10), 0);
+    holder = holder_start();
+    assert_int_equal(fill_slowly(j, 100000), ERR_FULL);
+    kill(holder, SIGKILL);
+    waitpid(holder, &status, 0);
+    for (end_ms = clock_mono_ms() + 20000; fill_slowly(j, 1) == ERR_FULL;)
+        assert_true(clock_mono_ms() < end_ms);
+    assert_int_equal(fill_slowly(j, 2000), 0);
+    assert_true(journal_used_bytes(j) <= JOURNAL_MIN_BYTES);
+    journal_close(j);
+}
+
+/* ---- a file system that cannot allocate ahead ---- */
+static void deny_fallocate(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fallocate, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+
+    NEED(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    NEED(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+}
+
+/* Of 72 MiB 16 are left to others, and room is looked for 16 MiB at a time. */
+static void meet_a_small_file_system(void)
+{
+    struct journal *j;
+
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", shelf_folder, "tmpfs", 0, "size=72m") < 0) {
+        fprintf(stderr, "not tried: who may not mount has no small file system\n");
+        return;
+    }
+    deny_fallocate();
+    NEED(shelf_try(SHELF_BYTES, 8, &j) == 0);
+    NEED(fill(j) > 0);
+    NEED(journal_used_bytes(j) > 40 * 1024 * 1024);
+    journal_close(j);
+}
+
+static void what_cannot_be_allocated_ahead_is_asked_for_once(void **state)
+{
+    (void)state;
+    assert_true(in_child(meet_a_small_file_system));
+}
+
 /* ---- sudden death ---- */
 
 /* Every commit k adds one event, the letter of k, to each of a few partitions, and only then says
@@ -247,6 +358,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_full_journal_keeps_nothing_half_and_goes_on_when_enlarged),
         TEST(a_file_that_cannot_grow_is_full_until_it_can),
+        TEST(what_a_reader_held_is_room_again_when_it_has_gone),
+        TEST(what_cannot_be_allocated_ahead_is_asked_for_once),
         TEST(a_write_that_fails_for_want_of_room_harms_nothing),
         TEST(death_at_any_moment_leaves_exactly_the_commits),
     };

@@ -2,6 +2,7 @@
  * rated where a peer could cause it; and progress, for a log and for a terminal. */
 #include "proto/error.h"
 #include "proto/log.h"
+#include "proto/program.h"
 #include "workers/progress.h"
 
 #include <fcntl.h>

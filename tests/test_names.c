@@ -19,6 +19,7 @@
 #include "proto/clock.h"
 #include "proto/link_inner.h"
 #include "proto/log.h"
+#include "proto/program.h"
 #include "proto/wire.h"
 #include "tests/keyed.h"
 

@@ -397,6 +397,36 @@ static void a_reader_that_does_not_read_is_sent_no_more(void **state)
     assert_int_equal(session_send(&s, c, &m, &part, 1), 0);
 }
 
+static void an_error_that_ends_nothing_waits_for_room(void **state)
+{
+    (void)state;
+    hello("\1c", "", "client", "c");
+    played.send_error = ERR_AGAIN;
+    session_error(&s, newest(), "ahead", false, "there is no such offset");
+    played.send_error = 0;
+    sessions_beat(&s, now_ms);
+    assert_told("ahead");
+    assert_false(newest()->gone);
+}
+
+/* However many answers without a payload it had before. */
+static void who_reads_its_answers_goes_on_getting_them(void **state)
+{
+    struct wire_message answer = {.kind = WIRE_PONG};
+    struct slice part = slice_of("refused events");
+    enum wire_kind kind;
+
+    (void)state;
+    hello("\1c", "", "client", "c");
+    for (size_t bytes = 0; bytes < 2 * (SESSION_FLIGHT_CLIENT + SESSION_ANSWER); bytes++) {
+        assert_int_equal(session_send(&s, newest(), &answer, NULL, 0), 0);
+        assert_int_equal(wire_peek(buffer_slice(&played.last), &kind), 0);
+        if (kind == WIRE_PING)
+            assert_null(hear_kind("\1c", WIRE_PONG));
+    }
+    assert_int_equal(session_send(&s, newest(), &answer, &part, 1), 0);
+}
+
 static void silence_ends_a_session_after_a_question(void **state)
 {
     unsigned before;
@@ -443,12 +473,14 @@ static void messages_without_a_session_are_answered_once_and_foreign_ones_counte
     played.waits = true;
     assert_int_equal(sessions_receive(&s, now_ms, &from, &in), 0);
     assert_told("version");
-    played.next = (struct link_message){.peer = slice_of("\1p"), .header = slice_of("\x91\x7f")};
+    assert_true(newest()->gone);
+    hello("\1q", "", "client", "c");
+    played.next = (struct link_message){.peer = slice_of("\1q"), .header = slice_of("\x91\x7f")};
     played.waits = true; /* a kind of a later version */
     assert_int_equal(sessions_receive(&s, now_ms, &from, &in), 0);
     assert_null(from);
     assert_false(newest()->gone);
-    played.next = (struct link_message){.peer = slice_of("\1p"), .header = slice_of("noise")};
+    played.next = (struct link_message){.peer = slice_of("\1q"), .header = slice_of("noise")};
     played.waits = true;
     assert_int_equal(sessions_receive(&s, now_ms, &from, &in), 0);
     assert_told("bad-message");
@@ -488,6 +520,8 @@ int main(void)
         test(acknowledgements_wait_for_room_up_to_a_bound),
         test(who_cannot_be_sent_to_is_gone),
         test(a_reader_that_does_not_read_is_sent_no_more),
+        test(an_error_that_ends_nothing_waits_for_room),
+        test(who_reads_its_answers_goes_on_getting_them),
         test(silence_ends_a_session_after_a_question),
         test(nobody_is_silent_while_the_broker_itself_is_away),
         test(messages_without_a_session_are_answered_once_and_foreign_ones_counted),

@@ -1,14 +1,13 @@
 /* turnout-worker: options, signals, and the store; everything else is in worker.c. */
 #include "proto/error.h"
 #include "proto/log.h"
+#include "proto/program.h"
 #include "workers/cli/cli.h"
 #include "workers/worker.h"
 
 #include <argp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/signalfd.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -45,18 +44,6 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* SIGTERM and SIGINT as something to wait for. */
-static int stop_open(void)
-{
-    sigset_t stop;
-
-    sigemptyset(&stop);
-    sigaddset(&stop, SIGTERM);
-    sigaddset(&stop, SIGINT);
-    sigprocmask(SIG_BLOCK, &stop, NULL);
-    return signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 /* The broker gives a silent worker 3 s: a reply that takes longer than this is lost. */
 #define REDIS_LIMIT_MS 2000
 
@@ -65,7 +52,7 @@ static int work(const struct options *o, const struct rules *rules, const char *
     struct worker_config config = {
         .endpoint = o->stack.read, .redis = o->stack.redis, .name = name, .rules = *rules};
     struct store *store = cli_store(&o->stack, REDIS_LIMIT_MS);
-    int stop_fd = stop_open(), error;
+    int stop_fd = program_stop_open(), error;
     struct worker *w = NULL;
 
     error = worker_new(&config, store, &w);
@@ -87,9 +74,7 @@ int main(int argc, char **argv)
     char name[32];
     int error;
 
-    standard_files_open();
-    core_forbid();
-    memory_keep();
+    program_begin();
     argp_err_exit_status = EX_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     snprintf(name, sizeof name, "worker-%d", getpid());

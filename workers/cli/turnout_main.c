@@ -1,5 +1,6 @@
 /* turnout: the command line.  A table of verbs; each verb parses its own options. */
 #include "proto/log.h"
+#include "proto/program.h"
 #include "workers/cli/cli.h"
 
 #include <stdio.h>
@@ -43,9 +44,7 @@ int main(int argc, char **argv)
 {
     char name[64];
 
-    standard_files_open();
-    core_forbid();
-    memory_keep();
+    program_begin();
     log_open("turnout", LOG_ERROR);
     argp_err_exit_status = EX_USAGE;
     if (argc < 2)

@@ -2,11 +2,12 @@
  */
 #include "proto/error.h"
 #include "proto/log.h"
+#include "proto/program.h"
 #include "workers/cli/cli.h"
 #include "workers/web/http.h"
 
 #include <argp.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -112,14 +113,15 @@ static int address_tell(const struct options *o, unsigned port)
     return 0;
 }
 
-static void wait_for_stop(const sigset_t *stop)
+static void wait_for_stop(int stop_fd)
 {
-    int signal_number;
+    struct pollfd p = {.fd = stop_fd, .events = POLLIN};
 
-    sigwait(stop, &signal_number);
+    while (poll(&p, 1, -1) < 0)
+        ;
 }
 
-static int serve(const struct options *o, const sigset_t *stop)
+static int serve(const struct options *o, int stop_fd)
 {
     struct web web;
     struct http *http = NULL;
@@ -131,24 +133,11 @@ static int serve(const struct options *o, const sigset_t *stop)
     if (error == 0)
         error = address_tell(o, http_port(http));
     if (error == 0)
-        wait_for_stop(stop);
+        wait_for_stop(stop_fd);
     web_stop(&web);
     http_close(http);
     web_close(&web);
     return error;
-}
-
-/* Blocked in all threads, which are made after this; only main waits for them. */
-static sigset_t stop_signals(void)
-{
-    sigset_t stop;
-
-    sigemptyset(&stop);
-    sigaddset(&stop, SIGTERM);
-    sigaddset(&stop, SIGINT);
-    sigprocmask(SIG_BLOCK, &stop, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    return stop;
 }
 
 int main(int argc, char **argv)
@@ -163,12 +152,10 @@ int main(int argc, char **argv)
                                      NULL,
                                      NULL};
     struct options o = {.level = LOG_INFO, .listen = "127.0.0.1:8080"};
-    sigset_t stop;
     char host[256];
-    int error;
+    int stop_fd, error;
 
-    standard_files_open();
-    core_forbid();
+    program_begin();
     argp_err_exit_status = EX_USAGE;
     o.web.connections = 1000;
     o.web.per_address = 100;
@@ -179,11 +166,11 @@ int main(int argc, char **argv)
         cli_stack_free(&o.stack);
         return EX_USAGE;
     }
-    stop = stop_signals();
+    stop_fd = program_stop_open();
     o.web.host = host;
     o.web.redis = cli_redis(&o.stack);
     o.web.read = o.stack.read;
-    error = serve(&o, &stop);
+    error = serve(&o, stop_fd);
     cli_stack_free(&o.stack);
     return cli_exit_status(error);
 }
