@@ -15,7 +15,8 @@
 #include <stdlib.h>
 
 #define DRAIN_MESSAGES 1024
-#define DRAIN_ANSWER   31 /* what has an answer to be made counts as so many more */
+#define DRAIN_ANSWER   31 /* what has an answer to be made counts as so many more, */
+#define DRAIN_RECORDS  8  /* and as often more as it asks for so many records */
 #define ASSIGN_MS      100
 #define CREDIT_MOST    ((int64_t)1 << 40) /* beyond all sense, far below overflow */
 
@@ -247,6 +248,8 @@ int feed_drain(struct feed *f, int64_t now_ms, bool *ret_more)
             continue;
         if (m.kind != WIRE_READ && m.kind != WIRE_CREDIT)
             cost += DRAIN_ANSWER;
+        if (m.kind == WIRE_STATUS)
+            cost += DRAIN_ANSWER * (int)(m.status.count / DRAIN_RECORDS);
         if (redrive_is_for(m.kind)) {
             *ret_more = true;
             return redrive_take(f->redrive, from, &m);

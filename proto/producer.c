@@ -23,14 +23,15 @@
 #include <unistd.h>
 
 #define DEFAULT_BATCH   512
-#define HELLO_MS        500  /* between two HELLOs without an answer */
-#define PING_MS         250  /* waiting this long without a word: ask */
-#define DEATHS          3    /* heartbeats of silence that mean the connection is dead */
-#define BACKOFF_MS      50   /* before the first new connection, doubled for each that comes to */
-#define BACKOFF_MOST_MS 1000 /* nothing, up to this */
-#define TICK_MS         100  /* the longest sleep; the clock is looked at after it */
-#define SHORT_TICK_MS   10   /* while waiting for room or a connection, which nothing announces */
-#define BYE_MS          100  /* how long a BYE may hold up turnout_producer_free */
+#define HELLO_MS        500   /* between two HELLOs without an answer */
+#define PING_MS         250   /* waiting this long without a word: ask */
+#define DEATHS          3     /* heartbeats of silence that mean the connection is dead, */
+#define PATIENCE_MOST   60000 /* or longer, up to this, with a broker whose disk takes its time */
+#define BACKOFF_MS      50    /* before the first new connection, doubled for each that comes to */
+#define BACKOFF_MOST_MS 1000  /* nothing, up to this */
+#define TICK_MS         100   /* the longest sleep; the clock is looked at after it */
+#define SHORT_TICK_MS   10    /* while waiting for room or a connection, which nothing announces */
+#define BYE_MS          100   /* how long a BYE may hold up turnout_producer_free */
 #define ARENA_KEEP      (64 * 1024)
 
 struct turnout_producer {
@@ -61,6 +62,8 @@ struct turnout_producer {
     int64_t pinged_ms;   /* the last PING */
     int64_t progress_ms; /* when the window last moved, or something came into an empty one */
     int64_t stepped_ms;  /* when the link was last read */
+
+    int64_t patience_ms; /* twice what an answer took the last time, or came too late */
 
     uint64_t connections;
     struct turnout_counts counts;
@@ -136,9 +139,21 @@ static void say_hello(struct turnout_producer *p, int64_t now_ms)
         p->greeted_ms = now_ms;
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static int64_t death_ms(const struct turnout_producer *p)
 {
-    return DEATHS * (int64_t)p->limits.heartbeat_ms;
+    return later(DEATHS * (int64_t)p->limits.heartbeat_ms, p->patience_ms);
+}
+
+/* An answer took so long, or did not come in it: the next may take twice as long.  Or who always
+ * begins anew before a slow commit is over would send the same for ever and never hear of it. */
+static void patience_learn(struct turnout_producer *p, int64_t took_ms)
+{
+    p->patience_ms = took_ms * 2 < PATIENCE_MOST ? took_ms * 2 : PATIENCE_MOST;
 }
 
 /* What the handshake came to: true when it has failed for good. */
@@ -164,17 +179,14 @@ static void connection_greet(struct turnout_producer *p, int64_t now_ms)
     if (connection_refused(p, now_ms))
         return;
     if (p->greeted_ms && now_ms - p->greeted_ms >= death_ms(p)) {
-        if (link_state(p->link) != LINK_BROKER_KEY)
+        if (link_state(p->link) != LINK_BROKER_KEY) {
             error_note(p, "the broker at %s does not answer", p->endpoint);
+            patience_learn(p, death_ms(p));
+        }
         connection_drop(p, now_ms);
     } else if (!p->hello_ms || now_ms - p->hello_ms >= HELLO_MS) {
         say_hello(p, now_ms);
     }
-}
-
-static int64_t later(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
 }
 
 /* After WELCOME: as long as something is unacknowledged the broker must show that it lives, and
@@ -187,6 +199,7 @@ static void connection_watch(struct turnout_producer *p, int64_t now_ms)
         return;
     if (now_ms - p->progress_ms >= death_ms(p)) {
         error_note(p, "the broker at %s no longer acknowledges", p->endpoint);
+        patience_learn(p, death_ms(p));
         connection_drop(p, now_ms);
     } else if (now_ms - sign_ms >= PING_MS) {
         if (message_send(p, &(struct wire_message){.kind = WIRE_PING}, NULL) == 0)
@@ -238,6 +251,7 @@ static void take_puback(struct turnout_producer *p, const struct wire_puback *ac
     p->counts.accepted += done.accepted;
     p->counts.refused += done.refused;
     if (done.accepted + done.refused > 0) {
+        patience_learn(p, now_ms - p->progress_ms);
         p->progress_ms = now_ms;
         p->backoff_ms = BACKOFF_MS;
     }

@@ -90,6 +90,52 @@ static void silence_is_asked_and_then_taken_for_death(void **state)
     assert_true(turnout_counts(broker.producer).reconnects >= 1);
 }
 
+#define SLOW_MS 700 /* of one commit: longer than the producer's three heartbeats of 100 ms */
+
+/* Nobody listens meanwhile. */
+static void broker_commits(struct broker *b)
+{
+    struct wire_publish published = b->m.publish;
+
+    for (int64_t end_ms = clock_mono_ms() + SLOW_MS; clock_mono_ms() < end_ms;)
+        turnout_poll(b->producer, 1);
+    broker_ack(b, published.first, published.count);
+}
+
+/* Until so many events are acknowledged; returns how many PUBLISHes it took. */
+static unsigned broker_serves(struct broker *b, uint64_t accepted)
+{
+    int64_t end_ms = clock_mono_ms() + PATIENCE_MS;
+    unsigned published = 0;
+
+    for (; turnout_counts(b->producer).accepted < accepted; turnout_poll(b->producer, 1)) {
+        assert_true(clock_mono_ms() < end_ms);
+        if (!broker_take(b))
+            continue;
+        published += b->m.kind == WIRE_PUBLISH;
+        if (b->m.kind == WIRE_PUBLISH)
+            broker_commits(b);
+        else if (b->m.kind == WIRE_HELLO)
+            broker_say(b, &(struct wire_message){.kind = WIRE_WELCOME, .welcome = b->limits});
+    }
+    return published;
+}
+
+/* What is slow once is waited for the next time. */
+static void a_broker_whose_disk_is_slow_is_heard(void **state)
+{
+    (void)state;
+    broker.limits.heartbeat_ms = 100;
+    session_start(0, 0);
+    send_event(1);
+    assert_in_range(broker_serves(&broker, 1), 2, 5);
+    for (unsigned n = 2; n <= 4; n++) {
+        send_event(n);
+        assert_int_equal(broker_serves(&broker, n), 1);
+    }
+    assert_each_once(told.accepted, 1, 4);
+}
+
 /* As a broker that has just been started. */
 static void broker_refuse_until_hello(struct broker *b)
 {
@@ -223,6 +269,7 @@ int main(int argc, char **argv)
         test(events_that_are_done_are_not_sent_again),
         test(a_lost_acknowledgement_leads_to_sending_again),
         test(silence_is_asked_and_then_taken_for_death),
+        test(a_broker_whose_disk_is_slow_is_heard),
         test(a_broker_started_anew_gets_all_that_is_open_in_order),
         test(nothing_is_lost_when_the_broker_is_killed),
     };

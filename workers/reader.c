@@ -13,6 +13,7 @@
 
 #define HELLO_AGAIN_MS 500
 #define LINGER_MS      100 /* for a BYE */
+#define PATIENCE_MOST  60000
 
 struct reader {
     const char *endpoint, *role, *name;
@@ -28,6 +29,7 @@ struct reader {
     char log[LOG_ID + 1];
     unsigned partitions;
     int64_t heartbeat_ms;
+    int64_t patience_ms; /* twice what a word took the last time, or came too late */
 };
 
 static const struct keyfile *own_key;
@@ -145,6 +147,20 @@ static void say_hello(struct reader *r, int64_t now_ms)
     reader_send(r, &m);
 }
 
+/* A broker whose disk takes its time says nothing meanwhile: who always began anew before it is over
+ * would never hear it. */
+static void patience_learn(struct reader *r, int64_t took_ms)
+{
+    r->patience_ms = took_ms * 2 < PATIENCE_MOST ? took_ms * 2 : PATIENCE_MOST;
+}
+
+static int64_t death_ms(const struct reader *r)
+{
+    int64_t usual_ms = 3 * r->heartbeat_ms;
+
+    return r->patience_ms > usual_ms ? r->patience_ms : usual_ms;
+}
+
 /* A new connection: whatever was queued on the old one is gone with it. */
 static void begin_again(struct reader *r, int64_t now_ms)
 {
@@ -193,10 +209,14 @@ bool reader_away(const struct reader *r)
 static void keep_alive(struct reader *r)
 {
     int64_t now_ms = clock_mono_ms(), silent_ms = now_ms - r->heard_ms;
+    bool dead;
 
     if (r->away)
         return;
-    if (r->spoilt || silent_ms >= 3 * r->heartbeat_ms) {
+    dead = silent_ms >= death_ms(r);
+    if (dead && r->link && link_state(r->link) != LINK_BROKER_KEY)
+        patience_learn(r, death_ms(r));
+    if (r->spoilt || dead) {
         begin_again(r, now_ms);
     } else if (!r->session) {
         if (now_ms - r->asked_ms >= HELLO_AGAIN_MS)
@@ -295,13 +315,21 @@ static int own_business(struct reader *r, const struct wire_message *m)
     }
 }
 
+static void heard(struct reader *r)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    patience_learn(r, now_ms - r->heard_ms);
+    r->heard_ms = now_ms;
+}
+
 static int take(struct reader *r, struct wire_message *ret, struct slice *ret_payload)
 {
     struct link_message m;
     int mine;
 
     while (r->link && link_receive(r->link, &m) == 0) {
-        r->heard_ms = clock_mono_ms();
+        heard(r);
         if (m.foreign || wire_decode(m.header, m.payload.size, &r->arena, ret) < 0) {
             log_warn("the broker sent something that is not our protocol");
             continue;
