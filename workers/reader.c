@@ -147,8 +147,8 @@ static void say_hello(struct reader *r, int64_t now_ms)
     reader_send(r, &m);
 }
 
-/* A broker whose disk takes its time says nothing meanwhile: who always began anew before it is over
- * would never hear it. */
+/* A broker whose disk takes its time says nothing meanwhile: who always began anew before that is
+ * over would never hear it. */
 static void patience_learn(struct reader *r, int64_t took_ms)
 {
     r->patience_ms = took_ms * 2 < PATIENCE_MOST ? took_ms * 2 : PATIENCE_MOST;
