@@ -236,7 +236,8 @@ static int work_expand(struct derive *d)
 
     people_version(&d->people, d->list);
     basis = basis_text(d);
-    for (size_t i = 0; !slice_equal(basis, d->basis) && i < d->known.count; i++)
+    d->regrouped = !slice_equal(basis, d->basis);
+    for (size_t i = 0; d->regrouped && i < d->known.count; i++)
         add_period(d, ((struct table_entry *)d->known.items[i])->key);
     d->basis = basis;
     for (size_t i = 0; error == 0 && (since = table_next(&d->since, &i));)

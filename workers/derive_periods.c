@@ -111,6 +111,10 @@ int derive_periods(struct derive *d)
             buffer_add(&d->scratch, "\n", 1);
         buffer_add_slice(&d->scratch, steps[i]->period);
     }
+    /* Should the round be given up, some periods are of this basis and some of another: until it
+     * ends they are of none, or a basis that came back would leave them so. */
+    if (error == 0 && d->regrouped)
+        commit_hdel(&d->commit, slice_of("derived"), slice_of("basis"));
     if (error == 0)
         commit_xadd(&d->commit, slice_of("changes"), slice_of("groups"),
                     arena_copy(&d->batch, buffer_slice(&d->scratch)));

@@ -44,6 +44,7 @@ struct derive {
     date_days today;
     bool dirty, left;                    /* marks wait; those of a round that did not end wait */
     struct slice day, rules_text, basis; /* as the last round left them */
+    bool regrouped;                      /* another basis than theirs: all periods are derived */
     struct work seats, committees, periods;
     struct table since;            /* "C|DATE" */
     struct pointers known, groups; /* all periods and groups there are: struct table_entry */
