@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -193,14 +195,67 @@ static int copy_check(const char *path, uint64_t *ret_events)
     return status;
 }
 
+static void folder_of(const char *path, char folder[PATH_BYTES])
+{
+    const char *slash = strrchr(path, '/');
+
+    snprintf(folder, PATH_BYTES, "%.*s/", slash ? (int)(slash - path) : 1, slash ? path : ".");
+}
+
 /* A name is on disk when its folder is. */
 static int name_sync(const char *path)
 {
     char folder[PATH_BYTES];
-    const char *slash = strrchr(path, '/');
 
-    snprintf(folder, sizeof folder, "%.*s/", slash ? (int)(slash - path) : 1, slash ? path : ".");
+    folder_of(path, folder);
     return file_sync_folder(folder) < 0 ? complain(folder, strerror(errno), EX_IOERR) : EX_OK;
+}
+
+/* There every file is the journal's: a broker would go on in one that has no name any more. */
+static bool lies_in_journal(const char *file, const char *dir)
+{
+    char folder[PATH_BYTES], journal[PATH_BYTES];
+    struct stat a, b;
+
+    folder_of(file, folder);
+    snprintf(journal, sizeof journal, "%s/journal", dir);
+    return stat(folder, &a) == 0 && stat(journal, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+/* Of a file that is locked: whether it still has that name, and no other.  EX_OK, or why not. */
+static int beside_look(const char *beside, int fd)
+{
+    struct stat opened, named;
+
+    if (fstat(fd, &opened) < 0 || lstat(beside, &named) < 0)
+        return complain(beside, strerror(errno), EX_IOERR);
+    if (opened.st_dev != named.st_dev || opened.st_ino != named.st_ino)
+        return complain(beside, "another backup has just written it", EX_TEMPFAIL);
+    if (!S_ISREG(opened.st_mode) || opened.st_nlink != 1)
+        return complain(beside, "is no file of its own", EX_TEMPFAIL);
+    return ftruncate(fd, 0) < 0 ? complain(beside, strerror(errno), EX_IOERR) : EX_OK;
+}
+
+/* It is ours alone as long as it is open. */
+static int beside_open(const char *beside, int *ret_fd)
+{
+    int fd = open(beside, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600), status;
+
+    if (fd < 0)
+        return complain(beside, strerror(errno), EX_IOERR);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        status = complain(beside, "another backup is writing it", EX_TEMPFAIL);
+    } else {
+        status = beside_look(beside, fd);
+        if (status == EX_IOERR)
+            unlink(beside);
+    }
+    if (status == EX_OK)
+        *ret_fd = fd;
+    else
+        close(fd);
+    return status;
 }
 
 int backup_journal(const char *dir, const char *file)
@@ -209,20 +264,22 @@ int backup_journal(const char *dir, const char *file)
     uint64_t events = 0;
     int fd, status;
 
+    if (lies_in_journal(file, dir))
+        return complain(file, "lies in the journal's own folder", EX_USAGE);
     snprintf(beside, sizeof beside, "%s.part", file);
-    fd = open(beside, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return complain(beside, strerror(errno), EX_IOERR);
+    status = beside_open(beside, &fd);
+    if (status != EX_OK)
+        return status;
     status = copy_write(dir, fd);
-    close(fd);
     if (status == EX_OK)
         status = copy_check(beside, &events);
     if (status == EX_OK && rename(beside, file) < 0)
         status = complain(file, strerror(errno), EX_IOERR);
-    if (status != EX_OK) {
+    if (status != EX_OK)
         unlink(beside);
+    close(fd);
+    if (status != EX_OK)
         return status;
-    }
     printf("%s: %" PRIu64 " events\n", file, events);
     return name_sync(file);
 }

@@ -11,7 +11,8 @@
 int check_journal(const char *dir, const char *file, bool json);
 
 /* Copies DIR/journal into a file, which is checked and synced before it gets its name.  Returns the
- * exit status: 0; 1 when the journal is damaged, and there is no copy; 74; 78. */
+ * exit status: 0; 1 when the journal is damaged, and there is no copy; 64 for a file in the
+ * journal's own folder; 74; 75 when another copy is being written to the same file; 78. */
 int backup_journal(const char *dir, const char *file);
 
 #endif

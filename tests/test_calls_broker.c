@@ -23,6 +23,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -249,6 +250,34 @@ static void what_is_no_journal_is_neither_checked_nor_copied(void **state)
     assert_int_equal(chdir(shelf_folder), 0);
     assert_int_equal(backup_journal(".", "copy"), EX_OK);
     assert_int_equal(chdir(here), 0);
+    assert_int_equal(check_journal(NULL, in_folder("copy"), false), EX_OK);
+}
+
+/* A name in the journal's folder would be taken from the broker's own file; and what is being
+ * written by another backup would be named before it is whole. */
+static void a_copy_is_written_where_nothing_else_is(void **state)
+{
+    static const char *const own[] = {"journal/data.mdb", "journal/lock.mdb", "journal/broker.lock",
+                                      "journal/copy"};
+    int fd;
+
+    (void)state;
+    journal_make();
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(backup_journal(shelf_folder, in_folder(own[i])), EX_USAGE);
+    fd = open(in_folder("copy.part"), O_RDWR | O_CREAT, 0600);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(backup_journal(shelf_folder, in_folder("copy")), EX_TEMPFAIL);
+    assert_int_equal(access(in_folder("copy"), F_OK), -1);
+    assert_int_equal(access(in_folder("copy.part"), F_OK), 0);
+    close(fd);
+    assert_int_equal(backup_journal(shelf_folder, in_folder("copy")), EX_OK);
+    assert_int_equal(link(in_folder("journal/data.mdb"), in_folder("copy.part")), 0);
+    assert_int_equal(backup_journal(shelf_folder, in_folder("copy")), EX_TEMPFAIL);
+    unlink(in_folder("copy.part"));
+    assert_int_equal(symlink("journal/data.mdb", in_folder("copy.part")), 0);
+    assert_int_equal(backup_journal(shelf_folder, in_folder("copy")), EX_IOERR);
+    assert_int_equal(check_journal(shelf_folder, NULL, false), EX_OK);
     assert_int_equal(check_journal(NULL, in_folder("copy"), false), EX_OK);
 }
 
@@ -493,6 +522,7 @@ int main(void)
         with_shelf(a_copy_is_whole_or_not_there),
         with_shelf(a_check_that_cannot_read_says_so),
         with_shelf(what_is_no_journal_is_neither_checked_nor_copied),
+        with_shelf(a_copy_is_written_where_nothing_else_is),
         with_shelf(a_damaged_journal_is_not_copied),
         with_peer(a_broker_opens_or_tells_why_not),
         with_peer(an_endpoint_with_keys_opens_or_tells_why_not),

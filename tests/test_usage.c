@@ -159,7 +159,7 @@ static void a_worker_is_told_what_it_cannot_take(void **state)
         int status;
         const char *says;
     } wrong[] = {
-        {{"turnout-worker", "word"}, EX_USAGE, "Usage:"},
+        {{"turnout-worker", "word"}, EX_USAGE, "Too many arguments"},
         {{"turnout-worker", "--log-level", "loud"}, EX_USAGE, "no log level: loud"},
         {{"turnout-worker", "--log-level=debug", "--config=/nonexistent.conf"},
          EX_CONFIG,

@@ -247,7 +247,7 @@ static void test_people_see_names_and_machines_identifiers(void **state)
     json_decref(page);
     page = json_of("/api/v1/committees/MEET");
     assert_cell(asked_row(page, "meetings", "meeting", "T1"), "status", "held");
-    assert_cell(asked_row(page, "meetings", "meeting", "T1"), "presence", "0.5000 1/2");
+    assert_cell(asked_row(page, "meetings", "meeting", "T1"), "not.missed", "0.5000 1/2");
     json_decref(page);
     assert_int_equal(asks(&hand, "/committees/GHOST"), 200);
 }

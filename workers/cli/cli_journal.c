@@ -141,8 +141,10 @@ int cli_backup(int argc, char **argv)
         "stack, put it in the place of DIR/journal/data.mdb, start the stack and, before producers "
         "send anything, run turnout rebuild --force. Exit status: 0 done, 1 the journal has "
         "faults, "
-        "64 usage, 69 there is no journal, 74 it cannot be read or FILE not be written, 78 another "
-        "version wrote the journal.",
+        "64 usage, or FILE lies in the journal's own folder, 69 there is no journal, 74 it cannot "
+        "be "
+        "read or FILE not be written, 75 another backup is writing FILE, 78 another version wrote "
+        "the journal.",
         NULL,
         NULL,
         NULL};

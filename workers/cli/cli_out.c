@@ -41,17 +41,22 @@ int64_t cli_moment(const char *option, const char *arg, struct argp_state *state
     return ms;
 }
 
-int cli_write(const char *verb, struct buffer *text)
+int cli_flush(const char *verb)
 {
-    size_t size = text->size;
-
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is an exit status, like any other failure */
-    buffer_clear(text);
-    if ((size == 0 || fwrite(text->at, 1, size, stdout) == size) && fflush(stdout) == 0)
+    if (fflush(stdout) == 0 && !ferror(stdout))
         return EX_OK;
     if (errno != EPIPE)
         fprintf(stderr, "turnout %s: standard output: %s\n", verb, strerror(errno));
     return EX_IOERR;
+}
+
+int cli_write(const char *verb, struct buffer *text)
+{
+    signal(SIGPIPE, SIG_IGN);
+    fwrite(text->at, 1, text->size, stdout);
+    buffer_clear(text);
+    return cli_flush(verb);
 }
 
 int cli_fail(const char *verb, const char *whom, const char *where, int error)

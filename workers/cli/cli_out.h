@@ -26,6 +26,9 @@ int64_t cli_moment(const char *option, const char *arg, struct argp_state *state
  * standard error, unless it is a pipe that nobody reads any more: then silently. */
 int cli_write(const char *verb, struct buffer *text);
 
+/* What was printed by other means is on its way: as cli_write. */
+int cli_flush(const char *verb);
+
 /* Says on standard error what went wrong with whom ("Redis at run/redis.sock"), and returns the
  * exit status for it. */
 int cli_fail(const char *verb, const char *whom, const char *where, int error);

@@ -329,7 +329,7 @@ static int publish_all(struct publish *p)
         fprintf(stderr, "turnout publish: %zu events were refused for now, and are not sent\n",
                 later_count(&p->later));
     printf("{\"accepted\":%" PRIu64 ",\"rejected\":%" PRIu64 "}\n", c.accepted, p->rejected);
-    if (fflush(stdout) == EOF)
+    if (cli_flush("publish") != EX_OK)
         return EX_IOERR;
     return status ? status : p->rejected || p->unread ? EXIT_FAILURE : EX_OK;
 }

@@ -265,7 +265,7 @@ static int settle(struct rejects_verb *v)
     status = settle_all(v);
     printf("{\"%s\":%" PRIu64 ",\"%s\":%" PRIu64 "}\n", v->action->done, v->done, v->action->left,
            v->left);
-    return fflush(stdout) == EOF ? EX_IOERR : status;
+    return cli_flush("rejects") == EX_OK ? status : EX_IOERR;
 }
 
 /* ---- the verb ---- */

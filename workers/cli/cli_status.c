@@ -2,6 +2,7 @@
 #include "proto/clock.h"
 #include "proto/error.h"
 #include "workers/cli/cli.h"
+#include "workers/cli/cli_out.h"
 #include "workers/lag.h"
 
 #include <inttypes.h>
@@ -253,8 +254,6 @@ int cli_status(int argc, char **argv)
     reader_free(r);
     if (error == 0)
         error = redis_outcome(&s);
-    if (fflush(stdout) == EOF)
-        error = ERR_IO;
     cli_stack_free(&s.stack);
-    return cli_exit_status(error);
+    return cli_flush("status") == EX_OK ? cli_exit_status(error) : EX_IOERR;
 }

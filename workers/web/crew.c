@@ -101,16 +101,20 @@ unsigned crew_busy(struct crew *c)
     return busy;
 }
 
-void crew_free(struct crew *c)
+void crew_end(struct crew *c)
 {
-    if (!c)
-        return;
     pthread_mutex_lock(&c->lock);
     c->ending = true;
     pthread_cond_broadcast(&c->more);
     pthread_mutex_unlock(&c->lock);
     for (unsigned i = 0; i < c->config.threads; i++)
         pthread_join(c->threads[i], NULL);
+}
+
+void crew_free(struct crew *c)
+{
+    if (!c)
+        return;
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->more);
     free(c->threads);

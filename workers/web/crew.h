@@ -29,13 +29,14 @@ struct crew_config {
 
 struct crew *crew_new(const struct crew_config *config);
 
-/* False when too many wait already: the job is then not taken. */
+/* False when too many wait already, or the crew has ended: the job is then not taken. */
 bool crew_take(struct crew *c, struct job *j);
 
 /* How many wait or are under way. */
 unsigned crew_busy(struct crew *c);
 
-/* Does what waits, and ends.  NULL is allowed. */
-void crew_free(struct crew *c);
+/* Does what waits, and ends: once, before it is freed. */
+void crew_end(struct crew *c);
+void crew_free(struct crew *c); /* NULL is allowed */
 
 #endif

@@ -51,13 +51,18 @@ static bool developing(const struct profiles *f, struct slice member)
     return false;
 }
 
-static bool answered(struct arena *arena, const struct hash *votes, struct slice member)
+enum answer { ANSWER_NONE, ANSWER_GIVEN, ANSWER_EXCUSED };
+
+static enum answer answer_of(struct arena *arena, const struct hash *votes, struct slice member)
 {
     struct slice line = hash_value(votes, member);
     struct vote_fact fact = {.position = 0};
 
-    return line.at && fact_parse(EVENT_VOTE, line, arena, &fact) == 0 &&
-           version_holds(&fact.version) && (fact.position != POSITION_NONE || fact.excused);
+    if (!line.at || fact_parse(EVENT_VOTE, line, arena, &fact) < 0 || !version_holds(&fact.version))
+        return ANSWER_NONE;
+    return fact.position != POSITION_NONE ? ANSWER_GIVEN
+           : fact.excused                 ? ANSWER_EXCUSED
+                                          : ANSWER_NONE;
 }
 
 struct waiting {
@@ -73,7 +78,7 @@ static void name(struct view *v, struct waiting *w, struct slice member, int64_t
         w->who = view_text(v, w->who, slice_of(" …"));
 }
 
-/* The P-members who have not answered; developing ones are named first. */
+/* The P-members who have neither answered nor are excused; developing ones are named first. */
 static struct waiting waiting_of(struct view *v, const struct hash *h, date_days day,
                                  const struct profiles *profiles)
 {
@@ -85,13 +90,14 @@ static struct waiting waiting_of(struct view *v, const struct hash *h, date_days
         for (size_t i = 0; i < seats.count; i++) {
             struct slice m = seats.items[i].member;
             bool first = developing(profiles, m);
+            enum answer answer;
             if (seats.items[i].role != ROLE_P || first != (turn == 0))
                 continue;
             w.p++;
-            if (answered(v->arena, &h[VOTES_OF], m)) {
-                w.answered++;
+            answer = answer_of(v->arena, &h[VOTES_OF], m);
+            w.answered += answer == ANSWER_GIVEN;
+            if (answer != ANSWER_NONE)
                 continue;
-            }
             w.waiting++;
             w.developing += first;
             name(v, &w, m, named++);

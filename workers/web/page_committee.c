@@ -27,10 +27,10 @@ static const struct column ballot_columns[] = {
 };
 
 static const struct column meeting_columns[] = {
-    {"meeting", T_MEETING, CELL_NAME, true},    {"title", T_TITLE, CELL_NAME, false},
-    {"starts", T_STARTS, CELL_DATE, false},     {"status", T_STATUS, CELL_TEXT, false},
-    {"members", T_MEMBERS, CELL_INT, false},    {"delegates", T_C_DELEGATES, CELL_INT, false},
-    {"presence", T_PRESENCE, CELL_RATE, false},
+    {"meeting", T_MEETING, CELL_NAME, true},        {"title", T_TITLE, CELL_NAME, false},
+    {"starts", T_STARTS, CELL_DATE, false},         {"status", T_STATUS, CELL_TEXT, false},
+    {"members", T_MEMBERS, CELL_INT, false},        {"delegates", T_C_DELEGATES, CELL_INT, false},
+    {"not.missed", T_NOT_MISSED, CELL_RATE, false},
 };
 
 static struct slice base_key(struct page *p, struct view *v, const char *family, const char *middle)

@@ -152,6 +152,15 @@ static void feed_row(void *arg, const struct feed *f)
                                           : cell_mark("ok", T_HEARD, TONE_GOOD);
 }
 
+/* What this server's key may not see is said where it would stand. */
+static int if_allowed(struct sheet *s, int error)
+{
+    if (error != ERR_DENIED)
+        return error;
+    s->note = T_NOT_ALLOWED;
+    return 0;
+}
+
 static int feed_sheet(struct health *h, struct reader *r)
 {
     int error;
@@ -164,7 +173,7 @@ static int feed_sheet(struct health *h, struct reader *r)
         error = 0;
     }
     sheet_sort(h->view, h->feeds, 2, false);
-    return error;
+    return if_allowed(h->feeds, error);
 }
 
 /* Of the first refused events that are kept: how many by source and code. */
@@ -212,7 +221,7 @@ static int reject_sheet(struct health *h, struct reader *r)
         reader_reset(r);
     } while (seen < REJECTS_SEEN);
     reader_reset(r);
-    return error;
+    return if_allowed(s, error);
 }
 
 /* What the last verification came to, whether or not the broker answers. */

@@ -43,13 +43,14 @@ int web_open(struct web *w, const struct web_config *config)
 void web_stop(struct web *w)
 {
     live_stop(w->live);
-    crew_free(w->quick);
-    crew_free(w->slow);
-    w->quick = w->slow = NULL;
+    crew_end(w->quick);
+    crew_end(w->slow);
 }
 
 void web_close(struct web *w)
 {
+    crew_free(w->quick);
+    crew_free(w->slow);
     state_free(w->state);
     live_free(w->live);
     auth_close(w->auth);
