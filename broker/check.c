@@ -234,7 +234,9 @@ static int beside_look(const char *beside, int fd)
         return complain(beside, "another backup has just written it", EX_TEMPFAIL);
     if (!S_ISREG(opened.st_mode) || opened.st_nlink != 1)
         return complain(beside, "is no file of its own", EX_TEMPFAIL);
-    return ftruncate(fd, 0) < 0 ? complain(beside, strerror(errno), EX_IOERR) : EX_OK;
+    if (opened.st_size > 0 && ftruncate(fd, 0) < 0)
+        return complain(beside, strerror(errno), EX_IOERR);
+    return EX_OK;
 }
 
 /* It is ours alone as long as it is open. */
@@ -244,13 +246,14 @@ static int beside_open(const char *beside, int *ret_fd)
 
     if (fd < 0)
         return complain(beside, strerror(errno), EX_IOERR);
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        status = complain(beside, "another backup is writing it", EX_TEMPFAIL);
-    } else {
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
         status = beside_look(beside, fd);
-        if (status == EX_IOERR)
-            unlink(beside);
-    }
+    else if (errno == EWOULDBLOCK)
+        status = complain(beside, "another backup is writing it", EX_TEMPFAIL);
+    else
+        status = complain(beside, strerror(errno), EX_IOERR);
+    if (status == EX_IOERR)
+        unlink(beside);
     if (status == EX_OK)
         *ret_fd = fd;
     else
