@@ -279,6 +279,35 @@ static void a_redis_ahead_of_the_journal_is_told(void **state)
     buffer_free(&lines);
 }
 
+/* Somebody wrote into it by hand. */
+static void a_place_that_cannot_be_read_is_named(void **state)
+{
+    struct stack *s = stack_new(1);
+    struct buffer lines = {0};
+    struct redis *redis;
+    struct run r;
+
+    (void)state;
+    vote_line(&lines, "C", "KE", "v1", "approve");
+    stack_start(s);
+    stack_publish_lines(s, buffer_slice(&lines));
+    stack_sync(s);
+    redis = redis_open(stack_path(s, "redis.sock"));
+    redis_do(redis, "HSET", "turnout:offset:2", "offset", "abc");
+    r = RUN(s, "turnout", "sync", "--timeout", "2");
+    assert_int_not_equal(r.status, 0);
+    assert_non_null(strstr(r.err.at, "turnout:offset:2 holds what turnout did not write"));
+    run_free(&r);
+    redis_do(redis, "DEL", "turnout:offset:2");
+    redis_close(redis);
+    stack_sync(s);
+    r = RUN(s, "turnout", "verify");
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    stack_free(s);
+    buffer_free(&lines);
+}
+
 static void a_closed_standard_input_is_an_empty_one(void **state)
 {
     struct stack *s = stack_new(1);
@@ -409,6 +438,7 @@ int main(void)
         cmocka_unit_test(refusals_name_their_own_lines_also_beyond_a_full_window),
         cmocka_unit_test(a_redis_of_another_journal_is_told_and_left_alone),
         cmocka_unit_test(a_redis_ahead_of_the_journal_is_told),
+        cmocka_unit_test(a_place_that_cannot_be_read_is_named),
         cmocka_unit_test(a_closed_standard_input_is_an_empty_one),
         cmocka_unit_test(what_is_asked_wrongly_is_told),
         cmocka_unit_test(a_partition_that_cannot_be_applied_does_not_stop_the_others),
