@@ -1,5 +1,6 @@
 /* Which votes are fetched, and when: one by one from ballots that are seldom met, all of a ballot
  * that more will be asked of, and none once they are at hand; the counters are the same. */
+#include "tests/compose.h"
 #include "tests/desk.h"
 #include "tests/model.h"
 
@@ -168,6 +169,47 @@ static void votes_on_very_many_ballots_are_asked_for_one_by_one(void **state)
     }
 }
 
+static void add_seats(struct buffer *out, unsigned rev)
+{
+    char text[256];
+
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(text, sizeof text,
+                 "{'type':'seat','id':'s%u','time':1,'rev':%u,'committee':'C','member':'%c%c',"
+                 "'from':'2026-01-01','role':'P'}",
+                 i, rev, 'A' + i / 26, 'A' + i % 26);
+        compose_text(text, out);
+    }
+}
+
+/* A registry is sent again as a whole, year by year: only what is new in it is worth the votes. */
+static void seats_that_are_as_they_were_ask_for_no_votes(void **state)
+{
+    struct counting *c = counting_new();
+    struct desk *d = desk_new(&c->base);
+    struct buffer events = {0};
+
+    (void)state;
+    desk_look(d, 0);
+    compose_text("{'type':'ballot','id':'b','time':1,'committee':'C','ballot':'B1','kind':'DIS',"
+                 "'closes':'2026-05-01'}",
+                 &events);
+    add_vote(&events, 1, 0, T0);
+    apply(d, &events);
+    add_seats(&events, 1);
+    apply(d, &events);
+    for (unsigned again = 0; again < 2; again++) {
+        desk_look(d, 0);
+        c->singly = c->whole = 0;
+        add_seats(&events, 1 + again);
+        apply(d, &events);
+        assert_int_equal(c->whole, again);
+        assert_int_equal(c->singly, 0);
+    }
+    buffer_free(&events);
+    desk_free(d);
+}
+
 /* By workers that forget much and little, one after the other, so that what one has at hand
  * another has changed; after every few batches all is counted from scratch. */
 static void however_they_come_the_votes_are_counted_once(void **state)
@@ -205,6 +247,7 @@ int main(void)
         cmocka_unit_test(one_vote_a_batch_is_asked_for_until_there_were_many),
         cmocka_unit_test(many_votes_on_a_ballot_in_one_batch_are_fetched_at_once),
         cmocka_unit_test(votes_on_very_many_ballots_are_asked_for_one_by_one),
+        cmocka_unit_test(seats_that_are_as_they_were_ask_for_no_votes),
         cmocka_unit_test(however_they_come_the_votes_are_counted_once),
     };
 

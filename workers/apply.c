@@ -208,8 +208,7 @@ static int gather_more(struct apply *a)
     const struct store_fetch *fetches;
     size_t count;
 
-    for (size_t i = 0; i < a->event_count && a->gather.seats; i++)
-        gather_seats(&a->gather, &a->events[i], &a->bearings[i]);
+    gather_seats(&a->gather, a->events, a->bearings, a->event_count);
     fetches = gather_take(&a->gather, &count);
     return store_fetch(a->store, fetches, count, a->ledger);
 }

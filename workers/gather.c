@@ -336,20 +336,39 @@ static void gather_share(struct gather *g, struct ballot *b, struct member *m)
         load_vote(g, b, ledger_vote(g->ledger, b, m));
 }
 
-void gather_seats(struct gather *g, const struct event *e, const struct bearing *bearing)
+/* The ballots and meetings that the notice bears on. */
+static void gather_seat(struct gather *g, const struct event *e, const struct bearing *bearing)
 {
     struct committee *c = bearing->committee;
     struct ballot *b;
     struct meeting *m;
 
-    if (e->type != EVENT_SEAT)
-        return;
     for (size_t i = 0; (b = table_next(&c->ballots, &i));)
         if (bears_on(e->from, b->indexed, version_holds(&b->notice.version), b->notice.closes))
             gather_share(g, b, bearing->member);
     for (size_t i = 0; (m = table_next(&c->meetings, &i));)
         if (bears_on(e->from, m->indexed, version_holds(&m->notice.version), m->notice.starts))
             gather_meeting(g, m);
+}
+
+/* A registry that is sent again as it was changes nothing, and so asks for nothing. */
+static bool seat_moves(const struct event *e, const struct bearing *b)
+{
+    return e->type == EVENT_SEAT &&
+           version_compare(b->version, e, version_digest(e->raw)) != VERSION_OLDER;
+}
+
+void gather_seats(struct gather *g, const struct event *events, const struct bearing *bearings,
+                  size_t count)
+{
+    size_t moves = 0;
+
+    for (size_t i = 0; i < count && g->seats; i++)
+        moves += seat_moves(&events[i], &bearings[i]);
+    g->seats = moves;
+    for (size_t i = 0; i < count && moves; i++)
+        if (seat_moves(&events[i], &bearings[i]))
+            gather_seat(g, &events[i], &bearings[i]);
 }
 
 /* More of its votes will be asked for soon.  With votes on very many ballots, each of them seldom

@@ -3,7 +3,7 @@
  *
  *     gather_event    for every event: what it bears on directly
  *     gather_take     the fetches, for store_send and store_begin
- *     gather_seats    for every event again: the ballots and meetings that a seat notice bears on
+ *     gather_seats    for all events again: the ballots and meetings that seat notices bear on
  *     gather_take     the fetches, for store_fetch
  *
  * What is already in the ledger is not fetched again. */
@@ -17,7 +17,8 @@ struct gather {
     struct ledger *ledger;
     struct store_fetch *fetches;
     size_t count, room;
-    size_t seats;                     /* notices in the batch so far; who begins one sets it to 0 */
+    size_t seats;                     /* notices in the batch so far; who begins one sets it to 0;
+                                         after gather_seats those that change something */
     struct pointers ballots, members; /* those with a list of single votes or adoptions to fetch */
 };
 
@@ -26,7 +27,8 @@ void gather_close(struct gather *g);
 
 /* `b` is what the event bears on. */
 void gather_event(struct gather *g, const struct event *e, const struct bearing *b);
-void gather_seats(struct gather *g, const struct event *e, const struct bearing *b);
+void gather_seats(struct gather *g, const struct event *events, const struct bearing *bearings,
+                  size_t count);
 
 /* Any key of which the caller reads the rows itself; the fetch may be refined. */
 struct store_fetch *gather_key(struct gather *g, struct slice key, enum fetch_kind kind,
