@@ -9,6 +9,8 @@
 #include "tests/redis_server.h"
 #include "tests/stack.h"
 #include "workers/audit/verified.h"
+#include "workers/audit/why.h"
+#include "workers/recall.h"
 #include "workers/web/feeds.h"
 #include "workers/web/journal.h"
 
@@ -376,6 +378,29 @@ static void test_a_redis_that_fails_leaves_no_sum(void **state)
     frail_fail(frail, 0, 0, FRAIL_BEFORE);
 }
 
+/* Its facts must go into memory, and of that the server has little. */
+static void test_a_sum_of_too_many_facts_is_given_up(void **state)
+{
+    struct buffer reason = {0};
+    struct target target;
+    struct why w = {.target = &target, .store = hand.store, .patience_ms = 5000, .most_bytes = 1};
+    struct explain *x;
+
+    (void)state;
+    assert_int_equal(target_parse(slice_of("turnout:group:all:2026"), slice_of("technical.votes"),
+                                  "turnout:", &target, &reason),
+                     0);
+    assert_int_equal(journal_ready(hand.journal, &w.reader), 0);
+    assert_int_equal(why_look(&w), 0);
+    for (int i = 0; i < 2; i++) {
+        x = explain_new(&target, recall_from_broker, NULL);
+        assert_int_equal(why_walk(&w, x), i ? 0 : ERR_FULL);
+        explain_free(x);
+        w.most_bytes = 1 << 20;
+    }
+    buffer_free(&reason);
+}
+
 static void test_health_tells_how_far_redis_is_behind(void **state)
 {
     json_t *page;
@@ -455,6 +480,7 @@ int main(void)
         cmocka_unit_test(test_health_tells_of_the_last_verification),
         cmocka_unit_test(test_health_tells_of_a_redis_that_fails),
         cmocka_unit_test(test_a_redis_that_fails_leaves_no_sum),
+        cmocka_unit_test(test_a_sum_of_too_many_facts_is_given_up),
         cmocka_unit_test(test_health_tells_how_far_redis_is_behind),
         cmocka_unit_test(test_a_redis_of_another_journal_is_told_of),
         cmocka_unit_test(test_without_a_broker_there_is_no_journal),

@@ -23,6 +23,11 @@ struct explain *explain_new(const struct target *t, recall_fn recall, void *arg)
     return x;
 }
 
+size_t explain_bytes(const struct explain *x)
+{
+    return x->ledger->keep.used + x->ledger->many.used + x->arena.used;
+}
+
 void explain_free(struct explain *x)
 {
     if (!x)

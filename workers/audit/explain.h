@@ -47,6 +47,9 @@ bool explain_needs(const struct explain *x, unsigned partition, unsigned partiti
  * that are no event. */
 int explain_run(void *explain, const struct walk_run *run);
 
+/* Of memory that the facts take so far. */
+size_t explain_bytes(const struct explain *x);
+
 /* After the last run.  The parts stand in the journal's order, by partition and offset, and live as
  * long as the explain. */
 const struct explain_part *explain_finish(struct explain *x, size_t *ret_count, int64_t *ret_sum);

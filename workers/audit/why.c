@@ -60,6 +60,7 @@ int why_look(struct why *w)
 struct timed {
     struct explain *explain;
     int64_t deadline_ms;
+    size_t most_bytes;
 };
 
 static int timed_run(void *arg, const struct walk_run *run)
@@ -68,13 +69,15 @@ static int timed_run(void *arg, const struct walk_run *run)
 
     if (t->deadline_ms && clock_mono_ms() > t->deadline_ms)
         return ERR_TIMEOUT;
+    if (t->most_bytes && explain_bytes(t->explain) > t->most_bytes)
+        return ERR_FULL;
     return explain_run(t->explain, run);
 }
 
 int why_walk(struct why *w, struct explain *x)
 {
     static const uint64_t from[WIRE_MAX_PARTS];
-    struct timed timed = {x, w->deadline_ms};
+    struct timed timed = {x, w->deadline_ms, w->most_bytes};
     struct progress progress;
     uint64_t total = 0;
     int error;

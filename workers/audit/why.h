@@ -20,6 +20,7 @@ struct why {
     int64_t as_of_ms;
     int patience_ms;     /* for groups to be derived */
     int64_t deadline_ms; /* by clock_mono_ms; 0: the walk may take as long as it takes */
+    size_t most_bytes;   /* of memory for the facts; 0: as much as it takes */
 
     /* what was found */
     struct live live;
@@ -33,7 +34,7 @@ struct why {
  * does not come to rest. */
 int why_look(struct why *w);
 
-/* 0, or an error of the walk; ERR_TIMEOUT. */
+/* 0, or an error of the walk; ERR_TIMEOUT; ERR_FULL: the facts take more than most_bytes. */
 int why_walk(struct why *w, struct explain *x);
 
 /* Whether Redis has this sum; always when it was not asked. */

@@ -10,9 +10,10 @@
 
 #include <stdio.h>
 
-#define PATIENCE_MS 5000  /* for groups to be derived */
-#define LIMIT_MS    30000 /* of the whole walk */
-#define SHOWN       1000  /* facts told of; the sum is of all */
+#define PATIENCE_MS 5000               /* for groups to be derived */
+#define LIMIT_MS    30000              /* of the whole walk */
+#define LIMIT_BYTES ((size_t)80 << 20) /* of its facts: two at a time go into 256 MiB */
+#define SHOWN       1000               /* facts told of; the sum is of all */
 
 static const struct column sum_columns[] = {
     {"sum", T_SUM, CELL_INT, false},
@@ -125,7 +126,8 @@ int page_why(struct page *p, struct view *v)
     struct why w = {.target = &target,
                     .store = p->data.store,
                     .patience_ms = PATIENCE_MS,
-                    .deadline_ms = clock_mono_ms() + LIMIT_MS};
+                    .deadline_ms = clock_mono_ms() + LIMIT_MS,
+                    .most_bytes = LIMIT_BYTES};
     int error;
 
     view_begin(v, v->arena, "why", T_WHY);
