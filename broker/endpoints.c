@@ -9,6 +9,9 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define ENDPOINT_BYTES 4096
@@ -27,6 +30,30 @@ static bool is_loopback(const char *endpoint)
 
 /* ---- without keys ---- */
 
+/* libzmq takes the path whatever is there: what another program listens at would be cut off from
+ * those who come, and what is no socket would be gone. */
+static bool path_is_free(const char *path)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    struct stat there;
+    int fd, err;
+
+    if (strlen(path) >= sizeof name.sun_path || lstat(path, &there) < 0)
+        return true; /* whatever is wrong with it, binding finds it */
+    if (!S_ISSOCK(there.st_mode)) {
+        log_error("%s is there, and is no socket", path);
+        return false;
+    }
+    memcpy(name.sun_path, path, strlen(path));
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    err = fd < 0 || connect(fd, (struct sockaddr *)&name, sizeof name) < 0 ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    if (err == 0 || err == EAGAIN)
+        log_error("another program listens at %s", path);
+    return err != 0 && err != EAGAIN;
+}
+
 static int plain_open(const struct broker_config *config, const char *asked, const char *name,
                       struct link **ret)
 {
@@ -44,6 +71,8 @@ static int plain_open(const struct broker_config *config, const char *asked, con
                   endpoint);
         return ERR_CONFIG;
     }
+    if (ipc && !path_is_free(endpoint + strlen("ipc://")))
+        return ERR_CONFIG;
     err = link_bind(endpoint, ret);
     if (err < 0)
         log_error("cannot bind %s: %s", endpoint, error_text(err));

@@ -1,6 +1,8 @@
 /* turnout-broker's command line: numbers that cannot be are refused with the option's name, and how
  * it ended is told by its exit status. */
 #include "broker/journal.h"
+#include "proto/file.h"
+#include "proto/link.h"
 #include "tests/stack.h"
 
 #include <limits.h>
@@ -8,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -101,6 +104,25 @@ static void of_two_brokers_in_one_folder_the_second_ends(void **state)
     journal_close(j);
 }
 
+/* Whoever listens there would hear nobody any more. */
+static void an_endpoint_that_is_taken_is_left_alone(void **state)
+{
+    struct link *other;
+    char taken[300], file[300];
+    struct stat there;
+
+    (void)state;
+    snprintf(taken, sizeof taken, "ipc://%s/taken.sock", stack->dir);
+    snprintf(file, sizeof file, "ipc://%s/file", stack->dir);
+    assert_int_equal(link_bind(taken, &other), 0);
+    assert_int_equal(file_write(file + 6, slice_of("text"), 0600, true), 0);
+    ends(RUN("--publish", taken), EX_CONFIG, "another program listens at");
+    ends(RUN("--read", file), EX_CONFIG, "is there, and is no socket");
+    assert_int_equal(stat(file + 6, &there), 0);
+    assert_int_equal(there.st_size, 4);
+    link_close(other, 0);
+}
+
 static void a_journal_is_checked_and_copied(void **state)
 {
     char copy[300];
@@ -137,6 +159,7 @@ int main(void)
         cmocka_unit_test(with_too_few_open_files_it_does_not_start),
         cmocka_unit_test(an_empty_folder_in_the_environment_is_none),
         cmocka_unit_test(of_two_brokers_in_one_folder_the_second_ends),
+        cmocka_unit_test(an_endpoint_that_is_taken_is_left_alone),
         cmocka_unit_test(a_journal_is_checked_and_copied),
     };
 
