@@ -21,6 +21,7 @@ const char *error_text(int code)
         "Redis stands for another journal, or for more than this one holds",
         "timed out",
         "access denied",
+        "too much at once",
     };
     int i = -code;
 

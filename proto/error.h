@@ -20,6 +20,7 @@ enum error_code {
     ERR_FOREIGN = -12, /* Redis stands for another journal, or for more than this one holds */
     ERR_TIMEOUT = -13, /* the time the caller allowed is over */
     ERR_DENIED = -14,  /* the broker turned us away: no such key, revoked, or without that right */
+    ERR_LARGE = -15,   /* too much at once: again, with less */
 };
 
 /* A few words, without a full stop; never NULL. */

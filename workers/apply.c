@@ -4,6 +4,7 @@
 
 #include "proto/error.h"
 #include "proto/log.h"
+#include "proto/pack.h"
 #include "workers/account.h"
 #include "workers/changes.h"
 #include "workers/flush.h"
@@ -21,6 +22,7 @@ struct apply {
     struct gather gather;
     struct commit commit;
     bool unconfirmed; /* a commit is under way */
+    size_t bound;     /* of fetches for seat notices; 0: none */
     recall_fn recall;
     void *recall_arg;
     char log[LOG_ID + 1];
@@ -66,6 +68,22 @@ void apply_free(struct apply *a)
 void apply_limit(struct apply *a, size_t keep_bytes)
 {
     a->keep_bytes = keep_bytes;
+}
+
+void apply_bound(struct apply *a, size_t fetches)
+{
+    a->bound = fetches;
+}
+
+void apply_halve(const struct apply_batch *b, struct apply_batch *first, struct apply_batch *rest)
+{
+    *first = *rest = *b;
+    first->count = b->count / 2;
+    rest->count = b->count - first->count;
+    if (!pack_pass_over(&rest->events, first->count))
+        rest->events.size = 0; /* no events at all: that is found out when they are decoded */
+    first->events.size -= rest->events.size;
+    rest->from.offset += first->count;
 }
 
 void apply_journal(struct apply *a, const char *log, unsigned partitions)
@@ -210,6 +228,8 @@ static int gather_more(struct apply *a)
 
     gather_seats(&a->gather, a->events, a->bearings, a->event_count);
     fetches = gather_take(&a->gather, &count);
+    if (a->bound && count > a->bound && a->gather.several)
+        return ERR_LARGE;
     return store_fetch(a->store, fetches, count, a->ledger);
 }
 

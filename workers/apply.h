@@ -29,6 +29,13 @@ void apply_free(struct apply *a);
 #define APPLY_KEEP_BYTES ((size_t)24 << 20) /* of the 64 MB that a worker may take */
 void apply_limit(struct apply *a, size_t keep_bytes);
 
+/* So many records are fetched for one commit's seat notices, which may bear on years of ballots; or
+ * apply_batches is ERR_LARGE, unless they are of one committee.  0, as at first: without a bound. */
+void apply_bound(struct apply *a, size_t fetches);
+
+/* A batch of several events as two; the second one's `from` is where the first leaves the store. */
+void apply_halve(const struct apply_batch *b, struct apply_batch *first, struct apply_batch *rest);
+
 /* The journal whose events come from now on. */
 void apply_journal(struct apply *a, const char *log, unsigned partitions);
 
@@ -36,8 +43,8 @@ void apply_journal(struct apply *a, const char *log, unsigned partitions);
  * while the next batches are decoded.  0, and the store will stand at from.offset + count of each
  * unless the next call says otherwise; or, of this commit or the one before, an error of the store
  * (ERR_CONFLICT also when it does not stand where a batch begins; ERR_FOREIGN when a partition of
- * it stands for another journal), or ERR_CORRUPT for bytes that are no event.  After an error
- * nothing is known of the store any more: look at its offsets again. */
+ * it stands for another journal), or ERR_CORRUPT for bytes that are no event, or ERR_LARGE.  After
+ * an error nothing is known of the store any more: look at its offsets again. */
 int apply_batches(struct apply *a, const struct apply_batch *batches, size_t count, int64_t now_ms);
 
 /* A commit is under way. */

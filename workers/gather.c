@@ -361,10 +361,17 @@ static bool seat_moves(const struct event *e, const struct bearing *b)
 void gather_seats(struct gather *g, const struct event *events, const struct bearing *bearings,
                   size_t count)
 {
+    const struct committee *first = NULL;
     size_t moves = 0;
 
-    for (size_t i = 0; i < count && g->seats; i++)
-        moves += seat_moves(&events[i], &bearings[i]);
+    g->several = false;
+    for (size_t i = 0; i < count && g->seats; i++) {
+        if (!seat_moves(&events[i], &bearings[i]))
+            continue;
+        if (moves++ == 0)
+            first = bearings[i].committee;
+        g->several |= bearings[i].committee != first;
+    }
     g->seats = moves;
     for (size_t i = 0; i < count && moves; i++)
         if (seat_moves(&events[i], &bearings[i]))

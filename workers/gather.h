@@ -18,7 +18,8 @@ struct gather {
     struct store_fetch *fetches;
     size_t count, room;
     size_t seats;                     /* notices in the batch so far; who begins one sets it to 0;
-                                         after gather_seats those that change something */
+                                         after gather_seats those that change something, */
+    bool several;                     /* and they are of several committees */
     struct pointers ballots, members; /* those with a list of single votes or adoptions to fetch */
 };
 

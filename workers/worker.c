@@ -25,13 +25,15 @@
 /* Two windows of each of 8 partitions are in memory at most (one in the inbox, one on its way):
  * 2 * 8 * 512 KiB = 8 MiB; a window holds some 4,000 votes. */
 #define STREAM_CREDIT ((uint64_t)512 << 10)
-#define LOOK_MS       500 /* how often Redis is asked whether it still stands where we left it */
-#define AGAIN_MS      200 /* pause after Redis could not be used */
-#define IDLE_MS       100 /* to see whether a round of deriving is due */
-#define HELD_MS       20  /* pause while somebody holds the partitions */
-#define COMPLAIN_MS   10000
-#define BUSY_MS       20 /* events keep coming when there were some not longer ago */
-#define DERIVE_SHARE  3  /* while they do, at most a quarter of the time goes into deriving */
+/* A ballot of 165 votes is two fetches and some 25 KiB: 100 MiB. */
+#define SEAT_FETCHES 8192
+#define LOOK_MS      500 /* how often Redis is asked whether it still stands where we left it */
+#define AGAIN_MS     200 /* pause after Redis could not be used */
+#define IDLE_MS      100 /* to see whether a round of deriving is due */
+#define HELD_MS      20  /* pause while somebody holds the partitions */
+#define COMPLAIN_MS  10000
+#define BUSY_MS      20 /* events keep coming when there were some not longer ago */
+#define DERIVE_SHARE 3  /* while they do, at most a quarter of the time goes into deriving */
 
 struct stream {
     bool assigned, followed;
@@ -429,20 +431,34 @@ static int batches_apply(struct worker *w, const struct apply_batch *batches, si
         s->applied.known = true;
         memcpy(s->applied.log, reader_log(w->reader), sizeof s->applied.log);
         s->applied.offset += batches[i].count;
-        inbox_drop(&w->inbox, batches[i].partition);
     }
     return error;
 }
 
-/* Redis or the journal holds what does not fit, and nothing was changed: finds out in which
- * partition, and goes on with the others. */
+/* What bears on too much for one commit goes into several. */
+static int batch_apply(struct worker *w, const struct apply_batch *b)
+{
+    struct apply_batch first, rest;
+    int error = batches_apply(w, b, 1);
+
+    if (error != ERR_LARGE)
+        return error;
+    log_info("partition %u: what its events bear on is too much at once: in halves", b->partition);
+    apply_halve(b, &first, &rest);
+    error = batch_apply(w, &first);
+    rest.from = w->streams[b->partition].applied;
+    return error < 0 ? error : batch_apply(w, &rest);
+}
+
+/* Redis or the journal holds what does not fit, or it is too much, and nothing was changed: finds
+ * out in which partition, and goes on with the others. */
 static int batches_apply_singly(struct worker *w, const struct apply_batch *batches, size_t count)
 {
     int error = 0;
 
     for (size_t i = 0; i < count && error == 0; i++) {
         unsigned p = batches[i].partition;
-        error = batches_apply(w, &batches[i], 1);
+        error = batch_apply(w, &batches[i]);
         if (error != ERR_CORRUPT)
             continue;
         log_error("partition %u cannot be applied at offset %llu: left alone for %d s", p,
@@ -464,8 +480,10 @@ static int worker_apply(struct worker *w)
         return worker_meet(w, worker_confirm(w));
     w->applied_ms = clock_mono_ms();
     error = batches_apply(w, batches, count);
-    if (error == ERR_CORRUPT)
+    if (error == ERR_CORRUPT || error == ERR_LARGE)
         error = batches_apply_singly(w, batches, count);
+    for (size_t i = 0; i < count && error == 0; i++)
+        inbox_drop(&w->inbox, batches[i].partition);
     return worker_meet(w, error);
 }
 
@@ -535,6 +553,7 @@ int worker_new(const struct worker_config *config, struct store *store, struct w
     w->store = store;
     w->complained_ms = w->busy_ms = -COMPLAIN_MS;
     w->apply = apply_new(w->store, recall_from_broker, (void *)(uintptr_t)config->endpoint);
+    apply_bound(w->apply, SEAT_FETCHES);
     w->derive = derive_new(w->store, &config->rules);
     error = reader_new(config->endpoint, "worker", config->name, &w->reader);
     if (error < 0) {
