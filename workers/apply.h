@@ -29,8 +29,9 @@ void apply_free(struct apply *a);
 #define APPLY_KEEP_BYTES ((size_t)24 << 20) /* of the 64 MB that a worker may take */
 void apply_limit(struct apply *a, size_t keep_bytes);
 
-/* So many records are fetched for one commit's seat notices, which may bear on years of ballots; or
- * apply_batches is ERR_LARGE, unless they are of one committee.  0, as at first: without a bound. */
+/* So many records are fetched at most for one commit's seat notices, which may bear on years of
+ * ballots; with more apply_batches is ERR_LARGE, unless the notices are of one committee.  0, as at
+ * first: without a bound. */
 void apply_bound(struct apply *a, size_t fetches);
 
 /* A batch of several events as two; the second one's `from` is where the first leaves the store. */
