@@ -2,6 +2,7 @@
  * that is not in the file. */
 #include "broker/image.h"
 
+#include "broker/page.h"
 #include "proto/error.h"
 #include "proto/log.h"
 
@@ -78,7 +79,7 @@ bool image_pages(struct image *image, uint64_t number, size_t size, char *out)
     size_t within = at % IMAGE_PIECE;
     const struct image_piece *piece;
 
-    if (number > INT64_MAX / PAGE_MOST)
+    if (number > INT64_MAX / PAGE_MAX_BYTES)
         return false;
     if (size > IMAGE_PIECE - within)
         return image_read(image, at, out, size, &got) == 0 && got == size;

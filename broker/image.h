@@ -8,7 +8,6 @@
  * time, and as many pieces are kept. */
 #define IMAGE_PIECE  ((size_t)64 * 1024)
 #define IMAGE_PIECES 32
-#define PAGE_MOST    65536 /* bytes of any page */
 
 struct image {
     int fd, error;

@@ -41,9 +41,9 @@ struct journal {
 /* ---- creation and opening ---- */
 
 /* A random name: Redis remembers which journal its counters came from. */
-static int log_id_make(char out[JOURNAL_LOG_ID])
+static int log_id_make(char out[WIRE_LOG])
 {
-    unsigned char random[JOURNAL_LOG_ID / 2];
+    unsigned char random[WIRE_LOG / 2];
     char digits[3];
 
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
@@ -331,7 +331,7 @@ void journal_close(struct journal *j)
 
 struct slice journal_log_id(const struct journal *j)
 {
-    return slice_make(j->meta.log, JOURNAL_LOG_ID);
+    return slice_make(j->meta.log, WIRE_LOG);
 }
 
 unsigned journal_partitions(const struct journal *j)

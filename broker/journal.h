@@ -12,7 +12,6 @@
 struct journal;
 
 #define JOURNAL_PARTITIONS    8 /* unless said otherwise when it is created */
-#define JOURNAL_LOG_ID        32
 #define JOURNAL_MIN_BYTES     ((uint64_t)16 * 1024 * 1024) /* four times DISK_RESERVE */
 #define JOURNAL_DEFAULT_BYTES ((uint64_t)64 * 1024 * 1024 * 1024)
 

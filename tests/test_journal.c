@@ -43,7 +43,7 @@ static void a_new_journal_has_a_log_id_and_empty_partitions(void **state)
 static void what_was_committed_is_there_after_reopening(void **state)
 {
     struct journal *j = shelf_open();
-    char log[JOURNAL_LOG_ID];
+    char log[WIRE_LOG];
 
     (void)state;
     memcpy(log, journal_log_id(j).at, sizeof log);

@@ -43,7 +43,7 @@ static struct {
     struct journal *journal;
     struct buffer all[PARTS];         /* everything that was ever staged */
     struct state committed, underway; /* the same when nothing is under way */
-    char log[JOURNAL_LOG_ID];
+    char log[WIRE_LOG];
     bool named;          /* the log has its name for good */
     size_t recent_bytes; /* of the journal that lives */
     bool looking;        /* images are made */
@@ -174,7 +174,7 @@ static void image_check(void)
                      (unsigned long long)t.images);
     }
     if (t.named)
-        assert_memory_equal(journal_log_id(j).at, t.log, JOURNAL_LOG_ID);
+        assert_memory_equal(journal_log_id(j).at, t.log, WIRE_LOG);
     if (t.images % 8 == 0)
         image_continue(j, s);
     journal_close(j);
@@ -259,7 +259,7 @@ static void live_open(void)
     struct journal_config c = {t.live, LIMIT, PARTS, t.recent_bytes};
 
     assert_int_equal(journal_open(&c, &t.journal), 0);
-    memcpy(t.log, journal_log_id(t.journal).at, JOURNAL_LOG_ID);
+    memcpy(t.log, journal_log_id(t.journal).at, WIRE_LOG);
     t.named = true;
     assert_true(journal_is(t.journal, &t.committed));
 }

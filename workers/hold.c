@@ -3,14 +3,11 @@
 #include "workers/hold.h"
 
 #include "proto/error.h"
-#include "proto/wire.h"
 
 #include <assert.h>
 
 /* Workers commit some tens of times a second: two of them in the same millisecond are rare. */
 #define HOLD_TRIES 50
-
-_Static_assert(HOLD_PARTS == WIRE_MAX_PARTS, "a hold has room for all partitions");
 
 /* All partitions and, behind them, what is derived; all watched. */
 static int look(struct store *store, unsigned partitions, struct applied *ret,

@@ -9,18 +9,18 @@
 #ifndef WORKERS_HOLD_H
 #define WORKERS_HOLD_H
 
+#include "proto/wire.h"
 #include "workers/store.h"
 
 #define HOLD_MS 5000 /* then workers go on by themselves */
 /* A hold that is to last longer than this was left by somebody whose clock is wrong: it is none. */
 #define HOLD_MOST_MS 300000
-#define HOLD_PARTS   256
 
 struct hold { /* zero before the first take */
     struct store *store;
     unsigned partitions;
-    struct applied applied[HOLD_PARTS]; /* where they stand while held */
-    struct applied derived;             /* where PLACE_DERIVED stood when it was taken; not held */
+    struct applied applied[WIRE_MAX_PARTS]; /* where they stand while held */
+    struct applied derived; /* where PLACE_DERIVED stood when it was taken; not held */
 };
 
 /* Takes the hold, or takes it anew (partitions may have moved in between: see `applied`).  A

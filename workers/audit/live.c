@@ -47,8 +47,8 @@ int live_read(struct store *s, unsigned partitions, struct slice key, struct sli
               struct live *ret)
 {
     static const struct slice fields[] = {{"log", 3}, {"offset", 6}};
-    struct store_fetch fetches[LIVE_PARTITIONS + 1];
-    char keys[LIVE_PARTITIONS][24];
+    struct store_fetch fetches[WIRE_MAX_PARTS + 1];
+    char keys[WIRE_MAX_PARTS][24];
     struct store_look look = {.fetches = fetches, .fetch_count = partitions + 1, .snapshot = true};
 
     *ret = (struct live){.numeric = true};

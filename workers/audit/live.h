@@ -3,17 +3,17 @@
 #ifndef WORKERS_LIVE_H
 #define WORKERS_LIVE_H
 
+#include "proto/wire.h"
 #include "workers/store.h"
 
-#define LIVE_PARTITIONS 256
-#define LIVE_TEXT       64 /* bytes kept of a value */
+#define LIVE_TEXT 64 /* bytes kept of a value */
 
 struct live {
     bool there;
     char text[LIVE_TEXT + 1]; /* as it stands there, cut off if it is longer */
     bool numeric;
-    int64_t number;                          /* 0 when it is not there */
-    struct applied applied[LIVE_PARTITIONS]; /* known, log and offset */
+    int64_t number;                         /* 0 when it is not there */
+    struct applied applied[WIRE_MAX_PARTS]; /* known, log and offset */
 };
 
 /* Reads a field of a hash.  0, or an error of the store. */
