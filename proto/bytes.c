@@ -114,6 +114,13 @@ bool char_is_control(uint32_t c)
     return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029;
 }
 
+bool char_misleads(uint32_t c)
+{
+    return (c >= 0x200b && c <= 0x200f) || (c >= 0x202a && c <= 0x202e) || c == 0xfeff ||
+           (c >= 0x2060 && c <= 0x2069) || c == 0x061c || (c & 0xfffe) == 0xfffe ||
+           (c >= 0xe0000 && c <= 0xe007f);
+}
+
 #define KEEP_BYTES (16 * 1024 * 1024) /* a window of events */
 #define MAP_BYTES  (4 * 1024 * 1024)  /* above all that a round asks for in one piece */
 

@@ -64,6 +64,9 @@ uint32_t utf8_next(const char **at);
 /* C0, DEL and C1, and U+2028 and U+2029, which break lines in many programs. */
 bool char_is_control(uint32_t c);
 
+/* What turns the direction of writing, or cannot be seen and joins or hides things. */
+bool char_misleads(uint32_t c);
+
 struct buffer {
     char *at;
     size_t size, room;

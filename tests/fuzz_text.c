@@ -118,7 +118,12 @@ static void try_target(struct slice text)
     buffer_free(&reason);
 }
 
-/* Nothing that moves a terminal's cursor comes through, whatever it was. */
+static bool is_unclean(uint32_t c)
+{
+    return char_is_control(c) || char_misleads(c);
+}
+
+/* Nothing that moves a terminal's cursor, or turns what stands around it, comes through. */
 static void try_clean(struct slice text)
 {
     struct buffer out = {0};
@@ -128,7 +133,7 @@ static void try_clean(struct slice text)
     at = out.at;
     assert(utf8_valid(buffer_slice(&out)));
     while (at && at < out.at + out.size)
-        assert(!char_is_control(utf8_next(&at)));
+        assert(!is_unclean(utf8_next(&at)));
     assert(text_width(buffer_slice(&out)) <= out.size);
     buffer_free(&out);
 }

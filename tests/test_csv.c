@@ -192,9 +192,21 @@ static void the_width_is_what_the_environment_says_else_a_hundred(void **state)
     fclose(f);
 }
 
+/* U+202E turns the direction of writing, U+200B cannot be seen, ESC [ begins a command. */
+static void what_a_terminal_is_shown_is_what_is_there(void **state)
+{
+    struct buffer out = {0};
+
+    (void)state;
+    text_add_clean(&out, slice_of("\u202eEK \u00e9\u200b\x1b[1m"));
+    assert_true(slice_is(buffer_slice(&out), "?EK \u00e9??[1m"));
+    buffer_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_terminal_is_shown_is_what_is_there),
         cmocka_unit_test_setup(plain_fields_stand_as_they_are, clear),
         cmocka_unit_test_setup(commas_quotes_and_line_breaks_are_quoted, clear),
         cmocka_unit_test_setup(any_field_can_be_read_back, clear),

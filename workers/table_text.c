@@ -103,6 +103,7 @@ static void add_ascii(struct buffer *out, struct slice text)
 void text_add_clean(struct buffer *out, struct slice text)
 {
     const char *at = text.at, *start, *end = text.at + text.size;
+    uint32_t c;
 
     if (text.size && !utf8_valid(text)) {
         add_ascii(out, text);
@@ -110,7 +111,8 @@ void text_add_clean(struct buffer *out, struct slice text)
     }
     while (text.size && at < end) {
         start = at;
-        if (char_is_control(utf8_next(&at)))
+        c = utf8_next(&at);
+        if (char_is_control(c) || char_misleads(c))
             buffer_add(out, "?", 1);
         else
             buffer_add(out, start, (size_t)(at - start));

@@ -25,7 +25,8 @@ void text_table_print(const struct text_table *t, bool colour, struct buffer *ou
 /* How many columns of a terminal the text takes. */
 size_t text_width(struct slice text);
 
-/* Appends the text with question marks for what a terminal would take as a command. */
+/* Appends the text with question marks for what a terminal would take as a command, or people for
+ * something else. */
 void text_add_clean(struct buffer *out, struct slice text);
 
 /* The same, in a style where colour is wanted. */

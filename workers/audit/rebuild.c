@@ -265,30 +265,16 @@ static int catch_up(struct rebuild *r)
     return error ? error : derive_held(r);
 }
 
-/* Whether it stands where we left it. */
-static bool staged_ours(const struct rebuild *r, const struct applied *now, unsigned holds)
-{
-    const struct applied *at = recount_applied(r->recount);
-
-    for (unsigned p = 0; p < r->partitions; p++)
-        if (now[p].offset != at[p].offset || now[p].epoch != at[p].epoch + holds)
-            return false;
-    return true;
-}
-
-/* What was built stands where we left it, and from now on only we could change it.  Of another
- * rebuild that has opened it we take nothing away. */
+/* What was built stands where we left it, and from now on only we could change it.  From another
+ * rebuild that has opened it nothing is taken away: that one goes on. */
 static int close_staged(struct rebuild *r)
 {
-    struct applied now[WIRE_MAX_PARTS];
-    int error = store_applied(r->options->staged, r->partitions, now);
+    int error;
 
-    if (error == 0 && !staged_ours(r, now, 0))
-        error = ERR_CONFLICT;
-    if (error == 0)
-        error = hold_patiently(r, &r->staged, r->options->staged);
-    if (error == 0 && !staged_ours(r, r->staged.applied, 1))
-        error = ERR_CONFLICT;
+    r->staged = (struct hold){.store = r->options->staged, .partitions = r->partitions};
+    memcpy(r->staged.applied, recount_applied(r->recount),
+           r->partitions * sizeof *r->staged.applied);
+    error = hold_renew(&r->staged, clock_wall_ms());
     if (error == 0)
         recount_from(r->recount, r->staged.applied);
     return error;

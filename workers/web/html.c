@@ -14,14 +14,6 @@ void html_bytes_(struct html *h, const char *bytes, size_t size)
     buffer_add(h->out, bytes, size);
 }
 
-/* What turns the direction of writing, or cannot be seen and joins or hides things. */
-static bool char_misleads(uint32_t c)
-{
-    return (c >= 0x200b && c <= 0x200f) || (c >= 0x202a && c <= 0x202e) || c == 0xfeff ||
-           (c >= 0x2060 && c <= 0x2069) || c == 0x061c || (c & 0xfffe) == 0xfffe ||
-           (c >= 0xe0000 && c <= 0xe007f);
-}
-
 static void add_char(struct buffer *out, const char *at, size_t size, uint32_t c)
 {
     switch (c) {
