@@ -228,12 +228,14 @@ static int beside_look(const char *beside, int fd)
 {
     struct stat opened, named;
 
+    if (lstat(beside, &named) < 0 && errno == ENOENT)
+        return complain(beside, "another backup has just written it", EX_TEMPFAIL);
     if (fstat(fd, &opened) < 0 || lstat(beside, &named) < 0)
         return complain(beside, strerror(errno), EX_IOERR);
     if (opened.st_dev != named.st_dev || opened.st_ino != named.st_ino)
         return complain(beside, "another backup has just written it", EX_TEMPFAIL);
     if (!S_ISREG(opened.st_mode) || opened.st_nlink != 1)
-        return complain(beside, "is no file of its own", EX_TEMPFAIL);
+        return complain(beside, "is no file of its own", EX_IOERR);
     if (opened.st_size > 0 && ftruncate(fd, 0) < 0)
         return complain(beside, strerror(errno), EX_IOERR);
     return EX_OK;
@@ -252,8 +254,6 @@ static int beside_open(const char *beside, int *ret_fd)
         status = complain(beside, "another backup is writing it", EX_TEMPFAIL);
     else
         status = complain(beside, strerror(errno), EX_IOERR);
-    if (status == EX_IOERR)
-        unlink(beside);
     if (status == EX_OK)
         *ret_fd = fd;
     else

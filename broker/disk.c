@@ -273,19 +273,30 @@ static int free_count(struct disk *d, uint64_t *ret_pages)
     return code == MDB_NOTFOUND ? 0 : code;
 }
 
-/* A journal at its limit lives on what was freed in it.  Should somebody who looks (a check, a
- * backup) still need those pages as they were, the commit finds that there is no room. */
+/* A line of LMDB's list of readers: it ends with the number of the state that one holds, or "-". */
+static int reader_seen(const char *line, void *held)
+{
+    size_t size = strlen(line);
+
+    *(bool *)held |= size >= 2 && line[size - 2] >= '0' && line[size - 2] <= '9';
+    return 0;
+}
+
+/* A journal at its limit lives on what was freed in it; but for as long as somebody looks (a check,
+ * a backup) who may need those pages as they were. */
 static int disk_look_for_room(struct disk *d)
 {
     int64_t now_ms = clock_mono_ms();
     uint64_t pages = 0;
+    bool held = false;
     int code;
 
     if (d->read || disk_used_bytes(d) + 2 * DISK_RESERVE <= d->limit ||
         (d->free_ms && now_ms - d->free_ms < FREE_LOOK_MS))
         return 0;
     mdb_reader_check(d->env, NULL); /* as in disk_grow */
-    code = free_count(d, &pages);
+    mdb_reader_list(d->env, reader_seen, &held);
+    code = held ? 0 : free_count(d, &pages);
     d->free = pages * d->page_bytes;
     d->free_ms = now_ms;
     return disk_error("looking for free pages", code);
@@ -451,6 +462,8 @@ int disk_commit(struct disk *d)
         if (err == ERR_FULL)
             err = disk_probe(d);
     }
+    if (err == 0)
+        d->free -= d->staged < d->free ? d->staged : d->free;
     if (err == 0 && d->changed) {
         d->empty = false;
         err = folder_mark(&d->folder);

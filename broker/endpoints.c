@@ -51,7 +51,9 @@ static bool path_is_free(const char *path)
         close(fd);
     if (err == 0 || err == EAGAIN)
         log_error("another program listens at %s", path);
-    return err != 0 && err != EAGAIN;
+    else if (err != ECONNREFUSED && err != ENOENT)
+        log_error("whether another program listens at %s cannot be told: %s", path, strerror(err));
+    return err == ECONNREFUSED || err == ENOENT;
 }
 
 static int plain_open(const struct broker_config *config, const char *asked, const char *name,

@@ -29,7 +29,8 @@ struct reader {
     char log[LOG_ID + 1];
     unsigned partitions;
     int64_t heartbeat_ms;
-    int64_t patience_ms; /* twice what a word took the last time, or came too late */
+    int64_t patience_ms; /* twice what a word took, or came too late, ... */
+    int64_t learned_ms;  /* ... and when that was */
 };
 
 static const struct keyfile *own_key;
@@ -149,9 +150,14 @@ static void say_hello(struct reader *r, int64_t now_ms)
 
 /* A broker whose disk takes its time says nothing meanwhile: who always began anew before that is
  * over would never hear it. */
-static void patience_learn(struct reader *r, int64_t took_ms)
+static void patience_learn(struct reader *r, int64_t took_ms, int64_t now_ms)
 {
-    r->patience_ms = took_ms * 2 < PATIENCE_MOST ? took_ms * 2 : PATIENCE_MOST;
+    int64_t need_ms = took_ms * 2 < PATIENCE_MOST ? took_ms * 2 : PATIENCE_MOST;
+
+    if (need_ms < r->patience_ms && now_ms - r->learned_ms < PATIENCE_MOST)
+        return; /* one quick word does not make a quick disk */
+    r->patience_ms = need_ms;
+    r->learned_ms = now_ms;
 }
 
 static int64_t death_ms(const struct reader *r)
@@ -215,7 +221,7 @@ static void keep_alive(struct reader *r)
         return;
     dead = silent_ms >= death_ms(r);
     if (dead && r->link && link_state(r->link) != LINK_BROKER_KEY)
-        patience_learn(r, death_ms(r));
+        patience_learn(r, death_ms(r), now_ms);
     if (r->spoilt || dead) {
         begin_again(r, now_ms);
     } else if (!r->session) {
@@ -319,7 +325,7 @@ static void heard(struct reader *r)
 {
     int64_t now_ms = clock_mono_ms();
 
-    patience_learn(r, now_ms - r->heard_ms);
+    patience_learn(r, now_ms - r->heard_ms, now_ms);
     r->heard_ms = now_ms;
 }
 

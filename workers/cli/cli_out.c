@@ -54,7 +54,8 @@ int cli_flush(const char *verb)
 int cli_write(const char *verb, struct buffer *text)
 {
     signal(SIGPIPE, SIG_IGN);
-    fwrite(text->at, 1, text->size, stdout);
+    if (text->size)
+        fwrite(text->at, 1, text->size, stdout);
     buffer_clear(text);
     return cli_flush(verb);
 }

@@ -65,6 +65,7 @@ struct health {
     struct applied applied[WIRE_MAX_PARTS];
     uint64_t offsets[WIRE_MAX_PARTS];
     int redis_error;
+    bool denied; /* something; the broker may say so of more that was asked for */
     struct sheet *feeds;
 };
 
@@ -153,11 +154,12 @@ static void feed_row(void *arg, const struct feed *f)
 }
 
 /* What this server's key may not see is said where it would stand. */
-static int if_allowed(struct sheet *s, int error)
+static int if_allowed(struct health *h, struct sheet *s, int error)
 {
     if (error != ERR_DENIED)
         return error;
     s->note = T_NOT_ALLOWED;
+    h->denied = true;
     return 0;
 }
 
@@ -173,7 +175,7 @@ static int feed_sheet(struct health *h, struct reader *r)
         error = 0;
     }
     sheet_sort(h->view, h->feeds, 2, false);
-    return if_allowed(h->feeds, error);
+    return if_allowed(h, h->feeds, error);
 }
 
 /* Of the first refused events that are kept: how many by source and code. */
@@ -221,7 +223,7 @@ static int reject_sheet(struct health *h, struct reader *r)
         reader_reset(r);
     } while (seen < REJECTS_SEEN);
     reader_reset(r);
-    return if_allowed(s, error);
+    return if_allowed(h, s, error);
 }
 
 /* What the last verification came to, whether or not the broker answers. */
@@ -262,7 +264,15 @@ static int look(struct health *h)
     report_sheets(h, &report);
     reader_reset(r);
     error = feed_sheet(h, r);
-    return error < 0 ? error : reject_sheet(h, r);
+    if (error == 0 && h->denied) { /* answers to the same question may still come */
+        journal_drop(h->page->journal);
+        error = journal_ready(h->page->journal, &r);
+    }
+    if (error == 0)
+        error = reject_sheet(h, r);
+    if (h->denied)
+        journal_drop(h->page->journal);
+    return error;
 }
 
 int page_health(struct page *p, struct view *v)

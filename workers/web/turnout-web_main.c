@@ -167,6 +167,11 @@ int main(int argc, char **argv)
         return EX_USAGE;
     }
     stop_fd = program_stop_open();
+    if (stop_fd < 0) {
+        log_error("signals cannot be waited for: %m");
+        cli_stack_free(&o.stack);
+        return EX_OSERR;
+    }
     o.web.host = host;
     o.web.redis = cli_redis(&o.stack);
     o.web.read = o.stack.read;
