@@ -8,12 +8,15 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "proto/clock.h"
+#include "proto/file.h"
 #include "proto/link.h"
+#include "tests/http_client.h"
 #include "tests/keyed.h"
 
 /* ---- coming in ---- */
@@ -201,6 +204,51 @@ static void a_watching_key_reads_the_journal_only_with_that_right(void **state)
     expect(RUN("turnout", "rejects", "drop", "--all", "--key", key_path("auditor")), 78, "denied");
 }
 
+/* Until the server has written where it listens. */
+static unsigned port_await(const char *file)
+{
+    int64_t end_ms = clock_mono_ms() + KEYED_LIMIT_MS;
+    struct buffer text = {0};
+    unsigned port = 0;
+
+    while (port == 0 && clock_mono_ms() < end_ms) {
+        buffer_clear(&text);
+        if (file_read(file, 100, &text, NULL) == 0) {
+            buffer_add(&text, "", 1);
+            sscanf(text.at, "127.0.0.1:%u\n", &port);
+        }
+        usleep(10000);
+    }
+    buffer_free(&text);
+    return port;
+}
+
+/* Also the second time: what was denied does not spoil the next question. */
+static void a_dashboard_with_a_watching_key_says_what_it_may_not_see(void **state)
+{
+    char file[256];
+    struct reply r;
+    unsigned port;
+    pid_t web;
+
+    (void)state;
+    KEYS("new", "window", "--may", "watch");
+    snprintf(file, sizeof file, "%s", stack_path(keyed, "web.address"));
+    web =
+        stack_spawn(keyed, (const char *const[]){"turnout-web", "--listen", "127.0.0.1:0", "--key",
+                                                 key_path("window"), "--address-file", file, NULL});
+    port = port_await(file);
+    assert_int_not_equal(port, 0);
+    for (int i = 0; i < 6; i++) {
+        r = http_get(port, i % 2 ? "/health" : "/api/v1/health", NULL);
+        assert_int_equal(r.status, 200);
+        assert_non_null(strstr(r.body.at, i % 2 ? "may not see it" : "\"partitions\":[{"));
+        reply_free(&r);
+    }
+    kill(web, SIGTERM);
+    waitpid(web, NULL, 0);
+}
+
 static void a_working_key_sees_events_but_not_the_refused(void **state)
 {
     (void)state;
@@ -362,6 +410,7 @@ int main(void)
         cmocka_unit_test(a_workers_key_cannot_publish_but_works),
         cmocka_unit_test(a_producers_key_cannot_work),
         cmocka_unit_test(a_watching_key_reads_the_journal_only_with_that_right),
+        cmocka_unit_test(a_dashboard_with_a_watching_key_says_what_it_may_not_see),
         cmocka_unit_test(a_working_key_sees_events_but_not_the_refused),
         cmocka_unit_test(a_publishing_key_is_no_client),
         cmocka_unit_test(an_event_carries_the_source_of_its_key),
