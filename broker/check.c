@@ -227,12 +227,11 @@ static bool lies_in_journal(const char *file, const char *dir)
 static int beside_look(const char *beside, int fd)
 {
     struct stat opened, named;
+    bool gone = lstat(beside, &named) < 0;
 
-    if (lstat(beside, &named) < 0 && errno == ENOENT)
-        return complain(beside, "another backup has just written it", EX_TEMPFAIL);
-    if (fstat(fd, &opened) < 0 || lstat(beside, &named) < 0)
+    if ((gone && errno != ENOENT) || fstat(fd, &opened) < 0)
         return complain(beside, strerror(errno), EX_IOERR);
-    if (opened.st_dev != named.st_dev || opened.st_ino != named.st_ino)
+    if (gone || opened.st_dev != named.st_dev || opened.st_ino != named.st_ino)
         return complain(beside, "another backup has just written it", EX_TEMPFAIL);
     if (!S_ISREG(opened.st_mode) || opened.st_nlink != 1)
         return complain(beside, "is no file of its own", EX_IOERR);
@@ -241,11 +240,16 @@ static int beside_look(const char *beside, int fd)
     return EX_OK;
 }
 
-/* It is ours alone as long as it is open. */
+/* It is ours alone as long as it is open.  Only what was made here is removed when that fails: what
+ * was there may be another backup's. */
 static int beside_open(const char *beside, int *ret_fd)
 {
-    int fd = open(beside, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600), status;
+    int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, status;
+    int fd = open(beside, flags | O_EXCL, 0600);
+    bool made = fd >= 0;
 
+    if (fd < 0 && errno == EEXIST)
+        fd = open(beside, flags, 0600);
     if (fd < 0)
         return complain(beside, strerror(errno), EX_IOERR);
     if (flock(fd, LOCK_EX | LOCK_NB) == 0)
@@ -254,6 +258,8 @@ static int beside_open(const char *beside, int *ret_fd)
         status = complain(beside, "another backup is writing it", EX_TEMPFAIL);
     else
         status = complain(beside, strerror(errno), EX_IOERR);
+    if (status == EX_IOERR && made)
+        unlink(beside);
     if (status == EX_OK)
         *ret_fd = fd;
     else

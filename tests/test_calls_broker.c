@@ -186,7 +186,6 @@ static void a_copy_is_whole_or_not_there(void **state)
 {
     static const int codes[] = {EIO, ENOSPC, -30797 /* MDB_PAGE_NOTFOUND */};
     char copy[600];
-    struct stat part;
     unsigned at, before;
 
     (void)state;
@@ -205,7 +204,7 @@ static void a_copy_is_whole_or_not_there(void **state)
                 assert_int_equal(check_journal(NULL, copy, false), 0);
             else
                 assert_int_not_equal(status, EX_OK);
-            assert_true(stat(in_folder("copy.part"), &part) < 0 || part.st_size == 0);
+            assert_int_equal(access(in_folder("copy.part"), F_OK), -1);
             assert_int_equal(files_open(), before);
             unlink(copy);
         }

@@ -247,19 +247,28 @@ static void a_redis_of_another_journal_is_told_and_left_alone(void **state)
     buffer_free(&lines);
 }
 
-/* As after an older copy of the journal was put back. */
-static void a_redis_ahead_of_the_journal_is_told(void **state)
+/* One with a worker, and a vote that is counted. */
+static struct stack *stack_with_a_vote(void)
 {
     struct stack *s = stack_new(1);
     struct buffer lines = {0};
-    struct redis *redis;
-    struct run r;
 
-    (void)state;
     vote_line(&lines, "C", "KE", "v1", "approve");
     stack_start(s);
     stack_publish_lines(s, buffer_slice(&lines));
     stack_sync(s);
+    buffer_free(&lines);
+    return s;
+}
+
+/* As after an older copy of the journal was put back. */
+static void a_redis_ahead_of_the_journal_is_told(void **state)
+{
+    struct stack *s = stack_with_a_vote();
+    struct redis *redis;
+    struct run r;
+
+    (void)state;
     redis = redis_open(stack_path(s, "redis.sock"));
     for (int p = 0; p < 8; p++) {
         char key[32];
@@ -276,22 +285,16 @@ static void a_redis_ahead_of_the_journal_is_told(void **state)
     run_free(&r);
     stack_await_log(s, "worker-1", "run turnout rebuild --force");
     stack_free(s);
-    buffer_free(&lines);
 }
 
 /* Somebody wrote into it by hand. */
 static void a_place_that_cannot_be_read_is_named(void **state)
 {
-    struct stack *s = stack_new(1);
-    struct buffer lines = {0};
+    struct stack *s = stack_with_a_vote();
     struct redis *redis;
     struct run r;
 
     (void)state;
-    vote_line(&lines, "C", "KE", "v1", "approve");
-    stack_start(s);
-    stack_publish_lines(s, buffer_slice(&lines));
-    stack_sync(s);
     redis = redis_open(stack_path(s, "redis.sock"));
     redis_do(redis, "HSET", "turnout:offset:2", "offset", "abc");
     r = RUN(s, "turnout", "sync", "--timeout", "2");
@@ -305,7 +308,6 @@ static void a_place_that_cannot_be_read_is_named(void **state)
     assert_int_equal(r.status, 0);
     run_free(&r);
     stack_free(s);
-    buffer_free(&lines);
 }
 
 static void a_closed_standard_input_is_an_empty_one(void **state)
