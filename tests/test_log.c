@@ -188,6 +188,18 @@ static bool a_line_for_nobody_is_left_out(void)
     return !is_open(2);
 }
 
+/* `turnout-broker 2>&1 | tee`, and tee is ended. */
+static bool a_line_for_who_has_gone_ends_nobody(void)
+{
+    int ends[2];
+
+    if (pipe(ends) < 0 || program_stop_open() < 0 || dup2(ends[1], STDERR_FILENO) < 0)
+        return false;
+    close(ends[0]);
+    log_error("nobody hears this");
+    return true;
+}
+
 static void closed_standard_files_are_opened_again(void **state)
 {
     (void)state;
@@ -199,6 +211,7 @@ static void without_standard_files_a_program_goes_on(void **state)
     (void)state;
     assert_in_a_child(none_is_opened_where_none_may_be);
     assert_in_a_child(a_line_for_nobody_is_left_out);
+    assert_in_a_child(a_line_for_who_has_gone_ends_nobody);
 }
 
 static void every_error_has_a_text_and_others_are_unknown(void **state)
@@ -208,7 +221,7 @@ static void every_error_has_a_text_and_others_are_unknown(void **state)
     assert_string_equal(error_text(ERR_LOST), "connection lost");
     assert_string_equal(error_text(1), "unknown error");
     assert_string_equal(error_text(-1000), "unknown error");
-    for (int code = 0; code >= ERR_DENIED; code--)
+    for (int code = 0; code >= ERR_LARGE; code--)
         assert_string_not_equal(error_text(code), "unknown error");
 }
 
