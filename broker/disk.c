@@ -8,8 +8,10 @@
 
 #include "broker/folder.h"
 #include "broker/number.h"
+#include "broker/page.h"
 #include "proto/clock.h"
 #include "proto/error.h"
+#include "proto/file.h"
 #include "proto/log.h"
 
 #include <assert.h>
@@ -533,4 +535,43 @@ int disk_next(struct disk *d, struct disk_item *ret)
     MDB_val k;
 
     return disk_get(d, MDB_NEXT, &k, ret);
+}
+
+/* ---- strips ---- */
+
+/* In front of a long value its first page has its own number (page.h). */
+int disk_strip_find(struct disk *d, unsigned table, uint64_t key, struct disk_strip *ret)
+{
+    char bytes[KEY_BYTES];
+    MDB_val k = {KEY_BYTES, bytes}, v;
+    struct stat file;
+    uint64_t page;
+    int err, fd;
+
+    number_put_key(bytes, key);
+    err = disk_error("read", mdb_get(d->read, table, &k, &v));
+    if (err < 0)
+        return err;
+    if (v.mv_size <= DISK_INSIDE)
+        return ERR_CORRUPT;
+    mdb_env_get_fd(d->env, &fd);
+    if (fstat(fd, &file) < 0)
+        return disk_error("measuring", errno);
+    memcpy(&page, (const char *)v.mv_data - PAGE_HEAD, sizeof page);
+    ret->place = page * d->page_bytes + PAGE_HEAD;
+    ret->bytes = slice_make(v.mv_data, v.mv_size);
+    return ret->place + v.mv_size > (uint64_t)file.st_size ? ERR_CORRUPT : 0;
+}
+
+int disk_strip_write(struct disk *d, uint64_t place, struct slice bytes)
+{
+    int fd;
+
+    mdb_env_get_fd(d->env, &fd);
+    if (file_write_at(fd, place, bytes) < 0)
+        return disk_error("writing ahead", errno);
+    if (fdatasync(fd) == 0)
+        return 0;
+    log_error("journal: syncing: %m"); /* fatal whatever it is, want of room too */
+    return ERR_IO;
 }

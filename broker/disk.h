@@ -83,6 +83,20 @@ int disk_at_or_before(struct disk *d, unsigned table, uint64_t key, struct disk_
 int disk_at_or_after(struct disk *d, unsigned table, uint64_t key, struct disk_item *ret);
 int disk_next(struct disk *d, struct disk_item *ret);
 
+/* ---- a strip: a long value that is written in place, beside the transactions ---- */
+struct disk_strip {
+    uint64_t place;     /* in the file, of its first byte */
+    struct slice bytes; /* borrowed as a disk_item's; they change as they are written */
+};
+
+/* Within a reading.  LMDB never moves a value that no transaction stores or drops.  ERR_AGAIN when
+ * there is none, ERR_CORRUPT when it has no pages of its own or is not in the file. */
+int disk_strip_find(struct disk *d, unsigned table, uint64_t key, struct disk_strip *ret);
+
+/* Writes at a place in the file, and syncs.  After an error nobody knows what stands there;
+ * ERR_FULL, of a file system that writes elsewhere what is overwritten, leaves all else sound. */
+int disk_strip_write(struct disk *d, uint64_t place, struct slice bytes);
+
 /* Pages that have ever been in use, and the limit, both in bytes. */
 uint64_t disk_used_bytes(const struct disk *d);
 uint64_t disk_limit_bytes(const struct disk *d);

@@ -1,20 +1,19 @@
 /* The journal on disk; see journal.h and JOURNAL.md.  Happy path: journal_open, then
- * journal_append ... journal_commit for every round, which stores the round's records as one value,
- * and from time to time moves all such records into the trees of their partitions.  What can fail:
+ * journal_append ... journal_commit for every round, which writes the round's records ahead, and
+ * from time to time moves all such records into the trees of their partitions.  What can fail:
  * no room (the round is refused), a failing disk (the broker must stop), bytes that changed on disk
  * (found by the checksums, said to the reader). */
 #include "broker/journal.h"
 
-#include "broker/meta.h"
+#include "broker/meta_table.h"
 #include "broker/recent.h"
-#include "proto/clock.h"
+#include "broker/wal.h"
 #include "proto/error.h"
 #include "proto/log.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #define OTHER_TABLES 3 /* meta, rejects, recent */
 #define RECENT_TABLE "recent"
@@ -23,6 +22,7 @@ struct journal {
     struct disk *disk;
     struct rejects *rejects;
     struct recent *recent;
+    struct wal wal; /* none as long as the format is an older one */
     size_t recent_bytes;
     unsigned meta_table, rejects_table, recent_table, tables[WIRE_MAX_PARTS];
     unsigned partitions;
@@ -40,62 +40,11 @@ struct journal {
 
 /* ---- creation and opening ---- */
 
-/* A random name: Redis remembers which journal its counters came from. */
-static int log_id_make(char out[WIRE_LOG])
-{
-    unsigned char random[WIRE_LOG / 2];
-    char digits[3];
-
-    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
-        return ERR_IO;
-    for (size_t i = 0; i < sizeof random; i++) {
-        snprintf(digits, sizeof digits, "%02x", random[i]);
-        memcpy(out + 2 * i, digits, 2);
-    }
-    return 0;
-}
-
-static int meta_write(struct journal *j, const struct meta *meta)
-{
-    char *room;
-    int err = disk_put(j->disk, j->meta_table, META_KEY, META_BYTES, &room);
-
-    if (err == 0)
-        meta_encode(meta, room);
-    return err;
-}
-
-static int meta_create(struct journal *j, unsigned partitions)
-{
-    struct meta m = {
-        .format = META_FORMAT, .partitions = partitions, .created_ms = clock_wall_ms()};
-    int err = log_id_make(m.log);
-
-    return err < 0 ? err : meta_write(j, &m);
-}
-
 static int meta_read(struct journal *j)
 {
-    struct disk_item item;
-    int err = disk_read_begin(j->disk);
+    int err = meta_table_get(j->disk, j->meta_table, &j->meta);
 
-    if (err < 0)
-        return err;
-    err = disk_at_or_after(j->disk, j->meta_table, META_KEY, &item);
-    if (err == 0)
-        err = item.key == META_KEY ? meta_decode(item.value, &j->meta) : ERR_CORRUPT;
-    disk_read_end(j->disk);
     j->partitions = j->meta.partitions;
-    return err;
-}
-
-static int ends_write(struct journal *j, const struct ends *e)
-{
-    char *room;
-    int err = disk_put(j->disk, j->meta_table, ENDS_KEY, ends_size(e), &room);
-
-    if (err == 0)
-        ends_encode(e, room);
     return err;
 }
 
@@ -107,21 +56,32 @@ static int ends_stage(struct journal *j)
                      .partitions = j->partitions};
 
     memcpy(e.ends, j->staged, sizeof e.ends);
-    return ends_write(j, &e);
+    return meta_table_put_ends(j->disk, j->meta_table, &e);
 }
 
-/* A journal of an older format becomes one of this. */
+/* Two copies of what is kept, each commit in blocks of its own. */
+static int wal_stage(struct journal *j)
+{
+    size_t bytes = 4 * j->recent_bytes / FRAME_BLOCK * FRAME_BLOCK;
+
+    return wal_create(j->disk, j->recent_table, bytes < FRAME_LOG_LEAST ? FRAME_LOG_LEAST : bytes);
+}
+
+/* A journal of an older format becomes one of this; its recent records are being moved. */
 static int format_stage(struct journal *j)
 {
     struct meta meta = j->meta;
-    int err = 0;
+    int err;
 
+    if (meta.format == META_FORMAT)
+        return 0;
     meta.format = META_FORMAT;
-    if (j->meta.format != META_FORMAT)
-        err = meta_write(j, &meta);
-    if (err == 0 && j->meta.format != META_FORMAT)
+    err = meta_table_put(j->disk, j->meta_table, &meta);
+    if (err == 0 && j->meta.format < META_FORMAT_VALUES)
         err = disk_table(j->disk, RECENT_TABLE, true, &j->recent_table);
-    return err;
+    else if (err == 0)
+        err = disk_clear(j->disk, j->recent_table);
+    return err < 0 ? err : wal_stage(j);
 }
 
 static int tables_open(struct journal *j, unsigned partitions, bool create)
@@ -129,7 +89,7 @@ static int tables_open(struct journal *j, unsigned partitions, bool create)
     char name[16];
     int err = disk_table(j->disk, "rejects", create, &j->rejects_table);
 
-    if (err == 0 && (create || j->meta.format == META_FORMAT))
+    if (err == 0 && (create || j->meta.format >= META_FORMAT_VALUES))
         err = disk_table(j->disk, RECENT_TABLE, create, &j->recent_table);
     for (unsigned p = 0; p < partitions && err == 0; p++) {
         snprintf(name, sizeof name, "p%03u", p);
@@ -148,9 +108,11 @@ static int journal_create(struct journal *j, unsigned partitions)
     if (err == 0)
         err = tables_open(j, partitions, true);
     if (err == 0)
-        err = meta_create(j, partitions);
+        err = meta_table_create(j->disk, j->meta_table, partitions);
     if (err == 0)
-        err = ends_write(j, &none);
+        err = meta_table_put_ends(j->disk, j->meta_table, &none);
+    if (err == 0)
+        err = wal_stage(j);
     if (err < 0) {
         disk_abort(j->disk);
         return err;
@@ -201,23 +163,6 @@ static int end_read(struct journal *j, unsigned partition, uint64_t *ret)
     return err == ERR_AGAIN ? 0 : err;
 }
 
-/* What the last commit said of the ends; nothing in a journal of the older format. */
-static int ends_find(struct journal *j, struct ends *ret)
-{
-    struct disk_item item;
-    int err = disk_read_begin(j->disk);
-
-    if (err < 0)
-        return err;
-    err = disk_at_or_after(j->disk, j->meta_table, ENDS_KEY, &item);
-    if (err == 0)
-        err = item.key == ENDS_KEY ? ends_decode(item.value, j->partitions, ret) : ERR_CORRUPT;
-    disk_read_end(j->disk);
-    if (err == ERR_AGAIN)
-        err = j->meta.format == META_FORMAT_OLD ? 0 : ERR_CORRUPT;
-    return err;
-}
-
 /* The records of one commit, each of which goes on where its partition ended. */
 static int recent_load(struct journal *j, struct slice value)
 {
@@ -240,23 +185,52 @@ static int recent_load(struct journal *j, struct slice value)
     return err == ERR_AGAIN ? 0 : err;
 }
 
-static int recent_read(struct journal *j)
+static int recent_damaged(uint64_t commit)
+{
+    log_error("the journal is damaged: the recent records of commit %llu are not what was written",
+              (unsigned long long)commit);
+    return ERR_CORRUPT;
+}
+
+/* Those of an older format. */
+static int values_read(struct journal *j)
 {
     struct disk_item item;
-    int err = disk_read_begin(j->disk);
+    int err = disk_at_or_after(j->disk, j->recent_table, 0, &item);
 
-    if (err < 0)
-        return err;
-    err = disk_at_or_after(j->disk, j->recent_table, 0, &item);
     while (err == 0) {
         err = recent_load(j, item.value);
         if (err == 0)
             err = disk_next(j->disk, &item);
         else if (err == ERR_CORRUPT)
-            log_error("the journal is damaged: the recent records of commit %llu are not what was "
-                      "written",
-                      (unsigned long long)item.key);
+            err = recent_damaged(item.key);
     }
+    return err;
+}
+
+static int wal_read(struct journal *j)
+{
+    struct slice entries;
+    int err = wal_find(&j->wal, j->disk, j->recent_table, j->commit);
+
+    while (err == 0) {
+        err = wal_next(&j->wal, &entries);
+        if (err == 0)
+            err = recent_load(j, entries);
+        j->commit += err == 0;
+        if (err == ERR_CORRUPT)
+            err = recent_damaged(j->commit + 1);
+    }
+    return err;
+}
+
+static int recent_read(struct journal *j)
+{
+    int err = disk_read_begin(j->disk);
+
+    if (err < 0)
+        return err;
+    err = j->meta.format == META_FORMAT ? wal_read(j) : values_read(j);
     disk_read_end(j->disk);
     recent_settle(j->recent, true);
     return err == ERR_AGAIN ? 0 : err;
@@ -275,18 +249,24 @@ static int ends_compare(const struct journal *j, const struct ends *e)
     return 0;
 }
 
+/* What the last commit to the trees said of the ends is true before the write-ahead log is read;
+ * values were of such commits themselves. */
 static int ends_read(struct journal *j, struct ends *ret)
 {
-    int err = ends_find(j, ret);
+    int err = meta_table_get_ends(j->disk, j->meta_table, &j->meta, ret);
 
+    j->commit = ret->commit;
     for (unsigned p = 0; p < j->partitions && err == 0; p++)
         err = end_read(j, p, &j->ends[p]);
-    if (err == 0 && j->meta.format == META_FORMAT)
+    if (err == 0 && j->meta.format == META_FORMAT_VALUES)
         err = recent_read(j);
     if (err == 0)
         err = ends_compare(j, ret);
+    if (err == 0 && j->meta.format == META_FORMAT)
+        err = recent_read(j);
+    if (err == 0)
+        err = wal_mend(&j->wal);
     memcpy(j->staged, j->ends, sizeof j->staged);
-    j->commit = ret->commit;
     return err;
 }
 
@@ -323,6 +303,7 @@ void journal_close(struct journal *j)
         return;
     rejects_free(j->rejects);
     recent_free(j->recent);
+    wal_close(&j->wal);
     disk_close(j->disk);
     free(j);
 }
@@ -377,8 +358,6 @@ static int recent_move(struct journal *j)
     int err = 0;
 
     j->moving = true;
-    if (recent_stored(j->recent).size > 0)
-        err = disk_clear(j->disk, j->recent_table);
     while (err == 0 && recent_take(&entries, &e) == 0) {
         err = tree_append(j, e.partition, e.offset, e.record.size, &room);
         if (err == 0)
@@ -389,8 +368,10 @@ static int recent_move(struct journal *j)
 
 static bool is_worth_moving(const struct journal *j, size_t more)
 {
+    size_t part = j->recent_bytes / RECENT_PART;
+
     return recent_all(j->recent).size + more > j->recent_bytes ||
-           recent_staged(j->recent).size + more > j->recent_bytes / RECENT_PART;
+           recent_staged(j->recent).size + more > (part < RECENT_STAGE ? part : RECENT_STAGE);
 }
 
 int journal_append(struct journal *j, unsigned partition, const struct record *record)
@@ -431,20 +412,6 @@ int journal_drop_reject(struct journal *j, uint64_t number)
     return rejects_drop(j->rejects, number);
 }
 
-static int recent_write(struct journal *j)
-{
-    struct slice staged = recent_staged(j->recent);
-    char *room;
-    int err;
-
-    if (j->moving || staged.size == 0)
-        return 0;
-    err = disk_append(j->disk, j->recent_table, j->commit + 1, staged.size, &room);
-    if (err == 0)
-        memcpy(room, staged.at, staged.size);
-    return err;
-}
-
 /* What the commit came to. */
 static void journal_settle(struct journal *j, bool kept)
 {
@@ -460,23 +427,50 @@ static void journal_settle(struct journal *j, bool kept)
     rejects_settle(j->rejects, kept);
 }
 
-int journal_commit(struct journal *j)
+/* Of the write-ahead log there was none before. */
+static int format_settle(struct journal *j)
 {
-    bool changed = disk_changed(j->disk) || recent_staged(j->recent).size > 0;
     int err = 0;
 
-    if (changed)
-        err = format_stage(j);
-    if (changed && err == 0)
-        err = recent_write(j);
-    if (changed && err == 0)
-        ends_stage(j); /* an error sticks, as those before do */
-    err = disk_commit(j->disk);
-    if (err == 0) {
-        j->commit += changed;
-        j->meta.format = changed ? META_FORMAT : j->meta.format;
+    if (j->meta.format != META_FORMAT) {
+        j->meta.format = META_FORMAT;
+        err = recent_read(j);
     }
+    wal_restart(&j->wal);
+    return err;
+}
+
+/* Everything into the trees, in one transaction. */
+static int trees_commit(struct journal *j)
+{
+    int err = j->moving ? 0 : recent_move(j);
+
+    if (err == 0)
+        err = format_stage(j);
+    if (err == 0)
+        err = ends_stage(j);
+    if (err == 0)
+        err = disk_commit(j->disk); /* or what stuck while it was staged */
+    else
+        disk_abort(j->disk);
     journal_settle(j, err == 0);
+    return err < 0 ? err : format_settle(j);
+}
+
+int journal_commit(struct journal *j)
+{
+    struct slice staged = recent_staged(j->recent);
+    int err;
+
+    if (!disk_changed(j->disk) && staged.size == 0)
+        return disk_commit(j->disk);
+    if (j->moving || disk_changed(j->disk) || !wal_has_room(&j->wal, staged.size)) {
+        err = trees_commit(j);
+    } else {
+        err = wal_write(&j->wal, j->commit + 1, staged);
+        journal_settle(j, err == 0);
+    }
+    j->commit += err == 0;
     return err;
 }
 

@@ -25,13 +25,14 @@
 #include "proto/bytes.h"
 #include "proto/wire.h"
 
-#define META_FORMAT     3 /* of what is written; 2, without recent records, and 1 can be read */
-#define META_FORMAT_OLD 1 /* without ends, too */
-#define META_BYTES      64
-#define META_KEY        0
-#define ENDS_KEY        1
-#define ENDS_HEAD       48
-#define ENDS_MAX_BYTES  (ENDS_HEAD + 8 * WIRE_MAX_PARTS)
+#define META_FORMAT        4 /* of what is written; older ones can be read: */
+#define META_FORMAT_VALUES 3 /* recent records in a value for each commit, no write-ahead log */
+#define META_FORMAT_OLD    1 /* neither (as 2 has it), and without ends, too */
+#define META_BYTES         64
+#define META_KEY           0
+#define ENDS_KEY           1
+#define ENDS_HEAD          48
+#define ENDS_MAX_BYTES     (ENDS_HEAD + 8 * WIRE_MAX_PARTS)
 
 struct meta {
     unsigned format, partitions;

@@ -82,11 +82,6 @@ struct slice recent_all(const struct recent *r)
     return buffer_slice(&r->bytes);
 }
 
-struct slice recent_stored(const struct recent *r)
-{
-    return slice_make(r->bytes.at, r->stored);
-}
-
 struct slice recent_staged(const struct recent *r)
 {
     size_t size = r->bytes.size - r->stored;

@@ -1,12 +1,12 @@
 /* The recent records: those that the journal has on disk, but not yet in the trees of their
  * partitions.
  *
- * A commit of a few events would change some pages of each partition's tree.  It is stored as one
- * value instead, with the records of all partitions, in a table of its own; once there are enough
- * of them the records go into the trees, in one commit with the emptying of that table.  They are
- * few and are kept in memory, so that nobody who reads on at the end goes to the disk.
+ * A commit of a few events would change some pages of each partition's tree.  It goes into the
+ * write-ahead log instead (wal.h), with the records of all partitions; once there are enough of
+ * them they go into the trees, in one commit, and the log begins anew.  They are few and are kept
+ * in memory, so that nobody who reads on at the end goes to the disk.
  *
- *     a value:   entry, entry ...
+ *     of a commit:   entry, entry ...
  *
  *     0         8         12          14        16
  *     +---------+---------+-----------+---------+-----------------+
@@ -22,9 +22,9 @@
 #include "broker/record.h"
 
 #define RECENT_HEAD  16
-#define RECENT_BYTES ((size_t)256 * 1024) /* kept so, unless told otherwise */
-#define RECENT_PART  4 /* of one commit a quarter: more is worth the trees' pages */
-#define RECENT_STAGE (RECENT_BYTES / RECENT_PART)
+#define RECENT_BYTES ((size_t)1024 * 1024) /* kept so, unless told otherwise */
+#define RECENT_STAGE ((size_t)64 * 1024)   /* of one commit: more is worth the trees' pages */
+#define RECENT_PART  4                     /* and no more than this part of what is kept */
 #define RECENT_NONE  SIZE_MAX
 
 struct recent_entry {
@@ -45,10 +45,9 @@ void recent_free(struct recent *r); /* NULL is allowed */
 /* Room for a record, to be filled at once; it is staged until recent_settle. */
 char *recent_stage(struct recent *r, unsigned partition, uint64_t offset, size_t size);
 
-/* Entries in the order in which they were staged: all, those that are stored, and those that are
- * not yet.  Borrowed until the next change. */
+/* Entries in the order in which they were staged: all, and those that are not stored yet.  Borrowed
+ * until the next change. */
 struct slice recent_all(const struct recent *r);
-struct slice recent_stored(const struct recent *r);
 struct slice recent_staged(const struct recent *r);
 
 /* What was staged is stored, or is forgotten. */

@@ -1,10 +1,12 @@
 /* The journal's file, looked through; see scrub.h.  Happy path: scrub_open reads the meta pages and
- * loads the state of both commits they show, scrub_run walks the trees of the newer.
+ * loads the state of both commits they show, and the write-ahead log behind the newer; scrub_run
+ * walks the trees of that.
  *
  * It ends on any file: what is read is bounded by the file's size, a page that has been visited is
  * not visited again, and trees are no deeper than PAGE_MAX_DEPTH. */
 #include "broker/scrub.h"
 
+#include "broker/frame.h"
 #include "broker/image.h"
 #include "broker/number.h"
 #include "broker/recent.h"
@@ -16,7 +18,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define TRIES 1000 /* to see the meta pages unchanged, while a broker commits */
+#define VALUE_MOST ((size_t)256 * 1024) /* of what older formats had of a commit */
+#define TRIES      1000 /* to see the meta pages unchanged, while a broker commits */
 
 /* What one commit left: the tables, and what the journal says of itself. */
 struct state {
@@ -34,7 +37,10 @@ struct scrub {
     struct image image;
     struct walk walk;
     struct state newer, older;
-    bool walkable; /* the newer one's trees */
+    bool walkable;     /* the newer one's trees */
+    struct buffer wal; /* the value that holds the log; empty: none */
+    struct frame_log log;
+    uint64_t log_place, log_bytes; /* in the file */
     struct scrub_found found;
 };
 
@@ -129,6 +135,79 @@ static void state_load(struct scrub *s, struct state *state, const char *whose)
         walk_fault(w, "says where the journal ends, in a format that did not");
 }
 
+/* ---- the write-ahead log ---- */
+
+#define LOG_TRIES 10
+
+static void log_take(struct walk *w, void *arg, struct slice key, const struct page_node *node)
+{
+    struct scrub *s = arg;
+
+    walk_skip(w, node, FRAME_FIRST + FRAME_LOG_MOST);
+    if (number_get_key(key.at) != 0 || !node->apart || node->size > FRAME_FIRST + FRAME_LOG_MOST) {
+        walk_fault(w, "is not what was written");
+        return;
+    }
+    s->log_place = node->overflow * s->image.page_bytes + PAGE_HEAD;
+    s->log_bytes = node->size;
+}
+
+static bool log_read(struct scrub *s)
+{
+    uint64_t got;
+
+    buffer_clear(&s->wal);
+    image_read(&s->image, s->log_place, buffer_room(&s->wal, s->log_bytes), s->log_bytes, &got);
+    if (got == s->log_bytes && frame_head_decode(slice_make(s->wal.at, got), &s->log) == 0)
+        s->wal.size = got;
+    return s->wal.size > 0;
+}
+
+static int log_scan(struct scrub *s)
+{
+    struct frame_scan scan = frame_scan_begin(buffer_slice(&s->wal), &s->log, s->newer.ends.commit);
+    struct slice entries;
+    int err = 0;
+
+    while (err == 0)
+        err = frame_next(&scan, &entries);
+    return err;
+}
+
+/* As it stands now: a broker writes it in place.  A frame that was written behind our back, and the
+ * next one before we came there, look like damage; but not again and again. */
+static void log_load(struct scrub *s)
+{
+    struct walk *w = &s->walk;
+    uint64_t before = s->found.faults;
+    int tries = 0;
+
+    s->log_bytes = 0;
+    buffer_clear(&s->wal);
+    if (!s->newer.has_recent_table || s->newer.meta.format != META_FORMAT)
+        return;
+    walk_place(w, "write-ahead log");
+    walk_table(w, &s->newer.recent_table, WALK_KEYS, log_take, s);
+    if (s->found.faults > before)
+        return;
+    if (s->log_bytes == 0)
+        walk_fault(w, "is missing");
+    else if (!log_read(s))
+        walk_fault(w, "is not what was written");
+    else
+        while (log_scan(s) == ERR_CORRUPT && ++tries < LOG_TRIES && log_read(s))
+            continue;
+}
+
+bool scrub_wal(const struct scrub *s, struct scrub_wal *ret)
+{
+    if (s->wal.size == 0)
+        return false;
+    *ret = (struct scrub_wal){s->newer.ends.commit, s->log_place + FRAME_FIRST,
+                              slice_make(s->wal.at + FRAME_FIRST, s->log.bytes)};
+    return true;
+}
+
 /* ---- the meta pages ---- */
 
 struct meta_bytes {
@@ -212,7 +291,9 @@ static void order_check(struct scrub *s)
     walk_place(&s->walk, "pages 0 and 1");
     if (!older->written || newer->error < 0)
         return;
-    if (newer->has_ends && older->has_ends)
+    if (newer->has_ends && older->has_ends && newer->meta.format == META_FORMAT)
+        follows = newer->ends.commit > older->ends.commit; /* others were written ahead */
+    else if (newer->has_ends && older->has_ends)
         follows = newer->ends.commit == older->ends.commit + 1;
     else
         follows = !older->has_ends && (!newer->has_ends || newer->ends.commit == 1);
@@ -244,6 +325,7 @@ static int scrub_look(struct scrub *s)
         s->older.page = m[!newest];
         state_load(s, &s->older, "the commit before: ");
         state_load(s, &s->newer, "");
+        log_load(s);
         order_check(s);
     }
     err = meta_bytes_read(s, &after);
@@ -285,7 +367,7 @@ int scrub_open(int fd, struct scrub **ret)
 int scrub_open_held(int fd, uint64_t commit, struct scrub **ret)
 {
     struct scrub *s = scrub_new(fd);
-    struct meta_bytes b;
+    struct meta_bytes b, after;
     struct page_meta m;
     int err = meta_bytes_read(s, &b);
 
@@ -298,8 +380,13 @@ int scrub_open_held(int fd, uint64_t commit, struct scrub **ret)
         }
     if (err == 0 && !s->walkable)
         err = ERR_AGAIN;
-    if (err == 0)
+    if (err == 0) {
         state_load(s, &s->newer, "");
+        log_load(s);
+        err = meta_bytes_read(s, &after);
+    }
+    if (err == 0 && memcmp(&b, &after, sizeof b) != 0)
+        err = ERR_AGAIN;
     return scrub_end(s, err, ret);
 }
 
@@ -309,6 +396,7 @@ void scrub_close(struct scrub *s)
         return;
     walk_close(&s->walk);
     image_close(&s->image);
+    buffer_free(&s->wal);
     buffer_free(&s->found.lines);
     free(s);
 }
@@ -367,38 +455,64 @@ static void record_take(struct walk *w, void *arg, struct slice key, const struc
 }
 
 /* The records of one commit, of any partition. */
-static void recent_check(struct walk *w, void *arg, struct slice key, const struct page_node *node)
+static void recent_check(struct walk *w, struct records_walk *rs, uint64_t commit,
+                         struct slice entries)
 {
-    struct records_walk *rs = arg;
     struct recent_entry e;
-    struct slice value;
-    uint64_t page = w->page, commit = number_get_key(key.at);
+    uint64_t page = w->page;
+    char place[sizeof w->place];
     int err;
 
-    if (commit > rs->last_commit)
-        walk_fault(w, "there are some of commit %llu, which has not been",
-                   (unsigned long long)commit);
-    if (!rs->all) {
-        walk_skip(w, node, RECENT_BYTES);
-        return;
-    }
-    if (!walk_value(w, node, RECENT_BYTES, &value))
-        return;
-    if (value.size == 0)
-        walk_fault(w, "there are none of commit %llu", (unsigned long long)commit);
-    while ((err = recent_take(&value, &e)) == 0 && e.partition < rs->partitions) {
+    memcpy(place, w->place, sizeof place);
+    if (entries.size == 0)
+        walk_fault(w, "there are no records of commit %llu", (unsigned long long)commit);
+    while ((err = recent_take(&entries, &e)) == 0 && e.partition < rs->partitions) {
         rs->found->records++;
         walk_place(w, "partition %u", e.partition);
         w->page = page;
         record_check(w, rs, e.partition, e.offset, e.record);
     }
-    walk_place(w, "recent records");
+    walk_place(w, "%s", place);
     w->page = page;
     if (err == ERR_AGAIN)
         return;
-    walk_fault(w, "those of commit %llu are not what was written", (unsigned long long)commit);
+    walk_fault(w, "the records of commit %llu are not what was written",
+               (unsigned long long)commit);
     for (unsigned p = 0; p < rs->partitions; p++)
         rs->next[p] = UNKNOWN;
+}
+
+/* Of the formats that had a value for each commit. */
+static void value_take(struct walk *w, void *arg, struct slice key, const struct page_node *node)
+{
+    struct records_walk *rs = arg;
+    uint64_t commit = number_get_key(key.at);
+    struct slice value;
+
+    if (commit > rs->last_commit)
+        walk_fault(w, "there are some of commit %llu, which has not been",
+                   (unsigned long long)commit);
+    if (!rs->all)
+        walk_skip(w, node, VALUE_MOST);
+    else if (walk_value(w, node, VALUE_MOST, &value))
+        recent_check(w, rs, commit, value);
+}
+
+static void log_check(struct scrub *s, struct records_walk *rs)
+{
+    struct frame_scan scan;
+    struct slice entries;
+    int err;
+
+    if (s->wal.size == 0)
+        return; /* has been said */
+    walk_place(&s->walk, "write-ahead log");
+    scan = frame_scan_begin(buffer_slice(&s->wal), &s->log, s->newer.ends.commit);
+    while ((err = frame_next(&scan, &entries)) == 0)
+        recent_check(&s->walk, rs, scan.commit, entries);
+    if (err == ERR_CORRUPT)
+        walk_fault(&s->walk, "commit %llu is not what was written, and later ones are there",
+                   (unsigned long long)scan.commit + 1);
 }
 
 static void partition_check(struct scrub *s, struct records_walk *rs, unsigned number)
@@ -409,6 +523,17 @@ static void partition_check(struct scrub *s, struct records_walk *rs, unsigned n
         walk_table(&s->walk, &s->newer.tables[number], WALK_KEYS, record_take, rs);
     else
         walk_fault(&s->walk, "is missing");
+}
+
+static void ends_check(struct scrub *s, const struct records_walk *rs)
+{
+    for (unsigned p = 0; p < rs->partitions; p++) {
+        if (rs->next[p] == UNKNOWN || rs->next[p] == s->newer.ends.ends[p])
+            continue;
+        walk_place(&s->walk, "partition %u", p);
+        walk_fault(&s->walk, "ends at offset %llu, and ended at %llu when it was last written",
+                   (unsigned long long)rs->next[p], (unsigned long long)s->newer.ends.ends[p]);
+    }
 }
 
 /* The trees of the partitions, and what comes behind them. */
@@ -423,17 +548,14 @@ static void records_check(struct scrub *s, enum scrub_depth depth)
     for (unsigned p = 0; p < rs.partitions; p++)
         partition_check(s, &rs, p);
     walk_place(&s->walk, "recent records");
-    if (state->has_recent_table)
-        walk_table(&s->walk, &state->recent_table, WALK_KEYS, recent_check, &rs);
-    if (state->has_recent_table != (state->meta.format == META_FORMAT))
+    if (state->has_recent_table && state->meta.format == META_FORMAT_VALUES)
+        walk_table(&s->walk, &state->recent_table, WALK_KEYS, value_take, &rs);
+    if (state->has_recent_table != (state->meta.format >= META_FORMAT_VALUES))
         walk_fault(&s->walk, state->has_recent_table ? "should not be there" : "are missing");
-    for (unsigned p = 0; p < rs.partitions && rs.all && state->has_ends; p++) {
-        if (rs.next[p] == UNKNOWN || rs.next[p] == state->ends.ends[p])
-            continue;
-        walk_place(&s->walk, "partition %u", p);
-        walk_fault(&s->walk, "ends at offset %llu, and ended at %llu when it was last written",
-                   (unsigned long long)rs.next[p], (unsigned long long)state->ends.ends[p]);
-    }
+    if (rs.all && state->has_ends)
+        ends_check(s, &rs);
+    if (rs.all)
+        log_check(s, &rs);
 }
 
 struct rejects_walk {

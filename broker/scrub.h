@@ -31,9 +31,17 @@ struct scrub;
 int scrub_open(int fd, struct scrub **ret);
 
 /* The same for the state that commit `commit` left, which somebody holds: whatever is written in
- * the meantime.  ERR_AGAIN when there have been two more commits already. */
+ * the meantime.  ERR_AGAIN when there have been more commits already, which may have begun to write
+ * over the write-ahead log. */
 int scrub_open_held(int fd, uint64_t commit, struct scrub **ret);
 void scrub_close(struct scrub *s); /* NULL is allowed */
+
+/* What has been written ahead, as it stood when it was found; false when there is none.  Borrowed. */
+struct scrub_wal {
+    uint64_t commit, place; /* the last one of the trees; in the file, of the first block */
+    struct slice blocks;
+};
+bool scrub_wal(const struct scrub *s, struct scrub_wal *ret);
 
 /* All the rest.  0, also when faults were found; ERR_IO. */
 int scrub_run(struct scrub *s, enum scrub_depth depth);

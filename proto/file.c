@@ -46,14 +46,16 @@ int file_read(const char *path, size_t most, struct buffer *out, struct stat *re
     return 0;
 }
 
-static int write_all(int fd, struct slice text)
+int file_write_at(int fd, uint64_t place, struct slice bytes)
 {
-    while (text.size) {
-        ssize_t n = write(fd, text.at, text.size);
+    while (bytes.size) {
+        ssize_t n = pwrite(fd, bytes.at, bytes.size, (off_t)place);
         if (n < 0 && errno != EINTR)
             return ERR_IO;
-        if (n > 0)
-            text = slice_make(text.at + n, text.size - (size_t)n);
+        if (n > 0) {
+            bytes = slice_make(bytes.at + n, bytes.size - (size_t)n);
+            place += (uint64_t)n;
+        }
     }
     return 0;
 }
@@ -128,7 +130,7 @@ static int file_put(const char *path, struct slice text, mode_t mode, bool repla
     if (asprintf(&beside, "%s.XXXXXX", path) < 0)
         abort();
     fd = mkostemp(beside, O_CLOEXEC);
-    r = fd < 0 ? ERR_IO : write_all(fd, text);
+    r = fd < 0 ? ERR_IO : file_write_at(fd, 0, text);
     if (r == 0 && (owner_set(fd, folder, as) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0))
         r = ERR_IO;
     if (r == 0)

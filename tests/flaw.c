@@ -164,6 +164,7 @@ void flaw_open(struct flaw *f)
 
     *f = (struct flaw){0};
     snprintf(f->path, sizeof f->path, "%s/data.mdb", shelf_folder);
+    shelf_recent_bytes = (size_t)32 * 1024; /* so that most of the file is not empty */
     image_make();
     assert_int_equal(shelf_try(FLAW_FILE, FLAW_PARTITIONS, &j), 0);
     for (unsigned p = 0; p < FLAW_PARTITIONS; p++)

@@ -70,15 +70,6 @@ size_t power_unsynced(void)
     return power.count;
 }
 
-bool power_unsynced_in(uint64_t from, uint64_t to)
-{
-    for (size_t i = 0; i < power.count; i++)
-        if (power.writes[i].size && power.writes[i].offset < to &&
-            power.writes[i].offset + power.writes[i].size > from)
-            return true;
-    return false;
-}
-
 struct power_write power_write_at(size_t i)
 {
     const struct write *w = &power.writes[i];

@@ -30,9 +30,6 @@ void power_watch(const char *path_end);
 /* Writes since the last sync. */
 size_t power_unsynced(void);
 
-/* Whether any of them lies in that part of the file. */
-bool power_unsynced_in(uint64_t from, uint64_t to);
-
 /* Of such a write: where it begins in the file, and its bytes. */
 struct power_write {
     uint64_t offset;

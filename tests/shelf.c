@@ -3,6 +3,7 @@
 
 #include "broker/disk.h"
 #include "broker/recent.h"
+#include "broker/wal.h"
 #include "proto/error.h"
 
 #include <ftw.h>
@@ -15,6 +16,7 @@
 #include <cmocka.h>
 
 char shelf_folder[512];
+size_t shelf_recent_bytes;
 
 static int remove_one(const char *path, const struct stat *s, int type, struct FTW *where)
 {
@@ -27,6 +29,7 @@ int shelf_setup(void **state)
     const char *tmp = getenv("TMPDIR");
 
     (void)state;
+    shelf_recent_bytes = 0;
     snprintf(shelf_folder, sizeof shelf_folder, "%s/journal.XXXXXX", tmp ? tmp : "/tmp");
     return mkdtemp(shelf_folder) ? 0 : -1;
 }
@@ -39,7 +42,7 @@ int shelf_teardown(void **state)
 
 int shelf_try(uint64_t limit, unsigned partitions, struct journal **ret)
 {
-    struct journal_config c = {shelf_folder, limit, partitions, 0};
+    struct journal_config c = {shelf_folder, limit, partitions, shelf_recent_bytes};
 
     return journal_open(&c, ret);
 }
@@ -129,7 +132,7 @@ void shelf_forge(unsigned format, const struct ends *ends)
     struct meta meta = {.format = format, .partitions = 2, .created_ms = 1};
     struct record r = {slice_of("local"), 1, 3, slice_of("abc")};
     const char *const names[] = {"meta", "rejects", "p000", "p001", "recent"};
-    unsigned tables[5], count = format == META_FORMAT ? 5 : 4;
+    unsigned tables[5], count = format >= META_FORMAT_VALUES ? 5 : 4;
     struct disk *d;
     char *room;
 
@@ -145,6 +148,8 @@ void shelf_forge(unsigned format, const struct ends *ends)
     }
     assert_int_equal(disk_append(d, tables[2], 0, record_size(&r), &room), 0);
     record_encode(&r, 0, 0, room);
+    if (format == META_FORMAT)
+        assert_int_equal(wal_create(d, tables[4], FRAME_LOG_LEAST), 0);
     assert_int_equal(disk_commit(d), 0);
     disk_close(d);
 }

@@ -8,6 +8,7 @@
 #define SHELF_BYTES ((uint64_t)64 * 1024 * 1024)
 
 extern char shelf_folder[512];
+extern size_t shelf_recent_bytes; /* as in journal.h; 0 from the setup on */
 
 /* cmocka's setup and teardown: make and remove the folder. */
 int shelf_setup(void **state);

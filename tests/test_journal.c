@@ -3,6 +3,7 @@
 #include "broker/disk.h"
 #include "broker/meta.h"
 #include "broker/recent.h"
+#include "broker/wal.h"
 #include "proto/error.h"
 #include "tests/shelf.h"
 
@@ -388,15 +389,15 @@ static void a_damaged_end_is_found_when_opening(void **state)
     assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
 }
 
-/* A journal of two partitions whose second commit brought this value of recent records. */
-static void recent_forge(struct slice value)
+/* A journal of two partitions whose second commit brought these recent records. */
+static void value_forge(struct slice entries)
 {
     struct ends ends = {.commit = 1, .next_reject = 1, .partitions = 2, .ends = {3, 0}};
     unsigned meta, recent;
     struct disk *d;
     char *room;
 
-    shelf_forge(META_FORMAT, &ends);
+    shelf_forge(META_FORMAT_VALUES, &ends);
     ends.commit = 2;
     ends.ends[0] = 4;
     assert_int_equal(disk_open(shelf_folder, SHELF_BYTES, 8, &d), 0);
@@ -404,34 +405,68 @@ static void recent_forge(struct slice value)
     assert_int_equal(disk_table(d, "recent", false, &recent), 0);
     assert_int_equal(disk_put(d, meta, ENDS_KEY, ends_size(&ends), &room), 0);
     ends_encode(&ends, room);
-    assert_int_equal(disk_append(d, recent, ends.commit, value.size, &room), 0);
-    memcpy(room, value.at, value.size);
+    assert_int_equal(disk_append(d, recent, ends.commit, entries.size, &room), 0);
+    memcpy(room, entries.at, entries.size);
     assert_int_equal(disk_commit(d), 0);
     disk_close(d);
 }
 
+static void frame_forge(struct slice entries)
+{
+    struct ends ends = {.commit = 1, .next_reject = 1, .partitions = 2, .ends = {3, 0}};
+    struct wal wal = {0};
+    unsigned recent;
+    struct disk *d;
+
+    shelf_forge(META_FORMAT, &ends);
+    assert_int_equal(disk_open(shelf_folder, SHELF_BYTES, 8, &d), 0);
+    assert_int_equal(disk_table(d, "recent", false, &recent), 0);
+    assert_int_equal(disk_commit(d), 0);
+    assert_int_equal(disk_read_begin(d), 0);
+    assert_int_equal(wal_find(&wal, d, recent, ends.commit), 0);
+    disk_read_end(d);
+    assert_int_equal(wal_write(&wal, 2, entries), 0);
+    wal_close(&wal);
+    disk_close(d);
+}
+
 /* One entry; and of that so many bytes. */
+static void assert_recent_of(void **state, void (*forge)(struct slice), struct slice bytes,
+                             int expected)
+{
+    struct journal *j;
+
+    forge(bytes);
+    assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), expected);
+    if (expected == 0) {
+        shelf_expect(j, 0, "abcd");
+        shelf_append(j, 0, "e");
+        assert_int_equal(journal_commit(j), 0);
+        shelf_expect(j, 0, "abcde");
+        journal_close(j);
+        j = shelf_open();
+        shelf_expect(j, 0, "abcde");
+        journal_close(j);
+    }
+    assert_int_equal(shelf_teardown(state), 0);
+    assert_int_equal(shelf_setup(state), 0);
+}
+
 static void assert_recent(void **state, unsigned partition, uint64_t offset, char version,
                           size_t size, int expected)
 {
     struct record r = {slice_of("local"), 1, 1, slice_of("d")};
     struct recent *recent = recent_new();
     char *room = recent_stage(recent, partition, offset, record_size(&r));
-    struct journal *j;
+    struct slice bytes = recent_staged(recent);
 
     record_encode(&r, partition, offset, room);
     room[0] = version;
-    if (size > recent_staged(recent).size)
-        size = recent_staged(recent).size;
-    recent_forge(slice_make(recent_staged(recent).at, size));
+    if (size < bytes.size)
+        bytes.size = size;
+    assert_recent_of(state, value_forge, bytes, expected);
+    assert_recent_of(state, frame_forge, bytes, expected);
     recent_free(recent);
-    assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), expected);
-    if (expected == 0) {
-        shelf_expect(j, 0, "abcd");
-        journal_close(j);
-    }
-    assert_int_equal(shelf_teardown(state), 0);
-    assert_int_equal(shelf_setup(state), 0);
 }
 
 static void recent_records_that_do_not_go_on_are_refused(void **state)

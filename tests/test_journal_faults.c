@@ -84,6 +84,11 @@ SEAM(int, disk_clear, struct disk *d, unsigned table)
     return due() ? (stuck = fail_code) : __real_disk_clear(d, table);
 }
 
+SEAM(bool, disk_changed, const struct disk *d)
+{
+    return stuck != 0 || __real_disk_changed(d);
+}
+
 SEAM(void, disk_abort, struct disk *d)
 {
     stuck = 0;
@@ -104,6 +109,16 @@ SEAM(int, disk_commit, struct disk *d)
 SEAM(int, disk_read_begin, struct disk *d)
 {
     return due() ? fail_code : __real_disk_read_begin(d);
+}
+
+SEAM(int, disk_strip_find, struct disk *d, unsigned table, uint64_t key, struct disk_strip *ret)
+{
+    return due() ? fail_code : __real_disk_strip_find(d, table, key, ret);
+}
+
+SEAM(int, disk_strip_write, struct disk *d, uint64_t place, struct slice bytes)
+{
+    return due() ? fail_code : __real_disk_strip_write(d, place, bytes);
 }
 
 SEAM(int, disk_next, struct disk *d, struct disk_item *ret)
@@ -410,15 +425,15 @@ static void a_journal_without_one_of_its_tables_is_not_opened(void **state)
     assert_not_opened();
 }
 
-/* The description, the table of recent records, the records, and the ends fail one after the other.
- */
+/* The records, the description, the table of recent records, the log's salt, its place, the ends and
+ * the commit fail one after the other. */
 static void becomes_one_of_this(unsigned format, const struct ends *ends)
 {
     struct journal *j;
 
     shelf_forge(format, ends);
     j = shelf_open();
-    for (unsigned at = 1; at <= 4; at++) {
+    for (unsigned at = 1; at <= 7; at++) {
         calls = 0;
         fail_at = at;
         fail_code = ERR_IO;

@@ -172,7 +172,7 @@ static void part_show(unsigned p, uint64_t offset, uint64_t count, struct slice 
 
 static void check_puback(const struct wire_puback *ack)
 {
-    if (ack->count > ack->refused_count && disk_head_unsynced())
+    if (ack->count > ack->refused_count && disk_unsynced())
         sim_fail("an event is acknowledged before its commit is synced");
 }
 

@@ -283,7 +283,7 @@ void run_seed(uint64_t seed, const char *folder, bool verbose)
     sim.arena = kept;
     arena_reset(&sim.arena, (size_t)8 << 20);
     sim.partitions = 1 + (unsigned)chance_below(4);
-    sim.recent_bytes = (size_t)chance_below(4) * 1500; /* 0: as usual, more than there will be */
+    sim.recent_bytes = (size_t)1500 << 2 * chance_below(4); /* at most: more than there will be */
     length_draw();
     rates_draw();
     actors_begin();

@@ -150,7 +150,7 @@ void net_cut_all(void);
 /* ---- disk ---- */
 void disk_begin(const char *folder);
 void disk_end(void);
-bool disk_head_unsynced(void);  /* the commit written last does not count yet */
+bool disk_unsynced(void);       /* what was written last may be lost */
 void disk_broker_died(void);    /* decides what the disk holds from now on */
 void disk_broker_restart(void); /* puts that in place */
 

@@ -1,0 +1,93 @@
+/* The write-ahead log on disk; see wal.h.  What can fail: a write, after which nobody knows what
+ * stands there, so that nothing more is written until the trees have all that was promised; and a
+ * sync, after which the broker must stop. */
+#include "broker/wal.h"
+
+#include "proto/error.h"
+
+#include <sys/random.h>
+
+#define KEY 0
+
+int wal_create(struct disk *d, unsigned table, size_t bytes)
+{
+    struct frame_log log = {.bytes = bytes};
+    char *room;
+    int err;
+
+    if (getrandom(&log.salt, sizeof log.salt, 0) != (ssize_t)sizeof log.salt)
+        return ERR_IO;
+    err = disk_append(d, table, KEY, FRAME_FIRST + bytes, &room);
+    if (err < 0)
+        return err;
+    frame_head_encode(&log, room);
+    memset(room + FRAME_FIRST, 0, bytes);
+    return 0;
+}
+
+int wal_find(struct wal *w, struct disk *d, unsigned table, uint64_t commit)
+{
+    struct disk_strip strip;
+    int err = disk_strip_find(d, table, KEY, &strip);
+
+    if (err == 0)
+        err = frame_head_decode(strip.bytes, &w->log);
+    if (err < 0)
+        return err == ERR_AGAIN ? ERR_CORRUPT : err;
+    w->disk = d;
+    w->place = strip.place + FRAME_FIRST;
+    w->scan = frame_scan_begin(strip.bytes, &w->log, commit);
+    wal_restart(w);
+    return 0;
+}
+
+int wal_next(struct wal *w, struct slice *ret)
+{
+    int err = frame_next(&w->scan, ret);
+
+    if (err == 0) {
+        frame_encode(w->log.salt, w->scan.commit, *ret, &w->frame);
+        w->end = w->scan.at + w->frame.size;
+    }
+    return err;
+}
+
+/* Where both copies do not fit any more, it was the second that was found. */
+int wal_mend(struct wal *w)
+{
+    uint64_t at = w->place + w->scan.at;
+
+    if (w->end == 0)
+        return 0;
+    if (w->end > w->log.bytes)
+        at -= w->frame.size / 2;
+    return disk_strip_write(w->disk, at, buffer_slice(&w->frame));
+}
+
+bool wal_has_room(const struct wal *w, size_t entries)
+{
+    return w->place && !w->given_up && entries <= FRAME_MOST &&
+           w->end + frame_bytes(entries) <= w->log.bytes;
+}
+
+int wal_write(struct wal *w, uint64_t commit, struct slice entries)
+{
+    int err;
+
+    frame_encode(w->log.salt, commit, entries, &w->frame);
+    err = disk_strip_write(w->disk, w->place + w->end, buffer_slice(&w->frame));
+    w->end += w->frame.size;
+    w->given_up = err < 0;
+    return err;
+}
+
+void wal_restart(struct wal *w)
+{
+    w->end = 0;
+    w->given_up = false;
+}
+
+void wal_close(struct wal *w)
+{
+    buffer_free(&w->frame);
+}
