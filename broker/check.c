@@ -296,7 +296,7 @@ int backup_journal(const char *dir, const char *file)
 {
     char beside[PATH_BYTES];
     uint64_t events = 0;
-    int fd, status;
+    int fd = -1, status;
 
     if (lies_in_journal(file, dir))
         return complain(file, "lies in the journal's own folder", EX_USAGE);

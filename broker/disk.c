@@ -202,18 +202,30 @@ static int disk_grow(struct disk *d, uint64_t want)
     return 0;
 }
 
-/* Is there room for one more value?  LMDB puts what is above half a page into whole pages. */
-static int disk_reserve(struct disk *d, size_t size)
+/* LMDB puts what is above half a page into whole pages. */
+uint64_t disk_cost(const struct disk *d, size_t size)
 {
     uint64_t page = d->page_bytes, cost = size + 64;
 
-    if (cost > page / 2)
-        cost = (cost + page - 1) / page * page;
-    uint64_t want = disk_used_bytes(d) + d->staged + cost + DISK_RESERVE;
+    return cost > page / 2 ? (cost + page - 1) / page * page : cost;
+}
+
+static int disk_find_room(struct disk *d, uint64_t cost)
+{
+    uint64_t want = disk_used_bytes(d) + cost + DISK_RESERVE;
+
     if (want > d->limit && want - d->limit > d->free)
         return ERR_FULL;
-    d->staged += cost;
     return disk_grow(d, want);
+}
+
+static int disk_reserve(struct disk *d, size_t size)
+{
+    int err = disk_find_room(d, d->staged + disk_cost(d, size));
+
+    if (err == 0)
+        d->staged += disk_cost(d, size);
+    return err;
 }
 
 /* ---- opening ---- */
@@ -345,6 +357,16 @@ static int disk_store(struct disk *d, unsigned table, uint64_t key, size_t size,
         err = disk_error("storing", mdb_put(d->write, table, &k, &v, flags | MDB_RESERVE));
     if (err == 0)
         *ret_room = v.mv_data;
+    return disk_stick(d, err);
+}
+
+int disk_room(struct disk *d, uint64_t cost)
+{
+    int err = d->error < 0 ? d->error : disk_look_for_room(d);
+
+    if (err == 0)
+        err = disk_find_room(d, cost);
+    d->changed |= err < 0;
     return disk_stick(d, err);
 }
 

@@ -66,6 +66,10 @@ int disk_put(struct disk *d, unsigned table, uint64_t key, size_t size, char **r
 int disk_drop(struct disk *d, unsigned table, uint64_t key); /* ERR_AGAIN: none; does not stick */
 int disk_clear(struct disk *d, unsigned table);              /* drops all that is in it */
 
+/* Whether there is room for values that cost so much, to be appended in a later transaction. */
+int disk_room(struct disk *d, uint64_t cost);
+uint64_t disk_cost(const struct disk *d, size_t size); /* of one that is appended */
+
 /* Something is staged, or could not be. */
 bool disk_changed(const struct disk *d);
 

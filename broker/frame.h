@@ -58,7 +58,7 @@ struct frame_scan {
     size_t at, next;
 };
 
-/* Goes through the blocks of a value whose head was found sound, for the commits behind `commit`. */
+/* Goes through the blocks of a value whose head was found sound, for commits behind `commit`. */
 struct frame_scan frame_scan_begin(struct slice value, const struct frame_log *log,
                                    uint64_t commit);
 

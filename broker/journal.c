@@ -24,6 +24,7 @@ struct journal {
     struct recent *recent;
     struct wal wal; /* none as long as the format is an older one */
     size_t recent_bytes;
+    uint64_t owed, staged_owed; /* what the recent records will cost in the trees */
     unsigned meta_table, rejects_table, recent_table, tables[WIRE_MAX_PARTS];
     unsigned partitions;
     struct meta meta;                /* what it is, as it stands on disk */
@@ -180,6 +181,7 @@ static int recent_load(struct journal *j, struct slice value)
             return err;
         memcpy(recent_stage(j->recent, e.partition, e.offset, e.record.size), e.record.at,
                e.record.size);
+        j->owed += disk_cost(j->disk, e.record.size);
         j->ends[e.partition] += r.count;
     }
     return err == ERR_AGAIN ? 0 : err;
@@ -349,6 +351,21 @@ static int tree_append(struct journal *j, unsigned partition, uint64_t offset, s
     return disk_append(j->disk, j->tables[partition], offset, size, ret_room);
 }
 
+/* Room for a recent record, which is kept free in the trees for when it moves there: so all of them
+ * can move at any time, when refused events are dropped from a full journal, too. */
+static int recent_add(struct journal *j, unsigned partition, uint64_t offset, size_t size,
+                      char **ret_room)
+{
+    uint64_t cost = disk_cost(j->disk, size);
+    int err = disk_room(j->disk, j->owed + j->staged_owed + cost);
+
+    if (err < 0)
+        return err;
+    j->staged_owed += cost;
+    *ret_room = recent_stage(j->recent, partition, offset, size);
+    return 0;
+}
+
 /* All recent records into the trees, in their order, and those that this round adds behind them. */
 static int recent_move(struct journal *j)
 {
@@ -384,8 +401,8 @@ int journal_append(struct journal *j, unsigned partition, const struct record *r
     assert(partition < j->partitions);
     if (!j->moving && is_worth_moving(j, RECENT_HEAD + size))
         err = recent_move(j);
-    if (!j->moving)
-        room = recent_stage(j->recent, partition, offset, size);
+    if (err == 0 && !j->moving)
+        err = recent_add(j, partition, offset, size, &room);
     else if (err == 0)
         err = tree_append(j, partition, offset, size, &room);
     if (err < 0)
@@ -419,10 +436,14 @@ static void journal_settle(struct journal *j, bool kept)
         memcpy(j->ends, j->staged, sizeof j->ends);
     else
         memcpy(j->staged, j->ends, sizeof j->ends);
-    if (kept && j->moving)
+    j->owed += kept ? j->staged_owed : 0;
+    j->staged_owed = 0;
+    if (kept && j->moving) {
         recent_clear(j->recent);
-    else
+        j->owed = 0;
+    } else {
         recent_settle(j->recent, kept);
+    }
     j->moving = false;
     rejects_settle(j->rejects, kept);
 }

@@ -36,7 +36,7 @@ int scrub_open(int fd, struct scrub **ret);
 int scrub_open_held(int fd, uint64_t commit, struct scrub **ret);
 void scrub_close(struct scrub *s); /* NULL is allowed */
 
-/* What has been written ahead, as it stood when it was found; false when there is none.  Borrowed. */
+/* What has been written ahead, as it stood when it was found; false: there is none.  Borrowed. */
 struct scrub_wal {
     uint64_t commit, place; /* the last one of the trees; in the file, of the first block */
     struct slice blocks;

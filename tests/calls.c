@@ -144,6 +144,8 @@ SEAM(int, mdb_dbi_open, failure, (void *txn, const char *name, unsigned flags, u
      (txn, name, flags, to))
 SEAM(int, mdb_put, failure, (void *txn, unsigned table, void *key, void *value, unsigned flags),
      (txn, table, key, value, flags))
+SEAM(int, mdb_get, failure, (void *txn, unsigned table, void *key, void *value),
+     (txn, table, key, value))
 SEAM(int, mdb_del, failure, (void *txn, unsigned table, void *key, void *value),
      (txn, table, key, value))
 SEAM(int, mdb_drop, failure, (void *txn, unsigned table, int delete), (txn, table, delete))

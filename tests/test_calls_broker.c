@@ -178,6 +178,8 @@ static void journal_make(void)
     assert_int_equal(mkdir(c.folder, 0700), 0);
     assert_int_equal(journal_open(&c, &j), 0);
     shelf_append(j, 1, "events");
+    shelf_move(j, 1);
+    shelf_append(j, 1, "ahead");
     assert_int_equal(journal_commit(j), 0);
     journal_close(j);
 }

@@ -96,7 +96,7 @@ static void an_interrupted_call_is_made_again(void **state)
     const char *path = in_folder("f");
 
     (void)state;
-    calls_fail("write", 1, EINTR);
+    calls_fail("pwrite", 1, EINTR);
     assert_int_equal(file_write(path, slice_of("text"), 0600, false), 0);
     assert_true(calls_end());
     calls_fail("read", 1, EINTR);

@@ -50,8 +50,9 @@ static int await_end_without_answer(struct crew *c, struct turnout_producer *p)
     return status;
 }
 
-/* `fault` is the field of the broker's plan that is to be EIO. */
-static void disk_fails(const char *name, size_t fault)
+/* `fault` is the field of the broker's plan that is to be EIO.  With an event that is refused, and
+ * kept, the commit goes into the trees; without, it is written ahead. */
+static void disk_fails(const char *name, size_t fault, bool with_refused)
 {
     uint64_t seed = random_seed(name);
     struct crew *c = crew_new();
@@ -67,6 +68,8 @@ static void disk_fails(const char *name, size_t fault)
     send_all(p, each, count / 2);
     assert_int_equal(turnout_flush(p, 60000), 0);
     *(_Atomic int64_t *)((char *)c->plans[CREW_BROKER] + fault) = EIO;
+    if (with_refused)
+        assert_int_equal(turnout_send(p, "\xc1", 1, NULL), 0);
     send_all(p, each + count / 2, count - count / 2);
     assert_int_equal(await_end_without_answer(c, p), FAILED);
     assert_true(c->plans[CREW_BROKER]->hits > 0);
@@ -74,6 +77,7 @@ static void disk_fails(const char *name, size_t fault)
     crew_start(c, CREW_BROKER);
     assert_int_equal(turnout_flush(p, 60000), 0);
     assert_int_equal(turnout_counts(p).accepted, count);
+    assert_int_equal(turnout_counts(p).refused, with_refused);
     turnout_producer_free(p);
     crew_sync(c);
     assert_true(crew_agrees(c, buffer_slice(&events)));
@@ -87,26 +91,61 @@ static void disk_fails(const char *name, size_t fault)
 static void a_sync_that_fails_ends_the_broker_and_loses_nothing(void **state)
 {
     (void)state;
-    disk_fails("sync", FAULT(sync_errno));
+    disk_fails("sync", FAULT(sync_errno), false);
+    disk_fails("sync of trees", FAULT(sync_errno), true);
 }
 
 /* The one that makes a commit count. */
 static void a_last_write_that_fails_ends_the_broker_and_loses_nothing(void **state)
 {
     (void)state;
-    disk_fails("last write", FAULT(dsync_errno));
+    disk_fails("last write", FAULT(dsync_errno), true);
 }
 
 static void a_write_that_fails_ends_the_broker_and_loses_nothing(void **state)
 {
     (void)state;
-    disk_fails("write", FAULT(write_errno));
+    disk_fails("write", FAULT(write_errno), false);
+    disk_fails("write of trees", FAULT(write_errno), true);
 }
 
+/* LMDB takes it for a failure. */
 static void a_short_write_ends_the_broker_and_loses_nothing(void **state)
 {
     (void)state;
-    disk_fails("short write", FAULT(write_short));
+    disk_fails("short write of trees", FAULT(write_short), true);
+}
+
+static void a_short_write_ahead_is_finished(void **state)
+{
+    struct crew *c = crew_new();
+    struct turnout_producer *p;
+    struct buffer events = {0};
+    struct slice *each;
+    size_t count;
+
+    (void)state;
+    world_events(random_seed("short write"), EVENTS, &events);
+    count = world_split(buffer_slice(&events), &each);
+    crew_start_all(c, 1);
+    p = producer_new(c);
+    for (size_t i = 0; i < count; i++) {
+        send_all(p, each + i, 1);
+        if (i % 40 == 0 || i + 1 == count) /* few enough for none to go into the trees */
+            assert_int_equal(turnout_flush(p, 60000), 0);
+        c->plans[CREW_BROKER]->write_short = 1;
+    }
+    assert_int_equal(turnout_counts(p).accepted, count);
+    turnout_producer_free(p);
+    assert_true(c->plans[CREW_BROKER]->hits > 0);
+    crew_heal(c, CREW_BROKER);
+    crew_kill(c, CREW_BROKER);
+    crew_start(c, CREW_BROKER);
+    crew_sync(c);
+    assert_true(crew_agrees(c, buffer_slice(&events)));
+    crew_free(c, false);
+    buffer_free(&events);
+    free(each);
 }
 
 int main(void)
@@ -116,6 +155,7 @@ int main(void)
         cmocka_unit_test(a_last_write_that_fails_ends_the_broker_and_loses_nothing),
         cmocka_unit_test(a_write_that_fails_ends_the_broker_and_loses_nothing),
         cmocka_unit_test(a_short_write_ends_the_broker_and_loses_nothing),
+        cmocka_unit_test(a_short_write_ahead_is_finished),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

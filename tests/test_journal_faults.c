@@ -425,8 +425,8 @@ static void a_journal_without_one_of_its_tables_is_not_opened(void **state)
     assert_not_opened();
 }
 
-/* The records, the description, the table of recent records, the log's salt, its place, the ends and
- * the commit fail one after the other. */
+/* The records, the description, the table of recent records, the log's salt, its place, the ends
+ * and the commit fail one after the other. */
 static void becomes_one_of_this(unsigned format, const struct ends *ends)
 {
     struct journal *j;

@@ -213,13 +213,15 @@ static pid_t holder_start(void)
     return pid;
 }
 
-/* Commits of an event each until one fails. */
+/* Commits to the trees, of an event and a refused one each, until one fails. */
 static int fill_slowly(struct journal *j, unsigned most)
 {
+    const struct reject refused = {.code = slice_of("missing"), .event = slice_of("?")};
     int err = 0;
 
     for (unsigned n = 0; n < most && err == 0; n++) {
-        shelf_append(j, n % 8, "x");
+        shelf_stage(j, n % 8, "x");
+        journal_reject(j, &refused);
         err = journal_commit(j);
     }
     return err;

@@ -327,14 +327,21 @@ static bool publish_votes(struct peer *p, unsigned first, unsigned count)
     return refused == 0;
 }
 
-/* Until there is no room for some 4 KiB. */
+/* Until there is no room for a single vote, and the broker, which looks for pages that have become
+ * free once a second, finds none either. */
 static void fill_journal(struct peer *p)
 {
+    int64_t full_ms = clock_mono_ms();
     unsigned number = 1;
 
-    for (unsigned count = 4000; count >= 40; number += count)
-        if (!publish_votes(p, number, count))
-            count /= 10;
+    while (clock_mono_ms() < full_ms + 2000) {
+        for (unsigned count = 1000; count >= 1; number += count)
+            if (publish_votes(p, number, count))
+                full_ms = clock_mono_ms();
+            else
+                count /= 10;
+        usleep(20000);
+    }
 }
 
 static void a_full_journal_redrives_nothing_and_drops(void **state)
