@@ -159,20 +159,23 @@ static int damaged(const char *path, const struct scrub_found *f)
 
 /* What had been written ahead is given to the copy as it was; unless the copy is of a later state,
  * whose trees have all of it, and then nothing is.  What LMDB copied of it may be of any moment. */
-static int wal_carry(const struct scrub *from, int fd)
+static int wal_carry(const struct wal_image *was, int fd)
 {
-    struct scrub_wal was, now;
+    const struct wal_image *now;
     struct buffer none = {0};
+    struct slice blocks;
     struct scrub *copy;
     int err = scrub_open(fd, &copy);
 
     if (err < 0)
         return err == ERR_AGAIN ? ERR_CORRUPT : err;
-    if (scrub_wal(copy, &now) && scrub_wal(from, &was)) {
-        memset(buffer_room(&none, now.blocks.size), 0, now.blocks.size);
-        if (now.commit != was.commit || now.blocks.size != was.blocks.size)
-            was.blocks = slice_make(none.at, now.blocks.size);
-        if (file_write_at(fd, now.place, was.blocks) < 0)
+    now = scrub_wal(copy);
+    if (now) {
+        size_t size = wal_image_blocks(now).size;
+        blocks = slice_make(memset(buffer_room(&none, size), 0, size), size);
+        if (was && was->commit == now->commit)
+            blocks = wal_image_blocks(was);
+        if (file_write_at(fd, now->place + FRAME_FIRST, blocks) < 0)
             err = errno_is_full(errno) ? ERR_FULL : ERR_IO;
     }
     scrub_close(copy);
@@ -193,7 +196,7 @@ static int copy_write(const char *dir, int fd)
         else if (err == 0)
             err = snapshot_copy(h.snapshot, fd);
         if (err == 0 && status == EX_OK)
-            err = wal_carry(h.scrub, fd);
+            err = wal_carry(scrub_wal(h.scrub), fd);
         if (err == 0 && status == EX_OK && fsync(fd) < 0)
             err = errno_is_full(errno) ? ERR_FULL : ERR_IO;
         if (err < 0)

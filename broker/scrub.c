@@ -6,7 +6,6 @@
  * not visited again, and trees are no deeper than PAGE_MAX_DEPTH. */
 #include "broker/scrub.h"
 
-#include "broker/frame.h"
 #include "broker/image.h"
 #include "broker/number.h"
 #include "broker/recent.h"
@@ -37,10 +36,8 @@ struct scrub {
     struct image image;
     struct walk walk;
     struct state newer, older;
-    bool walkable;     /* the newer one's trees */
-    struct buffer wal; /* the value that holds the log; empty: none */
-    struct frame_log log;
-    uint64_t log_place, log_bytes; /* in the file */
+    bool walkable; /* the newer one's trees */
+    struct wal_image wal;
     struct scrub_found found;
 };
 
@@ -137,75 +134,16 @@ static void state_load(struct scrub *s, struct state *state, const char *whose)
 
 /* ---- the write-ahead log ---- */
 
-#define LOG_TRIES 10
-
-static void log_take(struct walk *w, void *arg, struct slice key, const struct page_node *node)
-{
-    struct scrub *s = arg;
-
-    walk_skip(w, node, FRAME_FIRST + FRAME_LOG_MOST);
-    if (number_get_key(key.at) != 0 || !node->apart || node->size > FRAME_FIRST + FRAME_LOG_MOST) {
-        walk_fault(w, "is not what was written");
-        return;
-    }
-    s->log_place = node->overflow * s->image.page_bytes + PAGE_HEAD;
-    s->log_bytes = node->size;
-}
-
-static bool log_read(struct scrub *s)
-{
-    uint64_t got;
-
-    buffer_clear(&s->wal);
-    image_read(&s->image, s->log_place, buffer_room(&s->wal, s->log_bytes), s->log_bytes, &got);
-    if (got == s->log_bytes && frame_head_decode(slice_make(s->wal.at, got), &s->log) == 0)
-        s->wal.size = got;
-    return s->wal.size > 0;
-}
-
-static int log_scan(struct scrub *s)
-{
-    struct frame_scan scan = frame_scan_begin(buffer_slice(&s->wal), &s->log, s->newer.ends.commit);
-    struct slice entries;
-    int err = 0;
-
-    while (err == 0)
-        err = frame_next(&scan, &entries);
-    return err;
-}
-
-/* As it stands now: a broker writes it in place.  A frame that was written behind our back, and the
- * next one before we came there, look like damage; but not again and again. */
 static void log_load(struct scrub *s)
 {
-    struct walk *w = &s->walk;
-    uint64_t before = s->found.faults;
-    int tries = 0;
-
-    s->log_bytes = 0;
-    buffer_clear(&s->wal);
-    if (!s->newer.has_recent_table || s->newer.meta.format != META_FORMAT)
-        return;
-    walk_place(w, "write-ahead log");
-    walk_table(w, &s->newer.recent_table, WALK_KEYS, log_take, s);
-    if (s->found.faults > before)
-        return;
-    if (s->log_bytes == 0)
-        walk_fault(w, "is missing");
-    else if (!log_read(s))
-        walk_fault(w, "is not what was written");
-    else
-        while (log_scan(s) == ERR_CORRUPT && ++tries < LOG_TRIES && log_read(s))
-            continue;
+    wal_image_clear(&s->wal);
+    if (s->newer.has_recent_table && s->newer.meta.format == META_FORMAT)
+        wal_image_load(&s->wal, &s->walk, &s->newer.recent_table, s->newer.ends.commit);
 }
 
-bool scrub_wal(const struct scrub *s, struct scrub_wal *ret)
+const struct wal_image *scrub_wal(const struct scrub *s)
 {
-    if (s->wal.size == 0)
-        return false;
-    *ret = (struct scrub_wal){s->newer.ends.commit, s->log_place + FRAME_FIRST,
-                              slice_make(s->wal.at + FRAME_FIRST, s->log.bytes)};
-    return true;
+    return s->wal.value.size ? &s->wal : NULL;
 }
 
 /* ---- the meta pages ---- */
@@ -396,7 +334,7 @@ void scrub_close(struct scrub *s)
         return;
     walk_close(&s->walk);
     image_close(&s->image);
-    buffer_free(&s->wal);
+    wal_image_close(&s->wal);
     buffer_free(&s->found.lines);
     free(s);
 }
@@ -504,10 +442,10 @@ static void log_check(struct scrub *s, struct records_walk *rs)
     struct slice entries;
     int err;
 
-    if (s->wal.size == 0)
+    if (!scrub_wal(s))
         return; /* has been said */
     walk_place(&s->walk, "write-ahead log");
-    scan = frame_scan_begin(buffer_slice(&s->wal), &s->log, s->newer.ends.commit);
+    scan = wal_image_scan(&s->wal);
     while ((err = frame_next(&scan, &entries)) == 0)
         recent_check(&s->walk, rs, scan.commit, entries);
     if (err == ERR_CORRUPT)

@@ -14,6 +14,7 @@
 
 #include "broker/meta.h"
 #include "broker/page.h"
+#include "broker/wal_image.h"
 
 enum scrub_depth { SCRUB_PAGES, SCRUB_ALL };
 
@@ -36,12 +37,8 @@ int scrub_open(int fd, struct scrub **ret);
 int scrub_open_held(int fd, uint64_t commit, struct scrub **ret);
 void scrub_close(struct scrub *s); /* NULL is allowed */
 
-/* What has been written ahead, as it stood when it was found; false: there is none.  Borrowed. */
-struct scrub_wal {
-    uint64_t commit, place; /* the last one of the trees; in the file, of the first block */
-    struct slice blocks;
-};
-bool scrub_wal(const struct scrub *s, struct scrub_wal *ret);
+/* What has been written ahead, as it stood when it was found, borrowed; NULL: there is none. */
+const struct wal_image *scrub_wal(const struct scrub *s);
 
 /* All the rest.  0, also when faults were found; ERR_IO. */
 int scrub_run(struct scrub *s, enum scrub_depth depth);
