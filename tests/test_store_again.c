@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -109,6 +110,17 @@ static void assert_votes(const struct scene *s, const char *expected)
 {
     assert_string_equal(by_another(s, "HGET", "turnout:member:KE:2026", "technical.votes", NULL),
                         expected);
+}
+
+/* Nobody has waited for the commit: it comes by and by. */
+static void await_votes(const struct scene *s, const char *expected)
+{
+    const char *key = "turnout:member:KE:2026", *field = "technical.votes";
+
+    for (int i = 0; strcmp(by_another(s, "HGET", key, field, NULL), expected) != 0; i++) {
+        assert_true(i < 5000);
+        usleep(1000);
+    }
 }
 
 /* How often Redis was told to do that. */
@@ -349,7 +361,7 @@ static void a_snapshot_behind_it_has_nothing_to_do_with_its_watch(void **state)
         if (known)
             assert_int_equal(store_confirm(s.s), 0);
         else
-            assert_votes(&s, "2"); /* the commit and the look behind it are done */
+            await_votes(&s, "2"); /* the commit and the look behind it are done */
         by_another(&s, "HSET", "turnout:offset:0", "epoch", "9");
         by_another(&s, "HSET", "turnout:votes:C|B", "KE", known ? "abstain" : "approve");
         assert_int_equal(store_begin(s.s, &look), 0);
