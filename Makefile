@@ -116,7 +116,7 @@ $(BUILD)/flags: always
 
 # A test that stands between the journal and its disk.
 DISK_CALLS := open table append put drop clear abort commit read_begin at_or_before at_or_after next \
-              changed strip_find strip_write
+              append_kept changed strip_find strip_write
 $(BUILD)/tests/test_journal_faults: LDLIBS_ALL += -Wl,--wrap=getrandom $(DISK_CALLS:%=-Wl,--wrap=disk_%)
 
 # Tests in which calls of the C library, ZeroMQ, LMDB and of our own fail.

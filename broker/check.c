@@ -21,8 +21,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define PATH_BYTES 4096
-#define TRIES      1000 /* to see the state that is held, while a broker commits */
+#define PATH_BYTES  4096
+#define TRIES       1000 /* to see the state that is held, while a broker commits, */
+#define AHEAD_TRIES 20   /* and what was written ahead of it */
 
 /* A journal's file, and its state held still unless it is damaged or nobody writes to it. */
 struct held {
@@ -68,10 +69,12 @@ static int held_file(const char *path, struct held *h)
     return err < 0 ? status_of(path, err) : EX_OK;
 }
 
-/* Holds the newest state and looks at it; other commits may come in between, so once more. */
+/* Holds the newest state and looks at it; other commits may come in between, so once more.  A state
+ * that is newer than the first one has in its trees all that was there at the beginning, so that
+ * what is written ahead of it may be left out if there is no coming by it. */
 static int held_still(struct held *h)
 {
-    uint64_t commit;
+    uint64_t commit, first = UINT64_MAX;
     int err = ERR_AGAIN;
 
     scrub_close(h->scrub);
@@ -79,8 +82,9 @@ static int held_still(struct held *h)
     for (int i = 0; i < TRIES && err == ERR_AGAIN; i++) {
         snapshot_release(h->snapshot);
         err = snapshot_hold(h->snapshot, &commit);
+        first = commit < first ? commit : first;
         if (err == 0)
-            err = scrub_open_held(h->fd, commit, &h->scrub);
+            err = scrub_open_held(h->fd, commit, i < AHEAD_TRIES || commit == first, &h->scrub);
     }
     return err == ERR_AGAIN ? ERR_TIMEOUT : err;
 }

@@ -9,6 +9,7 @@
 #include "broker/folder.h"
 #include "broker/number.h"
 #include "broker/page.h"
+#include "broker/turns.h"
 #include "proto/clock.h"
 #include "proto/error.h"
 #include "proto/file.h"
@@ -25,10 +26,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define KEY_BYTES  8
-#define TURN_BYTES 512 /* a sector: all that LMDB writes of a meta page, and more */
+#define KEY_BYTES 8
 
-/* No value is longer than a record.  The file is kept longer than its pages in use by more than
+/* No value that is read as an item is longer than a record.  The file is kept longer than its pages in use by more than
  * that, so that reading a value whose size has been damaged since the file was looked through (its
  * page was dropped from memory, and read again from a failing disk) does not leave the file, which
  * would be the process's end: the checksum finds it.  (A journal at its limit that lives on pages
@@ -95,6 +95,18 @@ static void disk_assert(MDB_env *env, const char *what)
               what);
 }
 
+/* Of a limit that was lowered below what the file has, that is still used for what was promised. */
+static size_t map_bytes(const char *folder, uint64_t limit)
+{
+    char path[4096];
+    struct stat file;
+
+    snprintf(path, sizeof path, "%s/data.mdb", folder);
+    if (stat(path, &file) < 0 || (uint64_t)file.st_size < limit)
+        return limit;
+    return (size_t)file.st_size;
+}
+
 static int disk_open_env(struct disk *d, const char *folder, unsigned tables)
 {
     int code = mdb_env_create(&d->env), dead;
@@ -102,7 +114,7 @@ static int disk_open_env(struct disk *d, const char *folder, unsigned tables)
     if (code == 0)
         code = mdb_env_set_maxdbs(d->env, tables);
     if (code == 0)
-        code = mdb_env_set_mapsize(d->env, d->limit);
+        code = mdb_env_set_mapsize(d->env, map_bytes(folder, d->limit));
     if (code == 0)
         code = mdb_env_set_assert(d->env, disk_assert);
     if (code == 0)
@@ -210,25 +222,33 @@ uint64_t disk_cost(const struct disk *d, size_t size)
     return cost > page / 2 ? (cost + page - 1) / page * page : cost;
 }
 
-static int disk_find_room(struct disk *d, uint64_t cost)
+bool disk_has_room(struct disk *d, uint64_t cost)
 {
-    uint64_t want = disk_used_bytes(d) + cost + DISK_RESERVE;
+    uint64_t want = disk_used_bytes(d) + d->staged + cost + DISK_RESERVE;
+
+    return want <= d->limit && disk_grow(d, want) == 0;
+}
+
+/* Is there room for one more value?  At the limit, on pages that became free, too. */
+static int disk_reserve(struct disk *d, size_t size)
+{
+    uint64_t want = disk_used_bytes(d) + d->staged + disk_cost(d, size) + DISK_RESERVE;
 
     if (want > d->limit && want - d->limit > d->free)
         return ERR_FULL;
+    d->staged += disk_cost(d, size);
     return disk_grow(d, want);
 }
 
-static int disk_reserve(struct disk *d, size_t size)
-{
-    int err = disk_find_room(d, d->staged + disk_cost(d, size));
-
-    if (err == 0)
-        d->staged += disk_cost(d, size);
-    return err;
-}
-
 /* ---- opening ---- */
+
+static int disk_settle(const struct disk *d)
+{
+    int fd;
+
+    mdb_env_get_fd(d->env, &fd);
+    return turns_settle(fd, d->page_bytes);
+}
 
 int disk_open(const char *folder, uint64_t limit_bytes, unsigned tables, struct disk **ret)
 {
@@ -246,6 +266,8 @@ int disk_open(const char *folder, uint64_t limit_bytes, unsigned tables, struct 
         err = disk_measure(d);
     if (err == 0 && !d->empty)
         err = folder_mark(&d->folder);
+    if (err == 0 && !d->empty)
+        err = disk_settle(d);
     if (err == 0)
         disk_grow(d, disk_used_bytes(d) + DISK_RESERVE); /* see VALUE_MOST; if there is room */
     if (err < 0) {
@@ -343,14 +365,14 @@ int disk_table(struct disk *d, const char *name, bool create, unsigned *ret_tabl
 }
 
 static int disk_store(struct disk *d, unsigned table, uint64_t key, size_t size, int flags,
-                      char **ret_room)
+                      bool reserve, char **ret_room)
 {
     char bytes[KEY_BYTES];
     MDB_val k = {KEY_BYTES, bytes}, v = {size, NULL};
     int err = disk_begin(d);
 
     number_put_key(bytes, key);
-    if (err == 0 && flags & MDB_APPEND)
+    if (err == 0 && reserve)
         err = disk_reserve(d, size);
     d->changed = true;
     if (err == 0)
@@ -360,24 +382,20 @@ static int disk_store(struct disk *d, unsigned table, uint64_t key, size_t size,
     return disk_stick(d, err);
 }
 
-int disk_room(struct disk *d, uint64_t cost)
-{
-    int err = d->error < 0 ? d->error : disk_look_for_room(d);
-
-    if (err == 0)
-        err = disk_find_room(d, cost);
-    d->changed |= err < 0;
-    return disk_stick(d, err);
-}
-
 int disk_append(struct disk *d, unsigned table, uint64_t key, size_t size, char **ret_room)
 {
-    return disk_store(d, table, key, size, MDB_APPEND, ret_room);
+    return disk_store(d, table, key, size, MDB_APPEND, true, ret_room);
+}
+
+int disk_append_kept(struct disk *d, unsigned table, uint64_t key, size_t size, char **ret_room)
+{
+    d->staged += disk_cost(d, size);
+    return disk_store(d, table, key, size, MDB_APPEND, false, ret_room);
 }
 
 int disk_put(struct disk *d, unsigned table, uint64_t key, size_t size, char **ret_room)
 {
-    return disk_store(d, table, key, size, 0, ret_room);
+    return disk_store(d, table, key, size, 0, false, ret_room);
 }
 
 int disk_drop(struct disk *d, unsigned table, uint64_t key)
@@ -432,56 +450,17 @@ static int disk_probe(struct disk *d)
     return code == 0 ? ERR_FULL : disk_error("after a failed commit", code);
 }
 
-/* LMDB has two pages that say which commit is the last, and writes them in turn. */
-static bool turns_read(const struct disk *d, char turns[2][TURN_BYTES])
-{
-    int fd;
-
-    mdb_env_get_fd(d->env, &fd);
-    for (unsigned i = 0; i < 2; i++)
-        if (pread(fd, turns[i], TURN_BYTES, (off_t)i * d->page_bytes) != TURN_BYTES)
-            return false;
-    return true;
-}
-
-/* Both, and anew for each try, even if they read as they should: after a sync that failed that says
- * nothing of what is on disk. */
-static bool turns_write(const struct disk *d, char turns[2][TURN_BYTES])
-{
-    int fd;
-
-    mdb_env_get_fd(d->env, &fd);
-    for (unsigned i = 0; i < 2; i++)
-        if (pwrite(fd, turns[i], TURN_BYTES, (off_t)i * d->page_bytes) != TURN_BYTES)
-            return false;
-    return fdatasync(fd) == 0;
-}
-
-#define TURN_TRIES 20 /* a disk that fails once need not fail always */
-
-/* When the last write of a commit fails, LMDB puts the old number into that page, but leaves what
- * belongs to the new one: at the next start that could not be told from damage.  It gets back what
- * stood there; should that fail too, and go on failing, there is nothing more to be done. */
-static void turns_restore(const struct disk *d, char before[2][TURN_BYTES])
-{
-    unsigned tries = 0;
-
-    while (tries < TURN_TRIES && !turns_write(d, before))
-        tries++;
-    if (tries == TURN_TRIES)
-        log_error("journal: the pages that name the last commit cannot be restored: %m");
-}
-
 int disk_commit(struct disk *d)
 {
-    char turns[2][TURN_BYTES];
-    int err = d->error;
+    struct turns before;
+    int err = d->error, fd;
 
+    mdb_env_get_fd(d->env, &fd);
     if (err == 0 && d->write) {
-        bool known = turns_read(d, turns);
+        bool known = turns_read(fd, d->page_bytes, &before);
         err = disk_error("commit", mdb_txn_commit(d->write));
         if (err < 0 && known)
-            turns_restore(d, turns);
+            turns_restore(fd, d->page_bytes, &before);
         d->write = NULL; /* freed by LMDB in either case */
         if (err == ERR_FULL)
             err = disk_probe(d);

@@ -60,15 +60,14 @@ int disk_table(struct disk *d, const char *name, bool create, unsigned *ret_tabl
  * every key in the table. */
 int disk_append(struct disk *d, unsigned table, uint64_t key, size_t size, char **ret_room);
 
+/* The same for a value that disk_has_room was asked for before: it does not ask again. */
+int disk_append_kept(struct disk *d, unsigned table, uint64_t key, size_t size, char **ret_room);
+
 /* The same for any key and a few bytes; a value that is there already is replaced.  It asks for no
  * room but what is kept free for the trees, so that a commit that only drops needs none. */
 int disk_put(struct disk *d, unsigned table, uint64_t key, size_t size, char **ret_room);
 int disk_drop(struct disk *d, unsigned table, uint64_t key); /* ERR_AGAIN: none; does not stick */
 int disk_clear(struct disk *d, unsigned table);              /* drops all that is in it */
-
-/* Whether there is room for values that cost so much, to be appended in a later transaction. */
-int disk_room(struct disk *d, uint64_t cost);
-uint64_t disk_cost(const struct disk *d, size_t size); /* of one that is appended */
 
 /* Something is staged, or could not be. */
 bool disk_changed(const struct disk *d);
@@ -100,6 +99,11 @@ int disk_strip_find(struct disk *d, unsigned table, uint64_t key, struct disk_st
 /* Writes at a place in the file, and syncs.  After an error nobody knows what stands there;
  * ERR_FULL, of a file system that writes elsewhere what is overwritten, leaves all else sound. */
 int disk_strip_write(struct disk *d, uint64_t place, struct slice bytes);
+
+/* Whether there will be room for values that cost so much, beside what is staged: within the limit,
+ * and not only on pages that became free, of which there may be no long runs. */
+bool disk_has_room(struct disk *d, uint64_t cost);
+uint64_t disk_cost(const struct disk *d, size_t size); /* of one that is appended */
 
 /* Pages that have ever been in use, and the limit, both in bytes. */
 uint64_t disk_used_bytes(const struct disk *d);

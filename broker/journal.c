@@ -28,6 +28,7 @@ struct journal {
     unsigned meta_table, rejects_table, recent_table, tables[WIRE_MAX_PARTS];
     unsigned partitions;
     struct meta meta;                /* what it is, as it stands on disk */
+    unsigned next_format;            /* as it will */
     uint64_t commit;                 /* the number of the last one */
     uint64_t ends[WIRE_MAX_PARTS];   /* as committed */
     uint64_t staged[WIRE_MAX_PARTS]; /* as they will be */
@@ -60,29 +61,40 @@ static int ends_stage(struct journal *j)
     return meta_table_put_ends(j->disk, j->meta_table, &e);
 }
 
-/* Two copies of what is kept, each commit in blocks of its own. */
-static int wal_stage(struct journal *j)
+/* Of the blocks of the write-ahead log: for two copies of what is kept. */
+static size_t wal_bytes(const struct journal *j)
 {
     size_t bytes = 4 * j->recent_bytes / FRAME_BLOCK * FRAME_BLOCK;
 
-    return wal_create(j->disk, j->recent_table, bytes < FRAME_LOG_LEAST ? FRAME_LOG_LEAST : bytes);
+    return bytes < FRAME_LOG_LEAST ? FRAME_LOG_LEAST : bytes;
 }
 
-/* A journal of an older format becomes one of this; its recent records are being moved. */
+/* A journal of an older format becomes one of this, once there is room for the log; before, one
+ * that has ends.  Its recent records are being moved. */
 static int format_stage(struct journal *j)
 {
+    unsigned old = j->next_format = j->meta.format;
     struct meta meta = j->meta;
-    int err;
+    int err = 0;
+    bool room;
 
-    if (meta.format == META_FORMAT)
+    if (old == META_FORMAT)
         return 0;
-    meta.format = META_FORMAT;
-    err = meta_table_put(j->disk, j->meta_table, &meta);
-    if (err == 0 && j->meta.format < META_FORMAT_VALUES)
-        err = disk_table(j->disk, RECENT_TABLE, true, &j->recent_table);
-    else if (err == 0)
+    room = disk_has_room(j->disk, disk_cost(j->disk, FRAME_FIRST + wal_bytes(j)));
+    if (room)
+        meta.format = META_FORMAT;
+    else if (old == META_FORMAT_OLD)
+        meta.format = META_FORMAT_OLD + 1;
+    if (meta.format != old)
+        err = meta_table_put(j->disk, j->meta_table, &meta);
+    if (err == 0 && old == META_FORMAT_VALUES)
         err = disk_clear(j->disk, j->recent_table);
-    return err < 0 ? err : wal_stage(j);
+    else if (err == 0 && room)
+        err = disk_table(j->disk, RECENT_TABLE, true, &j->recent_table);
+    if (err == 0 && room)
+        err = wal_create(j->disk, j->recent_table, wal_bytes(j));
+    j->next_format = meta.format;
+    return err;
 }
 
 static int tables_open(struct journal *j, unsigned partitions, bool create)
@@ -113,7 +125,7 @@ static int journal_create(struct journal *j, unsigned partitions)
     if (err == 0)
         err = meta_table_put_ends(j->disk, j->meta_table, &none);
     if (err == 0)
-        err = wal_stage(j);
+        err = wal_create(j->disk, j->recent_table, wal_bytes(j));
     if (err < 0) {
         disk_abort(j->disk);
         return err;
@@ -215,6 +227,10 @@ static int wal_read(struct journal *j)
     struct slice entries;
     int err = wal_find(&j->wal, j->disk, j->recent_table, j->commit);
 
+    if (err == ERR_CORRUPT)
+        log_error("the journal is damaged: the write-ahead log is not what was written");
+    if (err < 0)
+        return err;
     while (err == 0) {
         err = wal_next(&j->wal, &entries);
         if (err == 0)
@@ -223,7 +239,7 @@ static int wal_read(struct journal *j)
         if (err == ERR_CORRUPT)
             err = recent_damaged(j->commit + 1);
     }
-    return err;
+    return err == ERR_AGAIN ? wal_mend(&j->wal) : err;
 }
 
 static int recent_read(struct journal *j)
@@ -266,8 +282,6 @@ static int ends_read(struct journal *j, struct ends *ret)
         err = ends_compare(j, ret);
     if (err == 0 && j->meta.format == META_FORMAT)
         err = recent_read(j);
-    if (err == 0)
-        err = wal_mend(&j->wal);
     memcpy(j->staged, j->ends, sizeof j->staged);
     return err;
 }
@@ -279,7 +293,7 @@ int journal_open(const struct journal_config *config, struct journal **ret)
     int err;
 
     assert(config->partitions >= 1 && config->partitions <= WIRE_MAX_PARTS);
-    assert(config->recent_bytes <= RECENT_BYTES); /* or the check would take them for damage */
+    assert(config->recent_bytes <= RECENT_BYTES);
     *j = (struct journal){
         .recent = recent_new(),
         .recent_bytes = config->recent_bytes ? config->recent_bytes : RECENT_BYTES,
@@ -345,28 +359,9 @@ uint64_t journal_limit_bytes(const struct journal *j)
 
 /* ---- writing ---- */
 
-static int tree_append(struct journal *j, unsigned partition, uint64_t offset, size_t size,
-                       char **ret_room)
-{
-    return disk_append(j->disk, j->tables[partition], offset, size, ret_room);
-}
-
-/* Room for a recent record, which is kept free in the trees for when it moves there: so all of them
- * can move at any time, when refused events are dropped from a full journal, too. */
-static int recent_add(struct journal *j, unsigned partition, uint64_t offset, size_t size,
-                      char **ret_room)
-{
-    uint64_t cost = disk_cost(j->disk, size);
-    int err = disk_room(j->disk, j->owed + j->staged_owed + cost);
-
-    if (err < 0)
-        return err;
-    j->staged_owed += cost;
-    *ret_room = recent_stage(j->recent, partition, offset, size);
-    return 0;
-}
-
-/* All recent records into the trees, in their order, and those that this round adds behind them. */
+/* All recent records into the trees, in their order, and those that this round adds behind them.
+ * For each there was room when it was accepted, so they can move at any time, when refused events
+ * are dropped from a full journal, too. */
 static int recent_move(struct journal *j)
 {
     struct slice entries = recent_all(j->recent);
@@ -376,19 +371,22 @@ static int recent_move(struct journal *j)
 
     j->moving = true;
     while (err == 0 && recent_take(&entries, &e) == 0) {
-        err = tree_append(j, e.partition, e.offset, e.record.size, &room);
+        err = disk_append_kept(j->disk, j->tables[e.partition], e.offset, e.record.size, &room);
         if (err == 0)
             memcpy(room, e.record.at, e.record.size);
     }
     return err;
 }
 
-static bool is_worth_moving(const struct journal *j, size_t more)
+/* Where there is room only on pages that became free, a record goes into the trees at once: later
+ * it might find none. */
+static bool is_to_move(struct journal *j, size_t size)
 {
-    size_t part = j->recent_bytes / RECENT_PART;
+    size_t part = j->recent_bytes / RECENT_PART, more = RECENT_HEAD + size;
 
     return recent_all(j->recent).size + more > j->recent_bytes ||
-           recent_staged(j->recent).size + more > (part < RECENT_STAGE ? part : RECENT_STAGE);
+           recent_staged(j->recent).size + more > (part < RECENT_STAGE ? part : RECENT_STAGE) ||
+           !disk_has_room(j->disk, j->owed + j->staged_owed + disk_cost(j->disk, size));
 }
 
 int journal_append(struct journal *j, unsigned partition, const struct record *record)
@@ -399,14 +397,16 @@ int journal_append(struct journal *j, unsigned partition, const struct record *r
     int err = 0;
 
     assert(partition < j->partitions);
-    if (!j->moving && is_worth_moving(j, RECENT_HEAD + size))
+    if (!j->moving && is_to_move(j, size))
         err = recent_move(j);
-    if (err == 0 && !j->moving)
-        err = recent_add(j, partition, offset, size, &room);
-    else if (err == 0)
-        err = tree_append(j, partition, offset, size, &room);
+    if (err == 0 && j->moving)
+        err = disk_append(j->disk, j->tables[partition], offset, size, &room);
     if (err < 0)
         return err;
+    if (!j->moving) {
+        room = recent_stage(j->recent, partition, offset, size);
+        j->staged_owed += disk_cost(j->disk, size);
+    }
     record_encode(record, partition, offset, room);
     j->staged[partition] += record->count;
     j->left[partition] = disk_left(j->left[partition], size);
@@ -448,17 +448,14 @@ static void journal_settle(struct journal *j, bool kept)
     rejects_settle(j->rejects, kept);
 }
 
-/* Of the write-ahead log there was none before. */
+/* Of the write-ahead log there may have been none before. */
 static int format_settle(struct journal *j)
 {
-    int err = 0;
+    bool made = j->meta.format != META_FORMAT && j->next_format == META_FORMAT;
 
-    if (j->meta.format != META_FORMAT) {
-        j->meta.format = META_FORMAT;
-        err = recent_read(j);
-    }
+    j->meta.format = j->next_format;
     wal_restart(&j->wal);
-    return err;
+    return made ? recent_read(j) : 0;
 }
 
 /* Everything into the trees, in one transaction. */
@@ -483,11 +480,15 @@ int journal_commit(struct journal *j)
     struct slice staged = recent_staged(j->recent);
     int err;
 
-    if (!disk_changed(j->disk) && staged.size == 0)
-        return disk_commit(j->disk);
+    if (!disk_changed(j->disk) && staged.size == 0) {
+        err = disk_commit(j->disk);
+        journal_settle(j, err == 0);
+        return err;
+    }
     if (j->moving || disk_changed(j->disk) || !wal_has_room(&j->wal, staged.size)) {
         err = trees_commit(j);
     } else {
+        disk_abort(j->disk); /* a transaction in which nothing was changed */
         err = wal_write(&j->wal, j->commit + 1, staged);
         journal_settle(j, err == 0);
     }

@@ -36,7 +36,8 @@ struct scrub {
     struct image image;
     struct walk walk;
     struct state newer, older;
-    bool walkable; /* the newer one's trees */
+    bool walkable;   /* the newer one's trees */
+    bool log_loaded; /* or is to be left out */
     struct wal_image wal;
     struct scrub_found found;
 };
@@ -136,13 +137,15 @@ static void state_load(struct scrub *s, struct state *state, const char *whose)
 
 static void log_load(struct scrub *s)
 {
-    wal_image_clear(&s->wal);
+    s->log_loaded = true;
     if (s->newer.has_recent_table && s->newer.meta.format == META_FORMAT)
         wal_image_load(&s->wal, &s->walk, &s->newer.recent_table, s->newer.ends.commit);
 }
 
-const struct wal_image *scrub_wal(const struct scrub *s)
+const struct wal_image *scrub_wal(struct scrub *s)
 {
+    if (!s->log_loaded && s->walkable)
+        log_load(s);
     return s->wal.value.size ? &s->wal : NULL;
 }
 
@@ -263,7 +266,6 @@ static int scrub_look(struct scrub *s)
         s->older.page = m[!newest];
         state_load(s, &s->older, "the commit before: ");
         state_load(s, &s->newer, "");
-        log_load(s);
         order_check(s);
     }
     err = meta_bytes_read(s, &after);
@@ -302,29 +304,35 @@ int scrub_open(int fd, struct scrub **ret)
     return scrub_end(s, err, ret);
 }
 
-int scrub_open_held(int fd, uint64_t commit, struct scrub **ret)
+int scrub_open_held(int fd, uint64_t commit, bool ahead, struct scrub **ret)
 {
     struct scrub *s = scrub_new(fd);
     struct meta_bytes b, after;
+    uint64_t newest = 0;
     struct page_meta m;
     int err = meta_bytes_read(s, &b);
 
-    for (unsigned i = 0; i < 2 && err == 0 && !s->walkable; i++)
-        if (b.got[i] == PAGE_META_BYTES && !page_read_meta(b.pages[i], i, &m) &&
-            m.commit == commit) {
+    for (unsigned i = 0; i < 2 && err == 0; i++) {
+        if (b.got[i] < PAGE_META_BYTES || page_read_meta(b.pages[i], i, &m))
+            continue;
+        newest = m.commit > newest ? m.commit : newest;
+        if (m.commit == commit) {
             s->walkable = true;
             s->newer.page = m;
             s->image.page_bytes = m.page_bytes;
         }
-    if (err == 0 && !s->walkable)
+    }
+    if (err == 0 && (!s->walkable || (ahead && newest != commit)))
         err = ERR_AGAIN;
-    if (err == 0) {
+    if (err == 0)
         state_load(s, &s->newer, "");
+    if (err == 0 && ahead) {
         log_load(s);
         err = meta_bytes_read(s, &after);
+        if (err == 0 && memcmp(&b, &after, sizeof b) != 0)
+            err = ERR_AGAIN;
     }
-    if (err == 0 && memcmp(&b, &after, sizeof b) != 0)
-        err = ERR_AGAIN;
+    s->log_loaded = true;
     return scrub_end(s, err, ret);
 }
 
@@ -570,6 +578,7 @@ int scrub_run(struct scrub *s, enum scrub_depth depth)
 
     if (!s->walkable || !s->newer.has_meta)
         return 0;
+    scrub_wal(s); /* its pages are in use */
     there = image_size(&s->image) / meta->page_bytes;
     if (there <= meta->last) {
         walk_place(w, "the file");

@@ -32,13 +32,14 @@ struct scrub;
 int scrub_open(int fd, struct scrub **ret);
 
 /* The same for the state that commit `commit` left, which somebody holds: whatever is written in
- * the meantime.  ERR_AGAIN when there have been more commits already, which may have begun to write
- * over the write-ahead log. */
-int scrub_open_held(int fd, uint64_t commit, struct scrub **ret);
+ * the meantime.  With what was written ahead of it, ERR_AGAIN when there has been another commit
+ * already, which may have begun to write over that; without, when there have been two. */
+int scrub_open_held(int fd, uint64_t commit, bool ahead, struct scrub **ret);
 void scrub_close(struct scrub *s); /* NULL is allowed */
 
-/* What has been written ahead, as it stood when it was found, borrowed; NULL: there is none. */
-const struct wal_image *scrub_wal(const struct scrub *s);
+/* What has been written ahead, as it stood when it was found, borrowed; NULL: there is none, or it
+ * is left out. */
+const struct wal_image *scrub_wal(struct scrub *s);
 
 /* All the rest.  0, also when faults were found; ERR_IO. */
 int scrub_run(struct scrub *s, enum scrub_depth depth);

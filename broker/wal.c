@@ -37,6 +37,7 @@ int wal_find(struct wal *w, struct disk *d, unsigned table, uint64_t commit)
     w->disk = d;
     w->place = strip.place + FRAME_FIRST;
     w->scan = frame_scan_begin(strip.bytes, &w->log, commit);
+    w->last = slice_make(NULL, 0);
     wal_restart(w);
     return 0;
 }
@@ -45,10 +46,8 @@ int wal_next(struct wal *w, struct slice *ret)
 {
     int err = frame_next(&w->scan, ret);
 
-    if (err == 0) {
-        frame_encode(w->log.salt, w->scan.commit, *ret, &w->frame);
-        w->end = w->scan.at + w->frame.size;
-    }
+    if (err == 0)
+        w->last = *ret;
     return err;
 }
 
@@ -57,8 +56,10 @@ int wal_mend(struct wal *w)
 {
     uint64_t at = w->place + w->scan.at;
 
-    if (w->end == 0)
+    if (!w->last.at)
         return 0;
+    frame_encode(w->log.salt, w->scan.commit, w->last, &w->frame);
+    w->end = w->scan.at + w->frame.size;
     if (w->end > w->log.bytes)
         at -= w->frame.size / 2;
     return disk_strip_write(w->disk, at, buffer_slice(&w->frame));
@@ -66,8 +67,7 @@ int wal_mend(struct wal *w)
 
 bool wal_has_room(const struct wal *w, size_t entries)
 {
-    return w->place && !w->given_up && entries <= FRAME_MOST &&
-           w->end + frame_bytes(entries) <= w->log.bytes;
+    return entries <= FRAME_MOST && w->end + frame_bytes(entries) <= w->log.bytes;
 }
 
 int wal_write(struct wal *w, uint64_t commit, struct slice entries)
@@ -76,15 +76,13 @@ int wal_write(struct wal *w, uint64_t commit, struct slice entries)
 
     frame_encode(w->log.salt, commit, entries, &w->frame);
     err = disk_strip_write(w->disk, w->place + w->end, buffer_slice(&w->frame));
-    w->end += w->frame.size;
-    w->given_up = err < 0;
+    w->end = err < 0 ? w->log.bytes : w->end + w->frame.size;
     return err;
 }
 
 void wal_restart(struct wal *w)
 {
     w->end = 0;
-    w->given_up = false;
 }
 
 void wal_close(struct wal *w)

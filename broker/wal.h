@@ -14,12 +14,12 @@
 #include "broker/frame.h"
 
 struct wal {
-    struct disk *disk; /* borrowed */
-    struct frame_log log;
-    uint64_t place; /* in the file, of its blocks; 0: there is none */
-    size_t end;     /* behind the last frame */
-    bool given_up;  /* until it begins anew: nobody knows what a write left */
+    struct disk *disk;    /* borrowed */
+    struct frame_log log; /* of no bytes: there is none */
+    uint64_t place;       /* in the file, of its blocks */
+    size_t end; /* behind the last frame; at the very end, if nobody knows what is there */
     struct frame_scan scan;
+    struct slice last;   /* entries that were found last */
     struct buffer frame; /* being written */
 };
 
@@ -31,8 +31,8 @@ int wal_create(struct disk *d, unsigned table, size_t bytes);
 int wal_find(struct wal *w, struct disk *d, unsigned table, uint64_t commit);
 int wal_next(struct wal *w, struct slice *ret);
 
-/* After the last: the process before may have ended between its write and its sync, so that what
- * was read is not on disk yet.  It is written once more. */
+/* After the last, still within the reading: the process before may have ended between its write and
+ * its sync, so that what was read is not on disk yet.  It is written once more. */
 int wal_mend(struct wal *w);
 
 bool wal_has_room(const struct wal *w, size_t entries);

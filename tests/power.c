@@ -229,11 +229,11 @@ static void disk_sync_fail(void)
     writes_clear();
 }
 
-static void write_note(int fd, uint64_t offset, struct slice bytes)
+static void write_note(int fd, uint64_t offset, struct slice bytes, bool failed)
 {
     if (bytes.size == 0)
         return;
-    if (power.watch[fd] == WATCH_DSYNC) {
+    if (power.watch[fd] == WATCH_DSYNC && !failed) {
         disk_write((struct power_write){offset, bytes});
         return;
     }
@@ -311,7 +311,7 @@ ssize_t power_do_pwrite(int fd, const void *bytes, size_t size, off_t offset)
         n = syscall(SYS_pwrite64, fd, bytes, f.most < size ? f.most : size, offset);
         if (n < 0)
             give_up("cannot write");
-        write_note(fd, (uint64_t)offset, slice_make(bytes, (size_t)n));
+        write_note(fd, (uint64_t)offset, slice_make(bytes, (size_t)n), f.error != 0);
     } else {
         n = 0;
     }

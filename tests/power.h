@@ -4,7 +4,7 @@
  * them at once, as in the page cache; what a power cut would leave is kept beside it: the bytes as
  * of the last sync, and the writes since, of which any may have reached the disk, in any order, as
  * a whole or in part (sectors are whole).  A write through a descriptor opened with O_DSYNC is on
- * disk when it returns.
+ * disk when it returns without an error.
  *
  * Calls come here when exactly one file of the program includes tests/power_calls.h, which puts
  * them in place of the C library's, for shared libraries too.

@@ -238,6 +238,39 @@ static void a_journal_without_recent_records_gets_them_with_its_next_commit(void
     assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
 }
 
+/* Room for some records, and none for the write-ahead log. */
+static void an_older_journal_without_room_for_the_log_goes_on_as_it_is(void **state)
+{
+    struct ends ends = {.commit = 1, .next_reject = 1, .partitions = 2, .ends = {3, 0}};
+    const uint64_t limit = DISK_RESERVE + (uint64_t)1024 * 1024;
+    struct reject reject = {.code = slice_of("missing"), .event = slice_of("?")};
+    struct journal *j;
+
+    for (unsigned format = META_FORMAT_OLD; format < META_FORMAT; format++) {
+        shelf_forge(format, format == META_FORMAT_OLD ? NULL : &ends);
+        for (char c = 'd'; c < 'g'; c++) {
+            assert_int_equal(shelf_try(limit, 2, &j), 0);
+            shelf_append(j, 0, (char[]){c, '\0'});
+            assert_int_equal(journal_commit(j), 0);
+            assert_int_equal(journal_reject(j, &reject), 0);
+            assert_int_equal(journal_commit(j), 0);
+            assert_true(journal_used_bytes(j) < limit - DISK_RESERVE);
+            journal_close(j);
+        }
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(shelf_try(SHELF_BYTES, 2, &j), 0);
+            shelf_expect(j, 0, "abcdef");
+            shelf_append(j, 1, "x");
+            assert_int_equal(journal_commit(j), 0);
+            assert_int_equal(journal_rejects(j), 3);
+            assert_true(journal_used_bytes(j) > 4 * RECENT_BYTES); /* with the log */
+            journal_close(j);
+        }
+        assert_int_equal(shelf_teardown(state), 0);
+        assert_int_equal(shelf_setup(state), 0);
+    }
+}
+
 static void a_journal_that_ends_elsewhere_than_was_written_is_refused(void **state)
 {
     struct ends ends = {.commit = 1, .next_reject = 1, .partitions = 2, .ends = {3, 0}};
@@ -513,6 +546,7 @@ int main(void)
         TEST(what_is_not_there_is_no_error_that_sticks),
         TEST(a_journal_without_ends_gets_them_with_its_next_commit),
         TEST(a_journal_without_recent_records_gets_them_with_its_next_commit),
+        TEST(an_older_journal_without_room_for_the_log_goes_on_as_it_is),
         TEST(a_journal_that_ends_elsewhere_than_was_written_is_refused),
         TEST(the_record_in_JOURNAL_md_is_what_is_written),
         TEST(every_changed_bit_of_a_record_is_found),

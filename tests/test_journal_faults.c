@@ -69,6 +69,12 @@ SEAM(int, disk_append, struct disk *d, unsigned table, uint64_t key, size_t size
     return due() ? (stuck = fail_code) : __real_disk_append(d, table, key, size, ret_room);
 }
 
+SEAM(int, disk_append_kept, struct disk *d, unsigned table, uint64_t key, size_t size,
+     char **ret_room)
+{
+    return due() ? (stuck = fail_code) : __real_disk_append_kept(d, table, key, size, ret_room);
+}
+
 SEAM(int, disk_put, struct disk *d, unsigned table, uint64_t key, size_t size, char **ret_room)
 {
     return due() ? (stuck = fail_code) : __real_disk_put(d, table, key, size, ret_room);

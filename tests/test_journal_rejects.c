@@ -1,5 +1,6 @@
 /* The refused events in the journal: kept with their reasons, within their bound, each source's
  * share safe from the others', and never two under one number. */
+#include "proto/clock.h"
 #include "proto/error.h"
 #include "proto/event.h"
 #include "tests/shelf.h"
@@ -7,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -259,6 +261,81 @@ static void a_full_journal_can_drop(void **state)
     journal_close(j);
 }
 
+static void append_long(struct journal *j, unsigned partition, size_t size)
+{
+    static char events[60000];
+    struct record r = {slice_of("local"), 1, 1, slice_make(events, size)};
+
+    assert_true(size <= sizeof events);
+    journal_append(j, partition, &r);
+}
+
+/* What became free lies in short runs: long values that come then find no place, and must not keep
+ * others from moving. */
+static void a_full_journal_of_short_free_runs_can_drop(void **state)
+{
+    static char event[8000];
+    struct reject refused = {.received_ms = 1,
+                             .source = slice_of("local"),
+                             .code = slice_of("missing"),
+                             .event = slice_make(event, sizeof event)};
+    struct journal *j;
+    int64_t end_ms;
+
+    (void)state;
+    assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), 0);
+    for (unsigned i = 0; i < 670; i++) {
+        assert_int_equal(journal_reject(j, &refused), 0);
+        append_long(j, i % 8, 60000);
+        assert_int_equal(journal_commit(j), 0);
+    }
+    fill(j);
+    for (uint64_t number = 1; number <= 600; number++)
+        assert_int_equal(journal_drop_reject(j, number), 0);
+    assert_int_equal(journal_commit(j), 0);
+    end_ms = clock_mono_ms() + 2500; /* it looks for free pages once a second */
+    for (unsigned n = 0; clock_mono_ms() < end_ms; n++) {
+        append_long(j, n % 8, 20000);
+        if (journal_commit(j) == 0)
+            end_ms = clock_mono_ms() + 2500;
+        else
+            usleep(20000);
+    }
+    for (uint64_t number = 601; number <= 670; number++) {
+        assert_int_equal(journal_drop_reject(j, number), 0);
+        assert_int_equal(journal_commit(j), 0);
+    }
+    assert_int_equal(journal_rejects(j), 0);
+    journal_close(j);
+}
+
+/* Even of a limit that was lowered below what is there. */
+static void what_was_written_ahead_moves_whatever_the_limit_is_now(void **state)
+{
+    struct journal *j = open_small();
+    uint64_t used;
+
+    (void)state;
+    refuse(j, "local", "one");
+    refuse(j, "local", "two");
+    assert_int_equal(journal_commit(j), 0);
+    for (int i = 0; i < 100; i++) {
+        shelf_append(j, (unsigned)i % 8, "ahead");
+        assert_int_equal(journal_commit(j), 0);
+    }
+    used = journal_used_bytes(j);
+    journal_close(j);
+    assert_int_equal(shelf_try(used, 8, &j), 0);
+    assert_int_equal(journal_drop_reject(j, 1), 0);
+    assert_int_equal(journal_commit(j), 0);
+    assert_kept(j, NULL, "2 ");
+    journal_close(j);
+    assert_int_equal(shelf_try(used, 8, &j), 0);
+    assert_kept(j, NULL, "2 ");
+    shelf_expect(j, 4, "aheadaheadaheadaheadaheadaheadaheadaheadaheadaheadaheadahead");
+    journal_close(j);
+}
+
 static void a_damaged_one_is_told_and_can_be_dropped(void **state)
 {
     struct journal *j = shelf_open();
@@ -299,6 +376,8 @@ int main(void)
         TEST(what_is_dropped_is_gone_after_the_commit),
         TEST(no_number_is_given_twice),
         TEST(a_full_journal_can_drop),
+        TEST(a_full_journal_of_short_free_runs_can_drop),
+        TEST(what_was_written_ahead_moves_whatever_the_limit_is_now),
         TEST(a_damaged_one_is_told_and_can_be_dropped),
     };
 

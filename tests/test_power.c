@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,8 @@ static struct {
     bool named;          /* the log has its name for good */
     size_t recent_bytes; /* of the journal that lives */
     bool looking;        /* images are made */
+    bool dying, dead;    /* at the write that makes a commit count; since then */
+    bool full;           /* of the next frame only the first copy finds room */
     unsigned percent;    /* of the moments */
     struct random random;
     uint64_t images;
@@ -245,6 +248,16 @@ static void look(void)
 static struct power_fault before_call(void *arg, enum power_call call, size_t size)
 {
     (void)arg;
+    t.dead |= t.dying && call == POWER_WRITE && size < POWER_SECTOR;
+    if (t.dead) {
+        bool last = t.dying;
+        t.dying = false;
+        return (struct power_fault){EIO, last ? size : 0};
+    }
+    if (t.full && call == POWER_WRITE) {
+        t.full = false;
+        return (struct power_fault){ENOSPC, size / 2};
+    }
     if (t.looking && call != POWER_SPACE && random_percent(&t.random, t.percent)) {
         t.looking = false; /* an image's own calls are not looked at */
         look();
@@ -356,7 +369,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    t.looking = false;
+    t.looking = t.dying = t.dead = false;
     journal_close(t.journal);
     t.journal = NULL;
     power_watch(NULL);
@@ -397,6 +410,58 @@ static void a_power_cut_while_recovering_from_one_loses_nothing_more(void **stat
     print_message("%llu images over %d power cuts in a row\n", (unsigned long long)t.images, cuts);
 }
 
+/* What was refused for want of room may stand there, sound, with the number of the commit that
+ * comes next. */
+static void what_was_refused_in_the_log_is_not_taken_for_what_comes_next(void **state)
+{
+    (void)state;
+    t.recent_bytes = (size_t)MOST * 4;
+    live_open();
+    for (int i = 0; i < 20; i++) {
+        commit(300);
+        stage_record(0, 300);
+        t.full = true;
+        assert_int_equal(journal_commit(t.journal), ERR_FULL);
+        assert_false(t.full);
+        t.underway = t.committed;
+        t.all[0].size = t.committed.sizes[0];
+        commit(300);
+        look();
+        commit(300);
+        look();
+    }
+}
+
+/* The broker is killed in the write that makes a commit to the trees count: the next one sees that
+ * commit, and the disk does not have it yet.  What is written ahead from then on is written over
+ * what the disk still needs, unless the start sees to it first. */
+static void a_commit_that_is_seen_at_a_start_is_on_disk_before_anything_else(void **state)
+{
+    struct journal_config c = {t.live, LIMIT, PARTS, (size_t)MOST * 4};
+
+    (void)state;
+    t.recent_bytes = c.recent_bytes;
+    live_open();
+    for (int i = 0; i < 5; i++)
+        commit(300);
+    stage_record(1, MOST);
+    for (int i = 0; i < 3; i++)
+        stage_record(2, (size_t)MOST * 2); /* into the trees */
+    t.dying = true;
+    assert_int_equal(journal_commit(t.journal), ERR_IO);
+    assert_true(t.dead);
+    journal_close(t.journal);
+    t.dead = false;
+    t.looking = true;
+    t.percent = 100;
+    assert_int_equal(journal_open(&c, &t.journal), 0); /* images may be as before it, or with it */
+    assert_true(journal_is(t.journal, &t.underway));
+    t.committed = t.underway;
+    for (int i = 0; i < 5; i++)
+        commit(9000);
+    assert_true(t.images > 20);
+}
+
 /* Behind the room that was allocated first; images are large there, so they are few. */
 static void a_power_cut_while_the_file_grows_loses_nothing(void **state)
 {
@@ -421,6 +486,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_power_cut_at_any_call_leaves_what_was_committed),
         TEST(a_power_cut_while_recovering_from_one_loses_nothing_more),
+        TEST(what_was_refused_in_the_log_is_not_taken_for_what_comes_next),
+        TEST(a_commit_that_is_seen_at_a_start_is_on_disk_before_anything_else),
         TEST(a_power_cut_while_the_file_grows_loses_nothing),
     };
 

@@ -1,6 +1,7 @@
 /* The scrub: a journal as it is written is sound, also while it is being written; what is wrong
  * with one is said with its place; a backup is a journal. */
 #include "broker/frame.h"
+#include "broker/snapshot.h"
 #include "proto/error.h"
 #include "proto/event.h"
 #include "tests/flaw.h"
@@ -357,11 +358,14 @@ static void a_creation_that_was_interrupted_is_begun_again(void **state)
 
 /* ---- beside a broker ---- */
 
-/* A process that commits one event after the other, numbered, until it is killed. */
+/* A process that commits one event after the other, numbered, until it is killed; each with a
+ * refused one, so that every commit goes into the trees, or none. */
 static pid_t writer;
 
-static void writer_start(void)
+static void writer_start(bool refusing)
 {
+    const struct reject refused = {.code = slice_of("missing"), .event = slice_of("?")};
+
     int ready[2];
     char byte;
 
@@ -375,7 +379,8 @@ static void writer_start(void)
             _exit(1);
         for (unsigned n = 0;; n++) {
             r.events.size = (size_t)snprintf(event, sizeof event, "(%u)", n);
-            if (journal_append(j, n % 2, &r) < 0 || journal_commit(j) < 0)
+            if (journal_append(j, n % 2, &r) < 0 || (refusing && journal_reject(j, &refused) < 0) ||
+                journal_commit(j) < 0)
                 _exit(1);
             if (n == 10 && write(ready[1], "!", 1) != 1)
                 _exit(1);
@@ -464,8 +469,11 @@ static void a_journal_can_be_checked_while_it_is_written(void **state)
     char arguments[1024];
 
     (void)state;
-    writer_start();
-    for (int i = 0; i < 25; i++) {
+    for (int i = 0; i < 50; i++) {
+        if (i % 25 == 0) {
+            writer_end();
+            writer_start(i > 0);
+        }
         events = events_there();
         assert_true(events >= last);
         last = events;
@@ -500,15 +508,14 @@ static uint64_t numbered_events(struct journal *j)
     return sum;
 }
 
-static void a_backup_made_while_it_is_written_is_a_journal(void **state)
+static void backup_while_written(bool refusing)
 {
     struct buffer said = {0};
     struct journal *j;
     char arguments[1024], backup[300], command[2048];
     uint64_t events, before;
 
-    (void)state;
-    writer_start();
+    writer_start(refusing);
     snprintf(backup, sizeof backup, "%s/backup", stack_folder);
     snprintf(arguments, sizeof arguments, "turnout backup --dir %s %s", stack_folder, backup);
     for (int i = 0; i < 5; i++) { /* one over the other, each with all that was there before */
@@ -535,6 +542,57 @@ static void a_backup_made_while_it_is_written_is_a_journal(void **state)
         sound(data_path(), &events);
     }
     buffer_free(&said);
+}
+
+static void a_backup_made_while_it_is_written_ahead_is_a_journal(void **state)
+{
+    (void)state;
+    backup_while_written(false);
+}
+
+static void a_backup_made_while_its_trees_are_written_is_a_journal(void **state)
+{
+    (void)state;
+    backup_while_written(true);
+}
+
+/* The log is written over as soon as the trees have what it held: what stands there then is not of
+ * the state that is held. */
+static void a_state_that_is_held_goes_with_its_own_log_or_with_none(void **state)
+{
+    struct journal *j = shelf_open();
+    struct snapshot *s;
+    struct scrub *scrub;
+    uint64_t commit;
+    int fd = open(data_path(), O_RDONLY);
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        shelf_append(j, 3, "ahead");
+        assert_int_equal(journal_commit(j), 0);
+    }
+    assert_int_equal(snapshot_open(shelf_folder, &s), 0);
+    assert_int_equal(snapshot_hold(s, &commit), 0);
+    assert_int_equal(scrub_open_held(fd, commit, true, &scrub), 0);
+    assert_int_equal(scrub_run(scrub, SCRUB_ALL), 0);
+    assert_int_equal(scrub_found(scrub)->events, 15);
+    assert_int_equal(scrub_found(scrub)->faults, 0);
+    scrub_close(scrub);
+    shelf_move(j, 3);
+    shelf_append(j, 3, "anew");
+    assert_int_equal(journal_commit(j), 0);
+    assert_int_equal(scrub_open_held(fd, commit, true, &scrub), ERR_AGAIN);
+    assert_int_equal(scrub_open_held(fd, commit, false, &scrub), 0);
+    assert_int_equal(scrub_run(scrub, SCRUB_ALL), 0);
+    assert_int_equal(scrub_found(scrub)->events, 0);
+    assert_int_equal(scrub_found(scrub)->faults, 0);
+    assert_null(scrub_wal(scrub));
+    scrub_close(scrub);
+    shelf_move(j, 3);
+    assert_int_equal(scrub_open_held(fd, commit, false, &scrub), ERR_AGAIN);
+    snapshot_close(s);
+    journal_close(j);
+    close(fd);
 }
 
 static void of_a_damaged_journal_there_is_no_backup(void **state)
@@ -587,7 +645,9 @@ int main(void)
         TEST(an_emptied_or_missing_file_is_not_taken_for_a_new_journal),
         TEST(a_creation_that_was_interrupted_is_begun_again),
         BESIDE(a_journal_can_be_checked_while_it_is_written),
-        BESIDE(a_backup_made_while_it_is_written_is_a_journal),
+        BESIDE(a_backup_made_while_it_is_written_ahead_is_a_journal),
+        BESIDE(a_backup_made_while_its_trees_are_written_is_a_journal),
+        BESIDE(a_state_that_is_held_goes_with_its_own_log_or_with_none),
         BESIDE(of_a_damaged_journal_there_is_no_backup),
     };
 

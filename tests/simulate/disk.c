@@ -36,10 +36,11 @@ static struct power_fault fail(enum fault f, int error, size_t most)
     return (struct power_fault){error, most};
 }
 
-/* What the page cache takes, it takes by the page. */
+/* What the page cache takes, it takes by the page; and a part of one, as LMDB's last write of a
+ * commit, as a whole. */
 static size_t whole_pages(size_t size)
 {
-    return chance_below(size / PAGE + 1) * PAGE;
+    return size < PAGE ? chance_below(2) * size : chance_below(size / PAGE + 1) * PAGE;
 }
 
 static struct power_fault write_fault(size_t size)
