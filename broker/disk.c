@@ -28,11 +28,12 @@
 
 #define KEY_BYTES 8
 
-/* No value that is read as an item is longer than a record.  The file is kept longer than its pages in use by more than
- * that, so that reading a value whose size has been damaged since the file was looked through (its
- * page was dropped from memory, and read again from a failing disk) does not leave the file, which
- * would be the process's end: the checksum finds it.  (A journal at its limit that lives on pages
- * which became free has less.) */
+/* No value that is read as an item is longer than a record.  The file is kept longer than its pages
+ * in use by more than that, so that reading a value whose size has been damaged since the file was
+ * looked through (its page was dropped from memory, and read again from a failing disk) does not
+ * leave the file, which would be the process's end: the checksum finds it.  (A journal at its limit
+ * that lives on pages which became free has less; and for a strip, which is longer, the file is
+ * measured.) */
 #define VALUE_MOST (DISK_RESERVE / 2)
 
 #define FREE_LOOK_MS 1000 /* how often a journal at its limit counts its free pages */
