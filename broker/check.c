@@ -7,6 +7,7 @@
 #include "broker/scrub.h"
 #include "broker/snapshot.h"
 #include "broker/walk.h"
+#include "proto/clock.h"
 #include "proto/error.h"
 #include "proto/file.h"
 
@@ -21,9 +22,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define PATH_BYTES  4096
-#define TRIES       1000 /* to see the state that is held, while a broker commits, */
-#define AHEAD_TRIES 20   /* and what was written ahead of it */
+#define PATH_BYTES    4096
+#define HOLD_MS       30000 /* to see the state that is held, while a broker commits, */
+#define AHEAD_TRIES   20    /* and what was written ahead of it */
+#define HOLD_PAUSE_US 500   /* between two tries */
 
 /* A journal's file, and its state held still unless it is damaged or nobody writes to it. */
 struct held {
@@ -69,22 +71,26 @@ static int held_file(const char *path, struct held *h)
     return err < 0 ? status_of(path, err) : EX_OK;
 }
 
-/* Holds the newest state and looks at it; other commits may come in between, so once more.  A state
- * that is newer than the first one has in its trees all that was there at the beginning, so that
- * what is written ahead of it may be left out if there is no coming by it. */
+/* Holds the newest state and looks at it; other commits may come in between, or one be under way
+ * that its page names already, so once more.  A state that is newer than the first one has in its
+ * trees all that was there at the beginning, so that what is written ahead of it may be left out if
+ * there is no coming by it. */
 static int held_still(struct held *h)
 {
+    int64_t end_ms = clock_mono_ms() + HOLD_MS;
     uint64_t commit, first = UINT64_MAX;
     int err = ERR_AGAIN;
 
     scrub_close(h->scrub);
     h->scrub = NULL;
-    for (int i = 0; i < TRIES && err == ERR_AGAIN; i++) {
+    for (int tries = 0; err == ERR_AGAIN && clock_mono_ms() < end_ms; tries++) {
+        if (tries > 0)
+            usleep(HOLD_PAUSE_US);
         snapshot_release(h->snapshot);
         err = snapshot_hold(h->snapshot, &commit);
         first = commit < first ? commit : first;
         if (err == 0)
-            err = scrub_open_held(h->fd, commit, i < AHEAD_TRIES || commit == first, &h->scrub);
+            err = scrub_open_held(h->fd, commit, tries < AHEAD_TRIES || commit == first, &h->scrub);
     }
     return err == ERR_AGAIN ? ERR_TIMEOUT : err;
 }

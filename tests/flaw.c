@@ -270,6 +270,18 @@ uint64_t flaw_scrub(const char *path, struct scrub_found *ret)
     return err == 0 ? ret->faults : UINT64_MAX;
 }
 
+void flaw_expect_sound(const char *path, uint64_t *ret_events)
+{
+    struct scrub_found found;
+    uint64_t faults = flaw_scrub(path, &found);
+
+    if (faults > 0)
+        print_message("%.*s", (int)found.lines.size, found.lines.at);
+    assert_int_equal(faults, 0);
+    *ret_events = found.events;
+    buffer_free(&found.lines);
+}
+
 uint64_t flaw_faults(const struct flaw *f)
 {
     struct scrub_found found;

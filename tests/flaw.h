@@ -39,6 +39,9 @@ enum flaw_outcome flaw_try(const struct flaw *f);
 /* What the scrub counts; UINT64_MAX when it gave up. */
 uint64_t flaw_faults(const struct flaw *f);
 
+/* There are none; how many events are there. */
+void flaw_expect_sound(const char *path, uint64_t *ret_events);
+
 /* Faults of a journal's file; the lines go to `lines` unless it is NULL. */
 uint64_t flaw_scrub(const char *path, struct scrub_found *ret);
 

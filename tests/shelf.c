@@ -18,6 +18,14 @@
 char shelf_folder[512];
 size_t shelf_recent_bytes;
 
+const char *shelf_path(void)
+{
+    static char path[600];
+
+    snprintf(path, sizeof path, "%s/data.mdb", shelf_folder);
+    return path;
+}
+
 static int remove_one(const char *path, const struct stat *s, int type, struct FTW *where)
 {
     (void)s, (void)type, (void)where;

@@ -10,6 +10,8 @@
 extern char shelf_folder[512];
 extern size_t shelf_recent_bytes; /* as in journal.h; 0 from the setup on */
 
+const char *shelf_path(void); /* of the journal's file there */
+
 /* cmocka's setup and teardown: make and remove the folder. */
 int shelf_setup(void **state);
 int shelf_teardown(void **state);

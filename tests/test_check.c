@@ -112,14 +112,6 @@ static bool has(const char *name)
 
 /* ---- what the journal never wrote ---- */
 
-static const char *data_path(void)
-{
-    static char path[600];
-
-    snprintf(path, sizeof path, "%s/data.mdb", shelf_folder);
-    return path;
-}
-
 /* A table more, or an entry of one: both sound as far as LMDB knows. */
 struct addition {
     const char *table;
@@ -193,7 +185,7 @@ static void tables_that_are_missing_are_told(void **state)
 
     for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++) {
         start_again(state);
-        shelf_damage(data_path(), renamed[i].name, renamed[i].at, renamed[i].byte);
+        shelf_damage(shelf_path(), renamed[i].name, renamed[i].at, renamed[i].byte);
         expect(run("", "--check"), EXIT_FAILURE, renamed[i].told);
     }
 }
@@ -202,7 +194,7 @@ static void tables_that_are_missing_are_told(void **state)
 
 static void file_poke(size_t at, char byte)
 {
-    int fd = open(data_path(), O_WRONLY | O_CLOEXEC);
+    int fd = open(shelf_path(), O_WRONLY | O_CLOEXEC);
 
     assert_int_equal(pwrite(fd, &byte, 1, (off_t)at), 1);
     close(fd);
@@ -236,7 +228,7 @@ static void of_many_faults_the_first_are_listed_and_all_are_counted(void **state
     assert_int_equal(shelf_try(SHELF_BYTES, PARTITIONS, &j), 0);
     shelf_move(j, 0);
     journal_close(j);
-    shelf_damage(data_path(), "event", 0, 'E');
+    shelf_damage(shelf_path(), "event", 0, 'E');
     expect(run("", "--check"), EXIT_FAILURE, "\n251 records, 1 events, 250 faults\n");
     for (const char *at = said.at; (at = strstr(at, "is not what was written\n")); at++)
         lines++;
