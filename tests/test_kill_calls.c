@@ -14,7 +14,8 @@
 #include "tests/random.h"
 #include "tests/trial.h"
 
-#define TRIALS 48 /* of one victim, half of them before the call and half after */
+#define MEASURED 3
+#define TRIALS   48 /* of one victim, half of them before the call and half after */
 
 static uint64_t seed;
 static struct trial_sums total;
@@ -39,15 +40,28 @@ static size_t list_trials(enum crew_member victim, const struct trial_sums *meas
     return count;
 }
 
+/* How many there are depends on how messages fall together: of a few runs, the fewest. */
+static struct trial_sums measure(enum crew_member victim)
+{
+    struct trial_sums least, next;
+
+    assert_true(trial_measure(victim, &least));
+    for (int i = 1; i < MEASURED; i++) {
+        assert_true(trial_measure(victim, &next));
+        if (next.calls < least.calls)
+            least = next;
+    }
+    assert_true(least.calls > 10);
+    return least;
+}
+
 static void kill_at_calls(enum crew_member victim)
 {
     bool all = getenv("TURNOUT_TEST_LONG") != NULL;
-    struct trial_sums measured, sums;
+    struct trial_sums measured = measure(victim), sums;
     struct trial *list;
     size_t count;
 
-    assert_true(trial_measure(victim, &measured));
-    assert_true(measured.calls > 10);
     count = list_trials(victim, &measured, all, &list);
     assert_true(trials_run(list, count, &sums));
     assert_true(sums.deaths > (int64_t)count / 2);
