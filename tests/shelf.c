@@ -161,3 +161,26 @@ void shelf_forge(unsigned format, const struct ends *ends)
     assert_int_equal(disk_commit(d), 0);
     disk_close(d);
 }
+
+size_t shelf_golden(const char *name, unsigned char *out, size_t most)
+{
+    char line[256], block[64];
+    size_t n = 0;
+    bool inside = false;
+    FILE *doc = fopen("broker/JOURNAL.md", "r");
+
+    assert_non_null(doc);
+    snprintf(block, sizeof block, "```golden-%s\n", name);
+    while (fgets(line, sizeof line, doc)) {
+        if (strncmp(line, "```", 3) == 0)
+            inside = strcmp(line, block) == 0;
+        for (char *at = line, *end; inside; at = end) {
+            unsigned long byte = strtoul(at, &end, 16);
+            if (end == at || n == most)
+                break;
+            out[n++] = (unsigned char)byte;
+        }
+    }
+    fclose(doc);
+    return n;
+}

@@ -38,4 +38,7 @@ void shelf_forge(unsigned format, const struct ends *ends);
 /* Replaces one byte, `at` bytes behind each place in the file where `mark` stands. */
 void shelf_damage(const char *file, const char *mark, size_t at, char byte);
 
+/* The bytes that JOURNAL.md gives as ```golden-NAME; how many. */
+size_t shelf_golden(const char *name, unsigned char *out, size_t most);
+
 #endif

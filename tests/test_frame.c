@@ -5,6 +5,7 @@
 #include "broker/recent.h"
 #include "proto/error.h"
 #include "tests/random.h"
+#include "tests/shelf.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -228,24 +229,9 @@ static void the_frame_in_JOURNAL_md_is_what_is_written(void **state)
     struct recent *recent = recent_new();
     struct buffer frame = {0};
     unsigned char golden[256];
-    char line[256];
-    size_t n = 0;
-    bool inside = false;
-    FILE *doc = fopen("broker/JOURNAL.md", "r");
+    size_t n = shelf_golden("frame", golden, sizeof golden);
 
     (void)state;
-    assert_non_null(doc);
-    while (fgets(line, sizeof line, doc)) {
-        if (strncmp(line, "```", 3) == 0)
-            inside = strcmp(line, "```golden-frame\n") == 0;
-        for (char *at = line, *stop; inside; at = stop) {
-            unsigned long byte = strtoul(at, &stop, 16);
-            if (stop == at || n == sizeof golden)
-                break;
-            golden[n++] = (unsigned char)byte;
-        }
-    }
-    fclose(doc);
     record_encode(&r, 3, 1000, recent_stage(recent, 3, 1000, record_size(&r)));
     frame_encode(1, 7, recent_staged(recent), &frame);
     assert_int_equal(n, 32 + recent_staged(recent).size);

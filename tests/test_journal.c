@@ -310,24 +310,9 @@ static void the_record_in_JOURNAL_md_is_what_is_written(void **state)
 {
     struct record r = {slice_of("local"), 1700000000000, 2, slice_of("\x80\x80")}, back;
     unsigned char golden[64], made[64];
-    char line[256];
-    size_t n = 0;
-    bool inside = false;
-    FILE *doc = fopen("broker/JOURNAL.md", "r");
+    size_t n = shelf_golden("record", golden, sizeof golden);
 
     (void)state;
-    assert_non_null(doc);
-    while (fgets(line, sizeof line, doc)) {
-        if (strncmp(line, "```", 3) == 0)
-            inside = strcmp(line, "```golden-record\n") == 0;
-        for (char *at = line, *end; inside; at = end) {
-            unsigned long byte = strtoul(at, &end, 16);
-            if (end == at || n == sizeof golden)
-                break;
-            golden[n++] = (unsigned char)byte;
-        }
-    }
-    fclose(doc);
     assert_int_equal(n, record_size(&r));
     record_encode(&r, 3, 1000, (char *)made);
     assert_memory_equal(made, golden, n);
