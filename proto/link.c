@@ -40,6 +40,7 @@
 #define RECONNECT_MOST_MS 1000
 #define BACKLOG           1024
 #define DEFAULT_LINGER_MS 1000
+#define LEAST_LINGER_MS   100
 #define MAX_ITEMS         32 /* sockets, monitors and probes that one link_wait can watch */
 
 /* One context serves all links of the process; it goes with the last of them, which is also what
@@ -154,10 +155,14 @@ static struct link *link_new(bool bound)
     return l;
 }
 
+/* Never at once: libzmq 4.3.4 stops reading a pipe that is closed without lingering, and aborts the
+ * program (session_base.cpp, clean_pipes) when the peer goes just then and of a message only the
+ * first frame has left. */
 static void socket_close(struct link *l, unsigned i, int linger_ms)
 {
     monitor_close(l, i);
-    option_set(l->sockets[i], ZMQ_LINGER, linger_ms);
+    option_set(l->sockets[i], ZMQ_LINGER,
+               linger_ms > LEAST_LINGER_MS ? linger_ms : LEAST_LINGER_MS);
     zmq_close(l->sockets[i]);
 }
 

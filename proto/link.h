@@ -43,7 +43,8 @@ int link_listen(struct link *l, const char *endpoint, const struct keyfile *key)
 /* Where the link listens last or connects to, as the operating system calls it. */
 void link_endpoint(const struct link *l, char *ret, size_t size);
 
-/* Drops what was not sent yet after `linger_ms`.  NULL is allowed. */
+/* Drops what was not sent yet after `linger_ms`, but never before a tenth of a second is over. NULL
+ * is allowed. */
 void link_close(struct link *l, int linger_ms);
 
 /* Sends preamble, header and, if `part_count` is not 0, one payload frame made of the parts.  The

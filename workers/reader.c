@@ -170,15 +170,14 @@ static int64_t death_ms(const struct reader *r)
 /* A new connection: whatever was queued on the old one is gone with it. */
 static void begin_again(struct reader *r, int64_t now_ms)
 {
-    struct link *fresh = NULL;
+    struct link *old = r->link;
 
     if (r->session)
         log_warn("the broker at %s does not %s; connecting anew", r->endpoint,
                  r->spoilt ? "take what it is asked" : "answer");
-    link_close(r->link, 0);
     r->link = NULL;
-    if (reader_connect(r->endpoint, &fresh) == 0)
-        r->link = fresh;
+    reader_connect(r->endpoint, &r->link);
+    link_close(old, 0); /* after it: closing the last link of a process waits */
     r->session = 0;
     r->spoilt = false;
     r->heard_ms = now_ms;
