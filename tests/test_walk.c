@@ -17,6 +17,7 @@
 #include "proto/error.h"
 #include "proto/file.h"
 #include "tests/desk.h"
+#include "tests/frail.h"
 #include "tests/model.h"
 #include "tests/redis_dump.h"
 #include "tests/redis_server.h"
@@ -96,7 +97,7 @@ struct heard {
     struct buffer bytes[PARTS];
     uint64_t next[PARTS];
     uint64_t runs, events;
-    int fails_at; /* the run at which it gives up; 0: never */
+    int fails_at, error; /* the run at which it gives up (0: never), and with what */
     void (*at_first)(struct scene *);
 };
 
@@ -115,7 +116,7 @@ static int hear(void *arg, const struct walk_run *run)
     h->next[run->partition] += run->count;
     h->events += run->count;
     buffer_add_slice(&h->bytes[run->partition], run->events);
-    return h->fails_at && h->runs == (uint64_t)h->fails_at ? ERR_FULL : 0;
+    return h->fails_at && h->runs == (uint64_t)h->fails_at ? h->error : 0;
 }
 
 /* What was heard is the journal from `from` to `end`. */
@@ -200,8 +201,8 @@ static void a_walk_that_was_given_up_does_not_disturb_the_next(void **state)
 
     (void)state;
     for (int i = 1; i < 6; i++) {
-        struct heard h = {.scene = &s, .fails_at = i};
-        assert_int_equal(walk(&h, start, s.desk->ends), ERR_FULL);
+        struct heard h = {.scene = &s, .fails_at = i, .error = i % 2 ? ERR_FULL : ERR_AGAIN};
+        assert_int_equal(walk(&h, start, s.desk->ends), h.error);
         assert_int_equal(h.runs, i);
         heard_free(&h);
         walk_whole(&s, NULL);
@@ -441,6 +442,31 @@ static void counting_again_goes_on_where_it_was(void **state)
     scene_free(&s);
 }
 
+/* A Redis that is out of memory or busy for a moment, while a rebuild catches up. */
+static void what_the_store_refuses_once_is_counted_by_the_next_run(void **state)
+{
+    struct scene s = scene_new("refused for a moment", 60000);
+    uint64_t first[PARTS];
+
+    (void)state;
+    for (unsigned p = 0; p < PARTS; p++)
+        first[p] = s.desk->ends[p] > 0;
+    for (unsigned at = 1; at <= 4; at++) {
+        struct frail *frail = frail_new(store_memory_new());
+        struct recount *c = recount_new(&frail->base, s.reader, s.endpoint);
+        assert_int_equal(recount_run(c, first, NULL), 0);
+        frail_fail(frail, at, ERR_AGAIN, FRAIL_BEFORE);
+        assert_int_equal(recount_run(c, s.desk->ends, NULL), ERR_AGAIN);
+        assert_int_equal(recount_run(c, s.desk->ends, NULL), 0);
+        for (unsigned p = 0; p < PARTS; p++)
+            assert_int_equal(recount_applied(c)[p].offset, s.desk->ends[p]);
+        assert_counts_as(frail->inner, buffer_slice(&s.events));
+        recount_free(c);
+        store_free(&frail->base);
+    }
+    scene_free(&s);
+}
+
 /* A millisecond later than all that has been received. */
 static int64_t moment_after(void)
 {
@@ -544,6 +570,7 @@ int main(void)
         cmocka_unit_test(the_newest_events_are_looked_through_first),
         cmocka_unit_test(counting_again_gives_what_the_model_counts),
         cmocka_unit_test(counting_again_goes_on_where_it_was),
+        cmocka_unit_test(what_the_store_refuses_once_is_counted_by_the_next_run),
         cmocka_unit_test(only_what_was_received_until_then_counts),
         cmocka_unit_test(a_later_moment_goes_on_behind_an_earlier_one),
         cmocka_unit_test(of_two_that_count_into_one_store_only_one_goes_on),

@@ -148,22 +148,34 @@ static bool walk_silent(struct walk *w)
     return now_ms - w->heard_ms > WALK_SILENCE_MS;
 }
 
+static int take_message(struct walk *w, const struct wire_message *m, struct slice payload)
+{
+    switch (m->kind) {
+    case WIRE_BATCH:
+        return take_batch(w, &m->batch, payload);
+    case WIRE_ERROR:
+        return take_error(&m->error);
+    default:
+        return 0;
+    }
+}
+
+/* What the caller's function says is never taken for what the reader says: its ERR_AGAIN ends the
+ * walk, too. */
 static int walk_step(struct walk *w)
 {
     struct wire_message m;
     struct slice payload;
-    int error = reader_receive(w->reader, -1, 100, &m, &payload), greeted = walk_greet(w);
+    int received = reader_receive(w->reader, -1, 100, &m, &payload), error = walk_greet(w);
     bool silent = walk_silent(w);
 
-    if (greeted < 0)
-        error = greeted;
-    else if (error == 0 && m.kind == WIRE_BATCH)
-        error = take_batch(w, &m.batch, payload);
-    else if (error == 0 && m.kind == WIRE_ERROR)
-        error = take_error(&m.error);
-    reader_reset(w->reader);
-    if (error == ERR_AGAIN)
+    if (error == 0 && received == 0)
+        error = take_message(w, &m, payload);
+    else if (error == 0 && received == ERR_AGAIN)
         error = silent ? ERR_LOST : 0;
+    else if (error == 0)
+        error = received;
+    reader_reset(w->reader);
     return error;
 }
 
