@@ -81,16 +81,20 @@ static size_t reject_bytes(const struct reject *one)
     return ITEM_BYTES + one->source.size + one->code.size + one->field.size + one->reason.size;
 }
 
-/* As many as were asked for and go into one message; within a reading of the journal. */
-static uint32_t list_fill(struct redrive *r, const struct wire_rejects *asked, size_t *ret_parts)
+/* As many as were asked for and go into one message; within a reading of the journal.  An error
+ * only if not even the first could be read: one further on comes first the next time. */
+static int list_fill(struct redrive *r, const struct wire_rejects *asked, uint32_t *ret,
+                     size_t *ret_parts)
 {
     size_t header = 0, payload = 0, parts = 0;
     uint64_t number = asked->first;
     struct reject one;
     uint32_t n = 0;
+    int err = 0;
 
     for (; n < WIRE_MAX_NUMBERS && n < asked->most; number++) {
-        if (reject_next(r, number, &number, &one) < 0)
+        err = reject_next(r, number, &number, &one);
+        if (err < 0)
             break;
         header += reject_bytes(&one);
         payload += one.event.size;
@@ -102,8 +106,9 @@ static uint32_t list_fill(struct redrive *r, const struct wire_rejects *asked, s
         if (one.event.size)
             r->parts[parts++] = one.event;
     }
+    *ret = n;
     *ret_parts = parts;
-    return n;
+    return n > 0 || err == ERR_AGAIN ? 0 : err;
 }
 
 /* Who has no room for the answer asks again. */
@@ -111,10 +116,16 @@ static void list_take(struct redrive *r, struct session *from, const struct wire
 {
     struct wire_message m = {.kind = WIRE_REJECTED, .rejected = {0, r->rejects}};
     size_t parts = 0;
+    int err = journal_rejects_begin(r->journal);
 
-    if (journal_rejects_begin(r->journal) == 0)
-        m.rejected.count = list_fill(r, asked, &parts);
-    session_send(r->readers, from, &m, r->parts, parts);
+    if (err == 0)
+        err = list_fill(r, asked, &m.rejected.count, &parts);
+    if (err == 0)
+        session_send(r->readers, from, &m, r->parts, parts);
+    else
+        session_error(r->readers, from, "corrupt", false,
+                      "the refused events from number %llu on cannot be read: %s",
+                      (unsigned long long)asked->first, error_text(err));
     journal_read_end(r->journal);
 }
 

@@ -12,6 +12,7 @@
 #include "proto/clock.h"
 #include "proto/error.h"
 #include "proto/link.h"
+#include "workers/client.h"
 #include "workers/reader.h"
 
 #define LIMIT_MS 30000
@@ -298,10 +299,27 @@ static void who_is_put_off_comes_again(void **state)
     struct pair *p = *state;
 
     error_say(p, hello_expect(p), "busy", true);
-    welcome_say(p, hello_expect(p));
+    error_say(p, hello_expect(p), "busy", false);
+    welcome_say(p, hello_expect(p)); /* who is put off has no session, and nothing to be told */
     received(p);
     assert_int_equal(reader_session(p->reader), 1);
     assert_string_equal(reader_log(p->reader), LOG);
+}
+
+/* As REJECTS where the disk cannot be read. */
+static void what_the_broker_cannot_read_is_not_waited_for(void **state)
+{
+    struct pair *p = *state;
+    struct slice peer = hello_expect(p), payload;
+    struct wire_message m;
+    uint64_t session;
+
+    welcome_say(p, peer);
+    received(p);
+    session = reader_session(p->reader);
+    error_say(p, peer, "corrupt", false);
+    assert_int_equal(client_await(p->reader, session, WIRE_REJECTED, LIMIT_MS, &m, &payload),
+                     ERR_CORRUPT);
 }
 
 static void what_is_no_message_is_passed_over(void **state)
@@ -328,6 +346,7 @@ int main(void)
         TEST(another_version_is_told),
         TEST(who_is_denied_for_good_is_told_each_time_and_never_at_once),
         TEST(who_is_put_off_comes_again),
+        TEST(what_the_broker_cannot_read_is_not_waited_for),
         TEST(what_is_no_message_is_passed_over),
     };
 

@@ -447,6 +447,7 @@ static void test_a_store_that_fails_is_told_of(void **state)
     } ways[] = {{ERR_CONFIG, 503, "\"error\":\"redis-down\""},
                 {ERR_LOST, 503, "\"error\":\"redis-down\""},
                 {ERR_AGAIN, 503, "\"error\":\"redis-down\""},
+                {ERR_TIMEOUT, 503, "\"error\":\"too-long\""}, /* nothing comes to rest */
                 {ERR_FOREIGN, 503, "\"error\":\"foreign\""},
                 {ERR_CORRUPT, 500, "\"error\":\"corrupt\""}};
 

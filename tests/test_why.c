@@ -405,7 +405,7 @@ static void what_waits_to_be_derived_is_waited_for(void **state)
     commit_hset(&c, key, field, slice_of("7"));
     commit_sadd(&c, slice_of("dirty"), slice_of("period|2026"));
     assert_int_equal(store_commit(s, &c), 0);
-    assert_int_equal(live_read_derived(s, 8, key, field, 30, &live), ERR_AGAIN);
+    assert_int_equal(live_read_derived(s, 8, key, field, 30, &live), ERR_TIMEOUT);
     commit_clear(&c);
     commit_del(&c, slice_of("dirty"));
     assert_int_equal(store_commit(s, &c), 0);

@@ -140,10 +140,13 @@ static int look(struct change_feed *f, bool newest, unsigned count, change_fn ea
 
 int change_feed_begin(struct change_feed *f, unsigned count, change_fn each, void *arg)
 {
+    struct change_id before = f->place;
     int error;
 
     f->place = (struct change_id){0};
     error = look(f, true, count, each, arg);
+    if (error < 0)
+        f->place = before; /* or nobody would see any more that it was not followed as a whole */
     return error < 0 ? error : 0;
 }
 

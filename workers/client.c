@@ -3,6 +3,7 @@
 
 #include "proto/clock.h"
 #include "proto/error.h"
+#include "proto/log.h"
 
 #define GLANCE_MS 50
 
@@ -74,6 +75,12 @@ int client_report(struct reader *r, const uint64_t *offsets, unsigned count, int
     return error;
 }
 
+static int corrupt(const struct wire_message *m)
+{
+    log_error("the broker says corrupt: %.*s", (int)m->error.reason.size, m->error.reason.at);
+    return ERR_CORRUPT;
+}
+
 int client_await(struct reader *r, uint64_t session, enum wire_kind kind, int timeout_ms,
                  struct wire_message *ret, struct slice *ret_payload)
 {
@@ -86,8 +93,12 @@ int client_await(struct reader *r, uint64_t session, enum wire_kind kind, int ti
         error = reader_receive(r, -1, (int)left, ret, ret_payload);
         if (error < 0 && error != ERR_AGAIN)
             return error;
-        if (error == 0 && ret->kind == kind && reader_session(r) == session)
+        if (error < 0 || reader_session(r) != session)
+            continue;
+        if (ret->kind == kind)
             return 0;
+        if (ret->kind == WIRE_ERROR && slice_is(ret->error.code, "corrupt"))
+            return corrupt(ret);
     }
     return ERR_TIMEOUT;
 }

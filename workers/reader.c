@@ -24,6 +24,7 @@ struct reader {
     bool away;                  /* there shall be none: link is NULL */
     bool denied;                /* for good */
     bool warned;                /* of the broker's key */
+    struct log_rate put_off;
     bool spoilt;                /* the session has missed something of ours, and must end */
     int64_t heard_ms, asked_ms; /* when something came; when we last said HELLO or PING */
     char log[LOG_ID + 1];
@@ -267,7 +268,10 @@ static int take_error(struct reader *r, const struct wire_error *e)
         return (e->fatal ? deny_for_good : deny)(r, e->code, e->reason);
     if (e->fatal)
         begin_again(r, clock_mono_ms());
-    return !e->fatal;
+    else if (!r->session) /* nothing but HELLO was said, which is said again */
+        log_rated(&r->put_off, LOG_WARN, "the broker at %s says %.*s: %.*s", r->endpoint,
+                  (int)e->code.size, e->code.at, (int)e->reason.size, e->reason.at);
+    return r->session != 0;
 }
 
 /* The handshake, as long as there is no session: 0, or ERR_DENIED when it cannot succeed. */

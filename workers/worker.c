@@ -459,6 +459,8 @@ static int batches_apply_singly(struct worker *w, const struct apply_batch *batc
     for (size_t i = 0; i < count && error == 0; i++) {
         unsigned p = batches[i].partition;
         error = batch_apply(w, &batches[i]);
+        if (error == 0)
+            error = worker_confirm(w); /* what is wrong is this one's, not the next one's */
         if (error != ERR_CORRUPT)
             continue;
         log_error("partition %u cannot be applied at offset %llu: left alone for %d s", p,

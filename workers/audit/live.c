@@ -90,10 +90,10 @@ static int read_settled(struct store *s, unsigned partitions, struct slice key, 
     if (error == 0)
         error = derive_waiting(s, &waiting);
     if (error == 0 && waiting)
-        return ERR_AGAIN;
+        return ERR_TIMEOUT;
     if (error == 0)
         error = live_read(s, partitions, key, field, ret);
-    return error < 0 ? error : live_same(&before, ret, partitions) ? 0 : ERR_AGAIN;
+    return error < 0 ? error : live_same(&before, ret, partitions) ? 0 : ERR_TIMEOUT;
 }
 
 int live_read_derived(struct store *s, unsigned partitions, struct slice key, struct slice field,
@@ -103,7 +103,7 @@ int live_read_derived(struct store *s, unsigned partitions, struct slice key, st
     int64_t end_ms = clock_mono_ms() + patience_ms;
     int error;
 
-    while ((error = read_settled(s, partitions, key, field, ret)) == ERR_AGAIN &&
+    while ((error = read_settled(s, partitions, key, field, ret)) == ERR_TIMEOUT &&
            clock_mono_ms() < end_ms)
         nanosleep(&pause, NULL);
     return error;

@@ -21,7 +21,7 @@ int live_read(struct store *s, unsigned partitions, struct slice key, struct sli
               struct live *ret);
 
 /* The same for what is derived: waits, at most patience_ms, for a moment at which nothing is left
- * to be derived and no event came in between; ERR_AGAIN when there was none. */
+ * to be derived and no event came in between; ERR_TIMEOUT when there was none. */
 int live_read_derived(struct store *s, unsigned partitions, struct slice key, struct slice field,
                       int patience_ms, struct live *ret);
 

@@ -406,16 +406,19 @@ static int places_remove(struct verify *v, const struct difference *const *list,
 static int places_await(struct verify *v)
 {
     struct applied live[WIRE_MAX_PARTS];
+    uint64_t ends[WIRE_MAX_PARTS];
     struct wire_report report;
     int64_t end_ms = clock_mono_ms() + SETTLE_MS;
     int error = client_report(v->options->reader, NULL, 0, REPORT_MS, &report);
 
+    if (error == 0)
+        memcpy(ends, report.ends, report.count * sizeof *ends);
     reader_reset(v->options->reader);
     for (bool behind = true; error == 0 && behind;) {
         error = store_applied(v->options->live, v->partitions, live);
         behind = false;
         for (unsigned p = 0; p < v->partitions && error == 0; p++)
-            behind |= live[p].offset < report.ends[p];
+            behind |= live[p].offset < ends[p];
         if (error == 0 && behind && clock_mono_ms() >= end_ms)
             error = ERR_AGAIN;
         else if (error == 0 && behind)

@@ -30,8 +30,8 @@ struct why {
     bool redis;      /* an error is Redis's, not the broker's */
 };
 
-/* 0, or an error; ERR_FOREIGN when Redis is of another journal; ERR_AGAIN when a group's number
- * does not come to rest. */
+/* 0, or an error; ERR_FOREIGN when Redis is of another journal; Redis' ERR_TIMEOUT when a group's
+ * number does not come to rest. */
 int why_look(struct why *w);
 
 /* 0, or an error of the walk; ERR_TIMEOUT; ERR_FULL: the facts take more than most_bytes. */

@@ -106,6 +106,14 @@ static void on_refused(void *arg, uint64_t seq, const struct turnout_refusal *wh
     }
 }
 
+/* Handshakes may also be cut short for a while, as of a key with many sessions: who is there by now
+ * has the right one. */
+static bool key_seems_wrong(const struct publish *p)
+{
+    return !turnout_connected(p->producer) &&
+           strcmp(turnout_error_code(p->producer), "broker-key") == 0;
+}
+
 /* False when the broker has been silent for too long. */
 static bool still_hoping(struct publish *p)
 {
@@ -117,7 +125,7 @@ static bool still_hoping(struct publish *p)
         p->progress = c.accepted + c.refused;
         p->progress_ms = now_ms;
     }
-    if (strcmp(turnout_error_code(p->producer), "broker-key") == 0)
+    if (key_seems_wrong(p))
         return false; /* it may be something else, but whoever waits is better told */
     return now_ms - p->progress_ms < (int64_t)p->timeout_s * 1000;
 }
@@ -127,7 +135,7 @@ static int failed(struct publish *p, int status)
 {
     if (status == TURNOUT_OK)
         return EX_OK;
-    if (status == TURNOUT_TIMEOUT && strcmp(turnout_error_code(p->producer), "broker-key") == 0)
+    if (status == TURNOUT_TIMEOUT && key_seems_wrong(p))
         status = TURNOUT_DENIED;
     fprintf(stderr, "turnout publish: %s\n",
             status == TURNOUT_TIMEOUT ? "the broker does not answer" : turnout_error(p->producer));

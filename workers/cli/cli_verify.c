@@ -230,7 +230,7 @@ static int fail(const struct cli_both *b, int error)
     if (error != ERR_AGAIN && error != ERR_CONFLICT)
         return cli_both_fail(b, error);
     fprintf(stderr, "turnout verify: Redis at %s %s; try again\n", b->stack->redis,
-            error == ERR_AGAIN ? "did not stand still for long enough"
+            error == ERR_AGAIN ? "did not stand still for long enough, or has no room"
                                : "went back to an earlier state meanwhile");
     return EX_TEMPFAIL;
 }

@@ -184,7 +184,7 @@ static int tell(const struct ask *a, struct explain *x)
 /* EX_OK, or the exit status after a sentence that says who failed. */
 static int complain(const struct ask *a, int error)
 {
-    if (error == ERR_AGAIN && a->why.redis && a->target.family == TARGET_GROUP) {
+    if (error == ERR_TIMEOUT && a->why.redis) {
         fprintf(stderr,
                 "turnout why: for %d s there was always something left to be derived for "
                 "groups: is a worker running? --as-of asks the journal alone\n",

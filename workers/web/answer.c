@@ -91,7 +91,7 @@ static void failed(const struct answer_ask *ask, int error, bool redis, struct a
         t = &corrupt;
     else if (error == ERR_FULL)
         t = &full;
-    else if (error == ERR_AGAIN && !redis)
+    else if (error == (redis ? ERR_TIMEOUT : ERR_AGAIN))
         t = &timeout;
     trouble_write(ask, t, (struct slice){0}, ret);
 }

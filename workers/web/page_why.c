@@ -115,6 +115,7 @@ static int explained(struct page *p, struct view *v, struct why *w)
     error = why_walk(w, x);
     if (error == 0)
         tell(v, w, x);
+    p->broker_failed = error < 0;
     explain_free(x);
     return error == ERR_TIMEOUT && clock_mono_ms() > w->deadline_ms ? ERR_AGAIN : error;
 }
