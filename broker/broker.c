@@ -50,7 +50,7 @@ static const char *advice(int err)
 {
     switch (err) {
     case ERR_LOCKED:
-        return "another broker is running on it";
+        return "another program is using it";
     case ERR_VERSION:
         return "it was written by another version of turnout: start that one, or an empty folder";
     case ERR_CORRUPT:

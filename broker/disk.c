@@ -91,9 +91,7 @@ static int disk_error(const char *what, int code)
 static void disk_assert(MDB_env *env, const char *what)
 {
     (void)env;
-    log_error("journal: the file has been damaged while it was in use (LMDB: %s); look at it with "
-              "turnout journal check",
-              what);
+    log_error("journal: the file was damaged while in use (LMDB: %s): turnout journal check", what);
 }
 
 /* Of a limit that was lowered below what the file has, that is still used for what was promised. */
@@ -243,6 +241,25 @@ static int disk_reserve(struct disk *d, size_t size)
 
 /* ---- opening ---- */
 
+/* LMDB counts commits in the lock's file, and believes it while anybody has that open: of a file
+ * that was put in the place of another it would show, and write over, a wrong state. */
+static int disk_agree(const struct disk *d)
+{
+    MDB_envinfo info;
+    MDB_txn *txn;
+    int err = disk_error(DISK_OPENING, mdb_txn_begin(d->env, NULL, 0, &txn));
+
+    if (err < 0)
+        return err;
+    mdb_env_info(d->env, &info);
+    if (mdb_txn_id(txn) != info.me_last_txnid + 1)
+        err = ERR_LOCKED;
+    mdb_txn_abort(txn);
+    if (err < 0)
+        log_error("journal: a check or backup that looks at the former file must end first");
+    return err;
+}
+
 static int disk_settle(const struct disk *d)
 {
     int fd;
@@ -261,6 +278,8 @@ int disk_open(const char *folder, uint64_t limit_bytes, unsigned tables, struct 
     err = folder_take(&d->folder, folder);
     if (err == 0)
         err = disk_open_env(d, folder, tables);
+    if (err == 0)
+        err = disk_agree(d);
     if (err == 0)
         err = folder_sync(folder);
     if (err == 0)
@@ -459,9 +478,10 @@ int disk_commit(struct disk *d)
     mdb_env_get_fd(d->env, &fd);
     if (err == 0 && d->write) {
         bool known = turns_read(fd, d->page_bytes, &before);
-        err = disk_error("commit", mdb_txn_commit(d->write));
-        if (err < 0 && known)
-            turns_restore(fd, d->page_bytes, &before);
+        int code = mdb_txn_commit(d->write);
+        if (code != 0 && known)
+            turns_restore(fd, d->page_bytes, &before); /* before disk_error may end us */
+        err = disk_error("commit", code);
         d->write = NULL; /* freed by LMDB in either case */
         if (err == ERR_FULL)
             err = disk_probe(d);
@@ -548,7 +568,7 @@ int disk_strip_find(struct disk *d, unsigned table, uint64_t key, struct disk_st
     MDB_val k = {KEY_BYTES, bytes}, v;
     struct stat file;
     uint64_t page;
-    int err, fd;
+    int err;
 
     number_put_key(bytes, key);
     err = disk_error("read", mdb_get(d->read, table, &k, &v));
@@ -556,12 +576,12 @@ int disk_strip_find(struct disk *d, unsigned table, uint64_t key, struct disk_st
         return err;
     if (v.mv_size <= DISK_INSIDE)
         return ERR_CORRUPT;
-    mdb_env_get_fd(d->env, &fd);
-    if (fstat(fd, &file) < 0)
+    mdb_env_get_fd(d->env, &ret->fd);
+    if (fstat(ret->fd, &file) < 0)
         return disk_error("measuring", errno);
     memcpy(&page, (const char *)v.mv_data - PAGE_HEAD, sizeof page);
     ret->place = page * d->page_bytes + PAGE_HEAD;
-    ret->bytes = slice_make(v.mv_data, v.mv_size);
+    ret->size = v.mv_size;
     return ret->place + v.mv_size > (uint64_t)file.st_size ? ERR_CORRUPT : 0;
 }
 

@@ -45,7 +45,8 @@ struct disk_item {
     struct slice value; /* borrowed until the end of the transaction */
 };
 
-/* Opens or creates the folder's files.  ERR_LOCKED when another process has them, ERR_VERSION
+/* Opens or creates the folder's files.  ERR_LOCKED when another process has them, or (logged) those
+ * that were there before, ERR_VERSION
  * when another version of LMDB wrote them, ERR_IO, ERR_CORRUPT. */
 int disk_open(const char *folder, uint64_t limit_bytes, unsigned tables, struct disk **ret);
 bool disk_is_empty(const struct disk *d); /* nothing was ever committed */
@@ -88,8 +89,9 @@ int disk_next(struct disk *d, struct disk_item *ret);
 
 /* ---- a strip: a long value that is written in place, beside the transactions ---- */
 struct disk_strip {
-    uint64_t place;     /* in the file, of its first byte */
-    struct slice bytes; /* borrowed as a disk_item's; they change as they are written */
+    int fd;         /* of the file, borrowed */
+    uint64_t place; /* in it, of the first byte */
+    size_t size;
 };
 
 /* Within a reading.  LMDB never moves a value that no transaction stores or drops.  ERR_AGAIN when

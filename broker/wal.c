@@ -3,6 +3,7 @@
  * sync, after which the broker must stop. */
 #include "broker/wal.h"
 
+#include "broker/blocks.h"
 #include "proto/error.h"
 
 #include <sys/random.h>
@@ -30,13 +31,18 @@ int wal_find(struct wal *w, struct disk *d, unsigned table, uint64_t commit)
     struct disk_strip strip;
     int err = disk_strip_find(d, table, KEY, &strip);
 
+    buffer_clear(&w->found);
     if (err == 0)
-        err = frame_head_decode(strip.bytes, &w->log);
+        err = blocks_read(strip.fd, strip.place, strip.size, buffer_room(&w->found, strip.size));
     if (err < 0)
         return err == ERR_AGAIN ? ERR_CORRUPT : err;
+    w->found.size = strip.size;
+    err = frame_head_decode(buffer_slice(&w->found), &w->log);
+    if (err < 0)
+        return err;
     w->disk = d;
     w->place = strip.place + FRAME_FIRST;
-    w->scan = frame_scan_begin(strip.bytes, &w->log, commit);
+    w->scan = frame_scan_begin(buffer_slice(&w->found), &w->log, commit);
     w->last = slice_make(NULL, 0);
     wal_restart(w);
     return 0;
@@ -52,17 +58,24 @@ int wal_next(struct wal *w, struct slice *ret)
 }
 
 /* Where both copies do not fit any more, it was the second that was found. */
-int wal_mend(struct wal *w)
+static int last_mend(struct wal *w)
 {
     uint64_t at = w->place + w->scan.at;
 
-    if (!w->last.at)
-        return 0;
     frame_encode(w->log.salt, w->scan.commit, w->last, &w->frame);
     w->end = w->scan.at + w->frame.size;
     if (w->end > w->log.bytes)
         at -= w->frame.size / 2;
     return disk_strip_write(w->disk, at, buffer_slice(&w->frame));
+}
+
+int wal_mend(struct wal *w)
+{
+    int err = w->last.at ? last_mend(w) : 0;
+
+    w->last = slice_make(NULL, 0);
+    buffer_free(&w->found);
+    return err;
 }
 
 bool wal_has_room(const struct wal *w, size_t entries)
@@ -87,5 +100,6 @@ void wal_restart(struct wal *w)
 
 void wal_close(struct wal *w)
 {
+    buffer_free(&w->found);
     buffer_free(&w->frame);
 }

@@ -17,21 +17,22 @@ struct wal {
     struct disk *disk;    /* borrowed */
     struct frame_log log; /* of no bytes: there is none */
     uint64_t place;       /* in the file, of its blocks */
-    size_t end; /* behind the last frame; at the very end, if nobody knows what is there */
+    size_t end;          /* behind the last frame; at the very end, if nobody knows what is there */
+    struct buffer found; /* the value as it was read, until wal_mend */
     struct frame_scan scan;
-    struct slice last;   /* entries that were found last */
+    struct slice last;   /* entries that were found last, in it */
     struct buffer frame; /* being written */
 };
 
 /* Stages the value that holds it, in an empty table, with room for that many bytes of frames. */
 int wal_create(struct disk *d, unsigned table, size_t bytes);
 
-/* Within a reading: finds it, and then gives what is in it behind commit `commit`, as frame_next
+/* Within a reading: reads it, and then gives what is in it behind commit `commit`, as frame_next
  * does.  wal_find: ERR_CORRUPT if it is not what was written. */
 int wal_find(struct wal *w, struct disk *d, unsigned table, uint64_t commit);
 int wal_next(struct wal *w, struct slice *ret);
 
-/* After the last, still within the reading: the process before may have ended between its write and
+/* After the last: the process before may have ended between its write and
  * its sync, so that what was read is not on disk yet.  It is written once more. */
 int wal_mend(struct wal *w);
 

@@ -1,6 +1,7 @@
 /* The write-ahead log in a file; see wal_image.h. */
 #include "broker/wal_image.h"
 
+#include "broker/blocks.h"
 #include "broker/number.h"
 #include "proto/error.h"
 
@@ -23,12 +24,14 @@ static void value_take(struct walk *w, void *arg, struct slice key, const struct
 
 static bool value_read(struct wal_image *i, struct image *image)
 {
-    uint64_t got;
+    int err;
 
     buffer_clear(&i->value);
-    image_read(image, i->place, buffer_room(&i->value, i->size), i->size, &got);
-    if (got == i->size && frame_head_decode(slice_make(i->value.at, got), &i->log) == 0)
-        i->value.size = got;
+    err = blocks_read(image->fd, i->place, i->size, buffer_room(&i->value, i->size));
+    if (err == ERR_IO)
+        image->error = err;
+    if (err == 0 && frame_head_decode(slice_make(i->value.at, i->size), &i->log) == 0)
+        i->value.size = i->size;
     return i->value.size > 0;
 }
 

@@ -100,7 +100,7 @@ static void of_two_brokers_in_one_folder_the_second_ends(void **state)
 
     (void)state;
     assert_int_equal(journal_open(&c, &j), 0); /* as the first would */
-    ends(RUN("--journal-size", "64M"), EX_CONFIG, "another broker is running on it");
+    ends(RUN("--journal-size", "64M"), EX_CONFIG, "another program is using it");
     journal_close(j);
 }
 

@@ -168,6 +168,39 @@ static void whatever_the_system_answers_nothing_acknowledged_is_lost(void **stat
     every_call_fails("fallocate", EOPNOTSUPP);
 }
 
+/* A sector that the disk does not give back, in each place of the file in turn: in the write-ahead
+ * log there is another copy of whatever stood there. */
+static void one_block_of_the_log_that_cannot_be_read_keeps_nothing_back(void **state)
+{
+    struct journal *j = shelf_open();
+    unsigned opened = 0, refused = 0;
+
+    (void)state;
+    for (int i = 0; i < 40; i++) {
+        shelf_append(j, 0, "e");
+        assert_int_equal(journal_commit(j), 0);
+    }
+    journal_close(j);
+    for (unsigned at = 1;; at++) {
+        int err;
+        calls_fail("pread", at, EIO);
+        err = shelf_try(SHELF_BYTES, 8, &j);
+        if (!calls_end())
+            break;
+        refused += err < 0;
+        opened += err == 0;
+        if (err == 0)
+            assert_int_equal(journal_end(j, 0), 40);
+        else
+            assert_int_equal(err, ERR_IO);
+        if (err == 0)
+            journal_close(j);
+    }
+    journal_close(j);
+    assert_true(refused > 0); /* without its head there is no log */
+    assert_true(opened >= 2 * 40);
+}
+
 /* ---- check and copy ---- */
 
 static void journal_make(void)
@@ -521,6 +554,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whatever_lmdb_answers_nothing_acknowledged_is_lost),
         cmocka_unit_test(whatever_the_system_answers_nothing_acknowledged_is_lost),
+        with_shelf(one_block_of_the_log_that_cannot_be_read_keeps_nothing_back),
         with_shelf(a_copy_is_whole_or_not_there),
         with_shelf(a_check_that_cannot_read_says_so),
         with_shelf(what_is_no_journal_is_neither_checked_nor_copied),

@@ -5,11 +5,9 @@
 
 #include <cmocka.h>
 
-#include <hiredis/hiredis.h>
-
-#include "proto/clock.h"
 #include "tests/redis_server.h"
 #include "workers/change_feed.h"
+#include "workers/redis_link.h"
 
 #define TIMEOUT_MS 5000
 

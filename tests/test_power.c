@@ -13,9 +13,13 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "broker/journal.h"
 #include "proto/error.h"
@@ -49,6 +53,7 @@ static struct {
     size_t recent_bytes; /* of the journal that lives */
     bool looking;        /* images are made */
     bool dying, dead;    /* at the write that makes a commit count; since then */
+    bool starved;        /* that write finds no memory */
     bool full;           /* of the next frame only the first copy finds room */
     unsigned percent;    /* of the moments */
     struct random random;
@@ -253,6 +258,10 @@ static struct power_fault before_call(void *arg, enum power_call call, size_t si
         bool last = t.dying;
         t.dying = false;
         return (struct power_fault){EIO, last ? size : 0};
+    }
+    if (t.starved && call == POWER_WRITE && size < POWER_SECTOR) {
+        t.starved = false;
+        return (struct power_fault){ENOMEM, 0};
     }
     if (t.full && call == POWER_WRITE) {
         t.full = false;
@@ -462,6 +471,45 @@ static void a_commit_that_is_seen_at_a_start_is_on_disk_before_anything_else(voi
     assert_true(t.images > 20);
 }
 
+/* A lack of memory ends the broker wherever it is met. */
+static void starve(uint64_t *ret_end)
+{
+    signal(SIGABRT, SIG_DFL);
+    live_open();
+    for (int i = 0; i < 5; i++)
+        commit(300);
+    *ret_end = journal_end(t.journal, 0);
+    stage_record(0, 300);
+    stage_reject(); /* into the trees */
+    t.starved = true;
+    journal_commit(t.journal);
+    _exit(0);
+}
+
+static void a_lack_of_memory_at_the_write_that_counts_leaves_the_commit_before(void **state)
+{
+    uint64_t *end =
+        mmap(NULL, sizeof *end, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int status;
+    pid_t pid;
+
+    (void)state;
+    assert_true(end != MAP_FAILED);
+    t.recent_bytes = (size_t)MOST * 4;
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        starve(end);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGABRT);
+    struct journal_config c = {t.live, LIMIT, PARTS, t.recent_bytes};
+    assert_int_equal(journal_open(&c, &t.journal), 0);
+    assert_true(*end > 0);
+    assert_int_equal(journal_end(t.journal, 0), *end);
+    munmap(end, sizeof *end);
+}
+
 /* Behind the room that was allocated first; images are large there, so they are few. */
 static void a_power_cut_while_the_file_grows_loses_nothing(void **state)
 {
@@ -488,6 +536,7 @@ int main(void)
         TEST(a_power_cut_while_recovering_from_one_loses_nothing_more),
         TEST(what_was_refused_in_the_log_is_not_taken_for_what_comes_next),
         TEST(a_commit_that_is_seen_at_a_start_is_on_disk_before_anything_else),
+        TEST(a_lack_of_memory_at_the_write_that_counts_leaves_the_commit_before),
         TEST(a_power_cut_while_the_file_grows_loses_nothing),
     };
 

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -167,6 +168,70 @@ static uint64_t numbered_events(struct journal *j)
     return sum;
 }
 
+/* A process that holds the journal's file still until it is killed. */
+static pid_t holder_start(void)
+{
+    int ready[2];
+    char byte;
+    pid_t pid;
+
+    assert_int_equal(pipe(ready), 0);
+    pid = fork();
+    if (pid == 0) {
+        struct snapshot *held;
+        uint64_t commit;
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when the test fails */
+        if (snapshot_open(shelf_folder, &held) < 0 || snapshot_hold(held, &commit) < 0 ||
+            write(ready[1], "!", 1) != 1)
+            _exit(1);
+        pause();
+        _exit(0);
+    }
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    return pid;
+}
+
+/* As `cp BACKUP data.mdb` beside a check that was left running, whatever number LMDB counts. */
+static void replaced_while_held(int commits)
+{
+    struct buffer said = {0};
+    char command[2048];
+    struct journal *j;
+    pid_t holder;
+
+    assert_int_equal(shelf_try(SHELF_BYTES, 2, &j), 0);
+    shelf_move(j, 0);
+    journal_close(j);
+    snprintf(command, sizeof command, "turnout backup --dir %s %s/backup", stack_folder,
+             stack_folder);
+    assert_int_equal(run(command, &said), 0);
+    for (int i = 0; i < commits; i++) {
+        assert_int_equal(shelf_try(SHELF_BYTES, 2, &j), 0);
+        shelf_move(j, 0);
+        journal_close(j);
+    }
+    holder = holder_start();
+    snprintf(command, sizeof command, "cp %s/backup %s", stack_folder, shelf_path());
+    assert_int_equal(system(command), 0);
+    assert_int_equal(shelf_try(SHELF_BYTES, 2, &j), ERR_LOCKED);
+    kill(holder, SIGKILL);
+    waitpid(holder, NULL, 0);
+    assert_int_equal(shelf_try(SHELF_BYTES, 2, &j), 0);
+    assert_true(journal_end(j, 0) > 0);
+    journal_close(j);
+    buffer_free(&said);
+}
+
+static void a_file_that_was_replaced_is_not_opened_beside_who_holds_the_former(void **state)
+{
+    (void)state;
+    replaced_while_held(1);
+    replaced_while_held(2);
+    replaced_while_held(2);
+}
+
 static void backup_while_written(bool refusing)
 {
     struct buffer said = {0};
@@ -299,6 +364,7 @@ int main(void)
         TEST(a_backup_made_while_its_trees_are_written_is_a_journal),
         TEST(a_state_that_is_held_goes_with_its_own_log_or_with_none),
         TEST(of_a_damaged_journal_there_is_no_backup),
+        TEST(a_file_that_was_replaced_is_not_opened_beside_who_holds_the_former),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

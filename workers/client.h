@@ -14,9 +14,10 @@ int client_report(struct reader *r, const uint64_t *offsets, unsigned count, int
                   struct wire_report *ret);
 
 /* Waits for a message of this kind in answer to what was asked in that session; others are passed
- * over.  ERR_LOST when another session has begun meanwhile, so that no answer will come; ERR_CORRUPT
- * (logged) when the broker cannot read what was asked for; ERR_TIMEOUT; what reader_receive says.  Slices are borrowed until the next call on the reader,
- * arrays until reader_reset. */
+ * over.  ERR_LOST when another session has begun meanwhile, so that no answer will come;
+ * ERR_CORRUPT (logged) when the broker cannot read what was asked for; ERR_TIMEOUT; what
+ * reader_receive says.  Slices are borrowed until the next call on the reader, arrays until
+ * reader_reset. */
 int client_await(struct reader *r, uint64_t session, enum wire_kind kind, int timeout_ms,
                  struct wire_message *ret, struct slice *ret_payload);
 
