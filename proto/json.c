@@ -34,12 +34,13 @@ static struct slice string_before(struct slice line, size_t end)
     return slice_make(NULL, 0);
 }
 
-/* The key of the number that ends before `end`; empty where it has none, as in a list. */
+/* The key of the number that ends before `end`, alone or in a list of numbers; else empty. */
 static struct slice key_of_number(struct slice line, size_t end)
 {
-    while (end > 0 && memchr("+-.0123456789eE", line.at[end - 1], 15))
+    while (end > 0 && memchr("+-.0123456789eE, \t", line.at[end - 1], 18))
         end--;
-    end = back_over_space(line, end);
+    if (end > 0 && line.at[end - 1] == '[')
+        end = back_over_space(line, end - 1);
     if (end == 0 || line.at[end - 1] != ':')
         return slice_make(NULL, 0);
     return string_before(line, back_over_space(line, end - 1));

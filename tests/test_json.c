@@ -145,7 +145,9 @@ static void a_refused_line_has_a_code_and_the_key_if_there_is_one(void **state)
         {"{\"rev\":9223372036854775808}", REFUSAL_OUT_OF_RANGE, "rev"},
         {"{\"rev\" : -9223372036854775809 , \"b\":1}", REFUSAL_OUT_OF_RANGE, "rev"},
         {"{\"a\":1,\"comments\":1e400}", REFUSAL_OUT_OF_RANGE, "comments"},
-        {"{\"sdgs\":[1,99999999999999999999]}", REFUSAL_OUT_OF_RANGE, ""},
+        {"{\"sdgs\":[1,99999999999999999999]}", REFUSAL_OUT_OF_RANGE, "sdgs"},
+        {"{\"sdgs\" : [ 99999999999999999999 ]}", REFUSAL_OUT_OF_RANGE, "sdgs"},
+        {"{\"sdgs\":[\"a\",99999999999999999999]}", REFUSAL_OUT_OF_RANGE, ""},
     };
 
     (void)state;
