@@ -120,7 +120,7 @@ DISK_CALLS := open table append put drop clear abort commit read_begin at_or_bef
 $(BUILD)/tests/test_journal_faults: LDLIBS_ALL += -Wl,--wrap=getrandom $(DISK_CALLS:%=-Wl,--wrap=disk_%)
 
 # Tests in which calls of the C library, ZeroMQ, LMDB and of our own fail.
-FAILING := $(shell sed -n 's/^SEAM[^,]*, \([a-z0-9_]*\),.*/\1/p' tests/calls.c) open __read_chk
+FAILING := $(shell sed -n 's/^SEAM[^,]*, \([a-z0-9_]*\),.*/\1/p' tests/calls.c) open pread __read_chk
 $(BUILD)/tests/test_calls%: LDLIBS_ALL += $(FAILING:%=-Wl,--wrap=%)
 $(BUILD)/tests/test_calls_verbs $(BUILD)/tests/test_calls_mend: LDLIBS_ALL += -Wl,--wrap=store_redis_new
 # A test that plays the link.

@@ -36,24 +36,29 @@ uint64_t image_size(const struct image *image)
     return fstat(image->fd, &file) == 0 ? (uint64_t)file.st_size : 0;
 }
 
+/* 0 or ERR_IO, with errno; *ret_got is what was read before. */
+static int read_some(const struct image *image, uint64_t at, char *out, size_t size,
+                     uint64_t *ret_got)
+{
+    ssize_t n = 1;
+
+    for (*ret_got = 0; *ret_got < size && n != 0; *ret_got += n > 0 ? (uint64_t)n : 0) {
+        n = pread(image->fd, out + *ret_got, size - *ret_got, (off_t)(at + *ret_got));
+        if (n < 0 && errno != EINTR)
+            return ERR_IO;
+    }
+    return 0;
+}
+
 int image_read(struct image *image, uint64_t at, char *out, size_t size, uint64_t *ret_got)
 {
-    size_t got = 0;
+    int err = read_some(image, at, out, size, ret_got);
 
-    while (got < size) {
-        ssize_t n = pread(image->fd, out + got, size - got, (off_t)(at + got));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            log_error("journal: reading at byte %llu: %m", (unsigned long long)(at + got));
-            return image->error = ERR_IO;
-        }
-        if (n == 0)
-            break;
-        got += (size_t)n;
+    if (err < 0) {
+        log_error("journal: reading at byte %llu: %m", (unsigned long long)(at + *ret_got));
+        image->error = err;
     }
-    *ret_got = got;
-    return 0;
+    return err;
 }
 
 static struct image_piece *piece_at(struct image *image, uint64_t at)
@@ -66,8 +71,8 @@ static struct image_piece *piece_at(struct image *image, uint64_t at)
     if (!piece->bytes)
         piece->bytes = memory_need(IMAGE_PIECE);
     piece->number = 0;
-    if (image_read(image, place * IMAGE_PIECE, piece->bytes, IMAGE_PIECE, &got) < 0)
-        return NULL;
+    if (read_some(image, place * IMAGE_PIECE, piece->bytes, IMAGE_PIECE, &got) < 0)
+        return NULL; /* perhaps for another page of it, which nobody asks for */
     piece->number = place + 1;
     piece->size = got;
     return piece;
@@ -81,10 +86,10 @@ bool image_pages(struct image *image, uint64_t number, size_t size, char *out)
 
     if (number > INT64_MAX / PAGE_MAX_BYTES)
         return false;
-    if (size > IMAGE_PIECE - within)
+    piece = size > IMAGE_PIECE - within ? NULL : piece_at(image, at);
+    if (!piece)
         return image_read(image, at, out, size, &got) == 0 && got == size;
-    piece = piece_at(image, at);
-    if (!piece || piece->size < within + size)
+    if (piece->size < within + size)
         return false;
     memcpy(out, piece->bytes + within, size);
     return true;

@@ -258,6 +258,16 @@ void link_close(struct link *l, int linger_ms)
     errno = saved;
 }
 
+bool link_hold(void)
+{
+    return context_take() != NULL;
+}
+
+void link_let_go(void)
+{
+    context_release();
+}
+
 /* ---- sending ---- */
 
 static void frame_make(zmq_msg_t *frame, const struct slice *parts, size_t count)

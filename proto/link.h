@@ -4,7 +4,7 @@
  * A bound link (the broker's) has many peers, each with a name of a few bytes that ZeroMQ gives it;
  * a connected link (everybody else's) has one.  A bound link may listen at several endpoints, some
  * with keys: that is one ZeroMQ socket each, of which a peer's first byte tells the number.  All
- * calls return at once but link_wait. */
+ * calls return at once but link_wait, and the link_close of a process's last link. */
 #ifndef PROTO_LINK_H
 #define PROTO_LINK_H
 
@@ -46,6 +46,11 @@ void link_endpoint(const struct link *l, char *ret, size_t size);
 /* Drops what was not sent yet after `linger_ms`, but never before a tenth of a second is over. NULL
  * is allowed. */
 void link_close(struct link *l, int linger_ms);
+
+/* Until link_let_go no link_close waits for what lingers: that does.  False: there is no memory, or
+ * no descriptor, for it. */
+bool link_hold(void);
+void link_let_go(void);
 
 /* Sends preamble, header and, if `part_count` is not 0, one payload frame made of the parts.  The
  * bytes are copied.  0; ERR_AGAIN when the peer's queue is full; ERR_LOST when the peer is gone. */

@@ -44,6 +44,7 @@ struct turnout_producer {
     struct window_listener listener;
     int send_timeout_ms;
 
+    bool held;         /* the links' context */
     struct link *link; /* NULL between two connections */
     bool welcomed;     /* on this connection */
     bool blocked;      /* the link had no room when last tried */
@@ -460,6 +461,7 @@ int turnout_producer_new(const struct turnout_options *options, struct turnout_p
     };
     strcpy(p->name, options->name ? options->name : "libturnout");
     window_init(&p->window, p->batch_events);
+    p->held = link_hold();
     if (take_address(p, options) == TURNOUT_OK)
         connection_open(p);
     if (!p->link) {
@@ -477,6 +479,8 @@ void turnout_producer_free(struct turnout_producer *p)
     if (p->welcomed)
         message_send(p, &(struct wire_message){.kind = WIRE_BYE}, NULL);
     link_close(p->link, p->welcomed ? BYE_MS : 0);
+    if (p->held)
+        link_let_go();
     window_free(&p->window);
     buffer_free(&p->header);
     arena_free(&p->arena);

@@ -88,7 +88,6 @@ ssize_t __wrap___read_chk(int fd, void *to, size_t size, size_t room)
 
 SEAM(ssize_t, read, -1, (int fd, void *to, size_t size), (fd, to, size))
 SEAM(ssize_t, write, -1, (int fd, const void *from, size_t size), (fd, from, size))
-SEAM(ssize_t, pread, -1, (int fd, void *to, size_t size, off_t at), (fd, to, size, at))
 SEAM(ssize_t, pwrite, -1, (int fd, const void *from, size_t size, off_t at), (fd, from, size, at))
 SEAM(ssize_t, send, -1, (int fd, const void *from, size_t size, int flags), (fd, from, size, flags))
 SEAM(int, fsync, -1, (int fd), (fd))
@@ -108,6 +107,31 @@ SEAM(int, unlink, -1, (const char *path), (path))
 SEAM(void *, opendir, NULL, (const char *path), (path))
 SEAM(int, pthread_create, EAGAIN, (void *thread, const void *how, void *(*run)(void *), void *arg),
      (thread, how, run, arg))
+
+static off_t lost_from, lost_to;
+
+void calls_lose(off_t from, off_t size)
+{
+    lost_from = from;
+    lost_to = from + size;
+}
+
+ssize_t __real_pread(int fd, void *to, size_t size, off_t at);
+ssize_t __wrap_pread(int fd, void *to, size_t size, off_t at);
+
+/* What stands before the lost bytes is given back, as the kernel does. */
+ssize_t __wrap_pread(int fd, void *to, size_t size, off_t at)
+{
+    if (due("pread"))
+        return -1;
+    if (at >= lost_from && at < lost_to) {
+        errno = EIO;
+        return -1;
+    }
+    if (at < lost_from && at + (off_t)size > lost_from)
+        size = (size_t)(lost_from - at);
+    return __real_pread(fd, to, size, at);
+}
 
 /* ---- ZeroMQ ---- */
 

@@ -168,7 +168,7 @@ static int64_t death_ms(const struct reader *r)
     return r->patience_ms > usual_ms ? r->patience_ms : usual_ms;
 }
 
-/* A new connection: whatever was queued on the old one is gone with it. */
+/* A new connection and session: what is still queued on the old one is of no use any more. */
 static void begin_again(struct reader *r, int64_t now_ms)
 {
     struct link *old = r->link;

@@ -54,7 +54,6 @@ struct worker {
     struct stream streams[WIRE_MAX_PARTS];
     unsigned partitions;
     int64_t look_ms, again_ms, complained_ms;
-    int64_t busy_ms;             /* when it was last told that the broker is */
     bool unusable;               /* Redis, at the last attempt */
     int64_t unusable_ms;         /* since when */
     int64_t held, held_seen_ms;  /* the hold seen last, and when first */
@@ -172,16 +171,11 @@ static void take_batch(struct worker *w, const struct wire_batch *b, struct slic
 }
 
 /* The session goes on.  A stream that begins where there is nothing, or at what cannot be read, has
- * ended; "busy" comes again and again while there are too many workers. */
-static void take_error(struct worker *w, const struct wire_error *e)
+ * ended. */
+static void take_error(const struct wire_error *e)
 {
-    bool ahead = slice_is(e->code, "ahead"), busy = slice_is(e->code, "busy");
-    int64_t now_ms = clock_mono_ms();
+    bool ahead = slice_is(e->code, "ahead");
 
-    if (busy && now_ms - w->busy_ms < COMPLAIN_MS)
-        return;
-    if (busy)
-        w->busy_ms = now_ms;
     log_error("the broker says %.*s: %.*s%s", (int)e->code.size, e->code.at, (int)e->reason.size,
               e->reason.at,
               ahead ? "; Redis stands for more than the journal: run turnout rebuild --force" : "");
@@ -197,7 +191,7 @@ static void take_message(struct worker *w, const struct wire_message *m, struct 
         take_batch(w, &m->batch, payload);
         break;
     case WIRE_ERROR:
-        take_error(w, &m->error);
+        take_error(&m->error);
         break;
     default:
         break;
@@ -553,7 +547,7 @@ int worker_new(const struct worker_config *config, struct store *store, struct w
 
     w->config = config;
     w->store = store;
-    w->complained_ms = w->busy_ms = -COMPLAIN_MS;
+    w->complained_ms = -COMPLAIN_MS;
     w->apply = apply_new(w->store, recall_from_broker, (void *)(uintptr_t)config->endpoint);
     apply_bound(w->apply, SEAT_FETCHES);
     w->derive = derive_new(w->store, &config->rules);

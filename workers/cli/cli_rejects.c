@@ -51,7 +51,9 @@ static const uint64_t *number_list(const struct rejects_verb *v)
 
 static int fail(const struct rejects_verb *v, int error)
 {
-    return cli_fail("rejects", "the broker", v->stack.read, error);
+    int status = cli_fail("rejects", "the broker", v->stack.read, error);
+
+    return error == ERR_CORRUPT ? EX_IOERR : status;
 }
 
 /* The next page from `first` on, of at most `most`. */
@@ -396,7 +398,8 @@ int cli_rejects(int argc, char **argv)
         "  turnout rejects drop --all --source election-feed\n"
         "\n"
         "Exit status: 0 done, 1 some refused again or not kept, 64 usage, 69 the broker cannot be "
-        "reached, 75 it went away before it had answered, 78 it does not allow this.",
+        "reached, 74 it cannot read them, 75 it went away before it had answered, 78 it does not "
+        "allow this.",
         children,
         NULL,
         NULL};

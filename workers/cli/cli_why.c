@@ -189,7 +189,7 @@ static int complain(const struct ask *a, int error)
                 "turnout why: for %d s there was always something left to be derived for "
                 "groups: is a worker running? --as-of asks the journal alone\n",
                 PATIENCE_MS / 1000);
-        return cli_exit_status(error);
+        return EX_TEMPFAIL;
     }
     return a->why.redis ? cli_fail("why", "Redis", a->stack.redis, error)
                         : cli_fail("why", "the broker", a->stack.read, error);

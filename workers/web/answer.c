@@ -82,13 +82,14 @@ static void failed(const struct answer_ask *ask, int error, bool redis, struct a
                                            "foreign", true},
                                 timeout = {503, "too-long", T_BUSY, T_TOO_LONG, NULL, true},
                                 full = {503, "too-much", T_BUSY, T_TOO_MUCH, NULL, false},
-                                corrupt = {500, "corrupt", T_DOWN, T_CORRUPT, NULL, false};
+                                corrupt = {500, "corrupt", T_DOWN, T_CORRUPT, NULL, false},
+                                journal = {500, "corrupt", T_DOWN, T_JOURNAL_CORRUPT, NULL, false};
     const struct trouble *t = redis ? &redis_down : &broker_down;
 
     if (error == ERR_FOREIGN)
         t = &foreign;
     else if (error == ERR_CORRUPT)
-        t = &corrupt;
+        t = redis ? &corrupt : &journal;
     else if (error == ERR_FULL)
         t = &full;
     else if (error == (redis ? ERR_TIMEOUT : ERR_AGAIN))

@@ -223,6 +223,10 @@ static int reject_sheet(struct health *h, struct reader *r)
         reader_reset(r);
     } while (seen < REJECTS_SEEN);
     reader_reset(r);
+    if (error == ERR_CORRUPT) {
+        s->note = T_JOURNAL_CORRUPT;
+        error = 0;
+    }
     return if_allowed(h, s, error);
 }
 
