@@ -41,6 +41,11 @@ void reader_use_key(const struct keyfile *key)
     own_key = key;
 }
 
+bool reader_has_key(void)
+{
+    return own_key != NULL;
+}
+
 static int reader_connect(const char *endpoint, struct link **ret)
 {
     return own_key ? link_connect_keyed(endpoint, own_key, ret) : link_connect(endpoint, ret);

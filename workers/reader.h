@@ -15,6 +15,7 @@ struct keyfile;
 /* The key under which this program connects from now on to tcp:// endpoints; borrowed.  A program
  * has one key, or none (NULL, as it is at first). */
 void reader_use_key(const struct keyfile *key);
+bool reader_has_key(void);
 
 /* `role` is "worker" or "client"; all strings are borrowed for the reader's life. */
 int reader_new(const char *endpoint, const char *role, const char *name, struct reader **ret);

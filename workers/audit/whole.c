@@ -22,6 +22,9 @@
 #define MOST_HANDS 64
 #define WORTH_IT   50000 /* events that are counted in less time than a session takes */
 
+/* A key has four sessions of clients (PROTOCOL.md): of each hand, and one more for its ties. */
+#define KEYED_HANDS 2
+
 /* What the threads share. */
 struct shop {
     const struct whole *whole;
@@ -342,6 +345,8 @@ static unsigned hands_worth(const struct whole *w)
         most = 1;
     else if (most > WHOLE_THREADS || most > processors)
         most = processors < WHOLE_THREADS ? (unsigned)processors : WHOLE_THREADS;
+    if (reader_has_key() && most > KEYED_HANDS)
+        most = KEYED_HANDS;
     return most < MOST_HANDS ? most : MOST_HANDS;
 }
 
