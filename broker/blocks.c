@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PIECE ((size_t)64 * 1024)
+#define PIECE ((size_t)1 << 20)
 
 /* The head, or some blocks, or what is left. */
 static size_t piece(size_t got, size_t size)
