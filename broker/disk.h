@@ -46,8 +46,8 @@ struct disk_item {
 };
 
 /* Opens or creates the folder's files.  ERR_LOCKED when another process has them, or (logged) those
- * that were there before, ERR_VERSION
- * when another version of LMDB wrote them, ERR_IO, ERR_CORRUPT. */
+ * that were there before; ERR_VERSION when another version of LMDB wrote them, ERR_IO,
+ * ERR_CORRUPT. */
 int disk_open(const char *folder, uint64_t limit_bytes, unsigned tables, struct disk **ret);
 bool disk_is_empty(const struct disk *d); /* nothing was ever committed */
 void disk_close(struct disk *d);          /* NULL is allowed; what is not committed is dropped */
