@@ -30,7 +30,6 @@
 /* Less than this is no endless message: with frames of one byte, which cost libzmq the most, it
  * holds 2 MiB. */
 #define ENDLESS_LEAST ((uint64_t)64 * 1024)
-#define TRIM_MS       250
 
 struct connection {
     uint64_t number; /* 0: no connection has this descriptor */
@@ -50,8 +49,9 @@ struct guard {
     struct guard_counts counts;
     /* While memory is above its limit: */
     bool high;
-    uint64_t high_bytes;              /* at the last cut */
-    int64_t high_ms, cut_ms, trim_ms; /* high_ms: since when */
+    int64_t high_ms;    /* since when, or since all were cut */
+    uint64_t cut_bytes; /* at the last cut */
+    int64_t cut_ms;
     struct log_rate silent_rate, memory_rate;
 };
 
@@ -301,6 +301,12 @@ static uint64_t memory_own(const struct guard *g)
     return (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* Whether what was cut last has not helped: it had its time, or memory grows all the same. */
+static bool cut_in_vain(const struct guard *g, uint64_t bytes, int64_t now_ms)
+{
+    return bytes > g->cut_bytes + g->config.memory_bytes / 16 || now_ms - g->cut_ms >= AGAIN_MS;
+}
+
 /* One step after the other, as long as it does not help. */
 static void memory_relieve(struct guard *g, uint64_t bytes, int64_t now_ms)
 {
@@ -311,16 +317,20 @@ static void memory_relieve(struct guard *g, uint64_t bytes, int64_t now_ms)
         which = " with endless messages";
         n = endless_cut(g);
     }
-    if (n == 0 || (g->high && now_ms - g->high_ms >= LAST_MS)) {
+    if (g->high ? (n == 0 && cut_in_vain(g, bytes, now_ms)) || now_ms - g->high_ms >= LAST_MS
+                : n == 0) {
         which = ", all there are,";
         n += many_cut(g, true);
         g->counts.all++;
+        g->high_ms = now_ms;
     }
     if (!g->high)
         g->high_ms = now_ms;
     g->high = true;
+    if (n == 0)
+        return;
     g->counts.relieved += n;
-    g->high_bytes = bytes;
+    g->cut_bytes = bytes;
     g->cut_ms = now_ms;
     log_rated(&g->memory_rate, LOG_WARN,
               "%llu MiB of memory, %llu are allowed: %u connections%s cut",
@@ -328,26 +338,29 @@ static void memory_relieve(struct guard *g, uint64_t bytes, int64_t now_ms)
               which);
 }
 
-static void memory_look(struct guard *g, int64_t now_ms)
+/* What was freed counts until the heap is trimmed. */
+static uint64_t memory_held(const struct guard *g)
 {
     uint64_t bytes = memory_own(g);
-    uint64_t step = g->config.memory_bytes / 16;
+
+    if (bytes > g->config.memory_bytes) {
+        malloc_trim(0);
+        bytes = memory_own(g);
+    }
+    return bytes;
+}
+
+static void memory_look(struct guard *g, int64_t now_ms)
+{
+    uint64_t bytes = memory_held(g);
 
     g->counts.memory_bytes = bytes;
     if (bytes <= g->config.memory_bytes) {
         g->high = false;
         return;
     }
-    if (!g->high) {
-        g->counts.emergencies++;
-        memory_relieve(g, bytes, now_ms);
-    } else if (bytes > g->high_bytes + step || now_ms - g->cut_ms >= AGAIN_MS) {
-        memory_relieve(g, bytes, now_ms);
-    }
-    if (now_ms - g->trim_ms >= TRIM_MS) { /* or what was freed would still be counted */
-        malloc_trim(0);
-        g->trim_ms = now_ms;
-    }
+    g->counts.emergencies += !g->high;
+    memory_relieve(g, bytes, now_ms);
 }
 
 /* ---- the thread ---- */

@@ -12,7 +12,8 @@
 #include "tests/world.h"
 
 #define STREAM_CREDIT (8 * 1024 * 1024)
-#define ANSWER_MS     60000
+#define ANSWER_MS     10000 /* more than a broker is silent; then the connection has been cut */
+#define READ_MS       60000 /* all attempts */
 
 struct client {
     struct link *link;
@@ -29,15 +30,16 @@ static void need(bool condition, const char *what)
     abort();
 }
 
-static void client_send(struct client *c, const struct wire_message *m)
+static bool client_send(struct client *c, const struct wire_message *m)
 {
     buffer_clear(&c->header);
     wire_encode(m, &c->header);
-    need(link_send(c->link, slice_of(""), buffer_slice(&c->header), NULL, 0) == 0, "cannot send");
+    return link_send(c->link, slice_of(""), buffer_slice(&c->header), NULL, 0) == 0;
 }
 
-/* The next message of that kind; others are passed over, but pings are answered. */
-static void client_await(struct client *c, enum wire_kind kind, struct wire_message *ret)
+/* The next message of that kind; others are passed over, but pings are answered.  False: none came,
+ * or an ERROR. */
+static bool client_await(struct client *c, enum wire_kind kind, struct wire_message *ret)
 {
     int64_t until = clock_mono_ms() + ANSWER_MS;
 
@@ -50,22 +52,26 @@ static void client_await(struct client *c, enum wire_kind kind, struct wire_mess
         need(wire_decode(c->frames.header, c->frames.payload.size, &c->arena, ret) == 0,
              "a message that is none");
         if (ret->kind == kind)
-            return;
+            return true;
+        if (ret->kind == WIRE_ERROR)
+            return false;
         if (ret->kind == WIRE_PING)
             client_send(c, &(struct wire_message){.kind = WIRE_PONG});
     }
-    need(false, "no answer came");
+    return false;
 }
 
-static void client_read(struct client *c, uint64_t partition, struct buffer *ret)
+static bool client_read(struct client *c, uint64_t partition, struct buffer *ret)
 {
     struct wire_message m = {.kind = WIRE_READ};
     uint64_t next = 0, end = 1;
 
     m.read = (struct wire_read){partition, partition + 1, 0, STREAM_CREDIT};
-    client_send(c, &m);
+    if (!client_send(c, &m))
+        return false;
     while (next < end) {
-        client_await(c, WIRE_BATCH, &m);
+        if (!client_await(c, WIRE_BATCH, &m))
+            return false;
         if (m.batch.partition != partition)
             continue;
         need(m.batch.offset == next, "a gap");
@@ -76,43 +82,56 @@ static void client_read(struct client *c, uint64_t partition, struct buffer *ret
                                   .credit = {partition, partition + 1, c->frames.payload.size}};
         client_send(c, &m);
     }
+    return true;
 }
 
-/* Until it is answered: a HELLO before the connection stands goes nowhere. */
-static void client_greet(struct client *c)
+/* A HELLO before the connection stands goes nowhere. */
+static bool client_greet(struct client *c)
 {
     struct wire_message m = {.kind = WIRE_HELLO};
     int64_t until = clock_mono_ms() + ANSWER_MS;
 
     m.hello = (struct wire_hello){slice_of("client"), slice_of("test"), 0};
-    buffer_clear(&c->header);
-    wire_encode(&m, &c->header);
-    while (link_send(c->link, slice_of(""), buffer_slice(&c->header), NULL, 0) < 0) {
-        need(clock_mono_ms() < until, "nobody is there");
+    while (!client_send(c, &m)) {
+        if (clock_mono_ms() >= until)
+            return false;
         link_wait(&c->link, 1, -1, 10);
     }
-    client_await(c, WIRE_WELCOME, &m);
+    return client_await(c, WIRE_WELCOME, &m);
+}
+
+/* False when the broker's guard has cut it, as it may at any time. */
+static bool client_read_all(struct client *c, struct buffer *ret)
+{
+    struct wire_message m = {.kind = WIRE_STATUS};
+    uint64_t ends[WIRE_MAX_PARTS];
+
+    if (!client_greet(c) || !client_send(c, &m) || !client_await(c, WIRE_REPORT, &m))
+        return false;
+    uint32_t partitions = m.report.count;
+    memcpy(ends, m.report.ends, partitions * sizeof *ends);
+    for (uint32_t p = 0; p < partitions; p++)
+        if (ends[p] > 0 && !client_read(c, p, ret))
+            return false;
+    return true;
 }
 
 void journal_wire_read(const char *read_endpoint, struct buffer *ret)
 {
-    struct client c = {0};
-    struct wire_message m;
-    uint64_t ends[WIRE_MAX_PARTS];
-    uint32_t partitions;
+    int64_t until = clock_mono_ms() + READ_MS;
+    size_t before = ret->size;
+    bool whole = false;
 
-    need(link_connect(read_endpoint, &c.link) == 0, "cannot connect");
-    client_greet(&c);
-    client_send(&c, &(struct wire_message){.kind = WIRE_STATUS});
-    client_await(&c, WIRE_REPORT, &m);
-    partitions = m.report.count;
-    memcpy(ends, m.report.ends, partitions * sizeof *ends);
-    for (uint32_t p = 0; p < partitions; p++)
-        if (ends[p] > 0)
-            client_read(&c, p, ret);
-    link_close(c.link, 0);
-    arena_free(&c.arena);
-    buffer_free(&c.header);
+    while (!whole) {
+        struct client c = {0};
+        need(clock_mono_ms() < until, "no attempt was answered to its end");
+        need(link_connect(read_endpoint, &c.link) == 0, "cannot connect");
+        ret->size = before;
+        whole = client_read_all(&c, ret);
+        link_close(c.link, 0);
+        arena_free(&c.arena);
+        buffer_free(&c.header);
+    }
 }
 
 size_t events_missing(struct slice sent, struct slice kept)
