@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define AGAIN_MS 1000 /* between two cuts, unless memory grows */
+#define AGAIN_MS 1000 /* for a cut to help, unless memory grows */
 #define LAST_MS  2000 /* above the limit for so long: then all are cut */
 
 /* Less than this is no endless message: with frames of one byte, which cost libzmq the most, it
@@ -254,14 +254,14 @@ static void surplus_cut(struct guard *g)
 
 /* Those that hold messages of which no end has come: the largest, and what is not far behind it, so
  * that many that share the work go together.  Who sends messages that end has little, if that much
- * is held. */
-static unsigned endless_cut(struct guard *g)
+ * is held.  A cut that may still help counts, or the largest of the others would be the next. */
+static unsigned endless_cut(struct guard *g, bool in_vain)
 {
     uint64_t most = 0;
     unsigned n = 0;
 
     for (int fd = 0; fd < GUARD_DESCRIPTORS; fd++)
-        if (g->list[fd].number && !cut[fd] && unfinished[fd] > most)
+        if (g->list[fd].number && !(in_vain && cut[fd]) && unfinished[fd] > most)
             most = unfinished[fd];
     if (most < ENDLESS_LEAST)
         return 0;
@@ -278,7 +278,7 @@ static unsigned many_cut(struct guard *g, bool all)
     unsigned n = 0;
 
     for (int fd = 0; fd < GUARD_DESCRIPTORS; fd++)
-        if (g->list[fd].number && (all || !greeted[fd])) {
+        if (g->list[fd].number && !cut[fd] && (all || !greeted[fd])) {
             connection_cut(g, fd);
             n++;
         }
@@ -310,24 +310,25 @@ static bool cut_in_vain(const struct guard *g, uint64_t bytes, int64_t now_ms)
 /* One step after the other, as long as it does not help. */
 static void memory_relieve(struct guard *g, uint64_t bytes, int64_t now_ms)
 {
+    bool in_vain = cut_in_vain(g, bytes, now_ms), all;
     const char *which = " without a session";
     unsigned n = g->high ? 0 : many_cut(g, false);
 
     if (n == 0) {
         which = " with endless messages";
-        n = endless_cut(g);
+        n = endless_cut(g, in_vain);
     }
-    if (g->high ? (n == 0 && cut_in_vain(g, bytes, now_ms)) || now_ms - g->high_ms >= LAST_MS
-                : n == 0) {
+    if (!g->high)
+        g->high_ms = now_ms;
+    g->high = true;
+    all = (n == 0 && in_vain) || now_ms - g->high_ms >= LAST_MS;
+    if (all) {
         which = ", all there are,";
         n += many_cut(g, true);
         g->counts.all++;
         g->high_ms = now_ms;
     }
-    if (!g->high)
-        g->high_ms = now_ms;
-    g->high = true;
-    if (n == 0)
+    if (n == 0 && !all)
         return;
     g->counts.relieved += n;
     g->cut_bytes = bytes;
