@@ -56,7 +56,7 @@ static void without_an_endpoint_for_keys_nobody_need_follow(void **state)
     (void)state;
     assert_int_equal(broker_follow(shelf_folder, &key, LINK_UP), FOLLOW_NOBODY);
     assert_int_equal(broker_follow(shelf_folder, NULL, LINK_REVOKED_KEY), FOLLOW_NOBODY);
-    assert_false(broker_admits(&key));
+    assert_int_equal(broker_admits(shelf_folder, &key), FOLLOW_NOBODY);
 }
 
 /* A socket that was left behind is nobody either. */
@@ -68,6 +68,7 @@ static void where_no_broker_runs_nobody_follows(void **state)
     close(listen_there());
     assert_int_equal(broker_follow(shelf_folder, NULL, LINK_REVOKED_KEY), FOLLOW_NOBODY);
     assert_int_equal(broker_follow(shelf_folder, &key, LINK_REVOKED_KEY), FOLLOW_NOBODY);
+    assert_int_equal(broker_admits(shelf_folder, &key), FOLLOW_NOBODY);
 }
 
 static void a_folder_with_too_long_a_name_for_a_socket_has_no_broker(void **state)
@@ -90,6 +91,7 @@ static void a_broker_that_nobody_can_ask_is_not_seen(void **state)
     (void)state;
     endpoints_are("tcp://127.0.0.1:1");
     assert_int_equal(broker_follow(shelf_folder, NULL, LINK_REVOKED_KEY), FOLLOW_UNSEEN);
+    assert_int_equal(broker_admits(shelf_folder, &key), FOLLOW_UNSEEN);
     do /* until it has no room for another one that waits: it is there all the same */
         waiting[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     while (connect(waiting[count++], (struct sockaddr *)&at, sizeof at) == 0 && count < 8);

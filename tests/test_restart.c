@@ -468,6 +468,45 @@ static void a_stack_is_started_again_as_it_was_started(void **state)
     stack_free(s);
 }
 
+/* Another process stands in for `name`, which was killed, and ends after a moment. */
+static pid_t ending_as(struct stack *s, const char *name)
+{
+    pid_t killed = stack_pid(s, name), pid;
+    char command[256];
+
+    kill(killed, SIGKILL);
+    while (stack_pid(s, name) != 0)
+        ;
+    pid = fork();
+    if (pid == 0) {
+        usleep(1500000);
+        _exit(0);
+    }
+    snprintf(command, sizeof command, "echo %d $(cut -d' ' -f22 /proc/%d/stat) >'%s/pids/%s'",
+             (int)pid, (int)pid, s->dir, name);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(stack_pid(s, name), pid);
+    return pid;
+}
+
+static void what_was_just_ending_is_started_after_all(void **state)
+{
+    const char *const names[] = {"redis", "broker", "worker-1"};
+    struct stack *s = stack_new(1);
+
+    (void)state;
+    stack_start(s);
+    for (int i = 0; i < 3; i++) {
+        pid_t ending = ending_as(s, names[i]), now;
+        stack_start(s);
+        assert_int_equal(waitpid(ending, NULL, 0), ending);
+        now = stack_pid(s, names[i]);
+        assert_true(now > 0 && now != ending);
+    }
+    stack_sync(s);
+    stack_free(s);
+}
+
 static void an_option_of_a_stack_without_a_value_is_told(void **state)
 {
     struct stack *s = stack_new(1);
@@ -494,6 +533,7 @@ int main(void)
         cmocka_unit_test(a_stack_with_an_older_journal_starts_and_says_what_to_do),
         cmocka_unit_test(a_stack_without_its_workers_does_not_run),
         cmocka_unit_test(a_stack_is_started_again_as_it_was_started),
+        cmocka_unit_test(what_was_just_ending_is_started_after_all),
         cmocka_unit_test(an_option_of_a_stack_without_a_value_is_told),
     };
 

@@ -345,6 +345,7 @@ static int orphan_remove(const struct keys_verb *v)
 {
     char *path = keyring_path(v->dir, v->name);
     struct keyfile k = {.name = ""};
+    enum follow admits = FOLLOW_NOBODY;
     int status = keys_begin(v);
 
     if (status != EX_OK) {
@@ -354,8 +355,12 @@ static int orphan_remove(const struct keys_verb *v)
     status = EXIT_FAILURE;
     if (!file_of_key(v, NULL, &k)) {
         fail("%s: there is no such key", v->name);
-    } else if (broker_admits(&k)) {
+    } else if ((admits = broker_admits(v->dir, &k)) == FOLLOW_SEEN) {
         fail("%s: the broker has this key from another rights file than %s", v->name, v->file.path);
+    } else if (admits == FOLLOW_UNSEEN) {
+        fail("%s: a broker runs and does not say whether it has this key; nothing is removed",
+             v->name);
+        status = EX_TEMPFAIL;
     } else if (unlink(path) < 0) {
         status = fail("%s: %s", path, strerror(errno));
     } else {

@@ -88,7 +88,24 @@ enum follow broker_follow(const char *dir, const struct keyfile *k, enum link_st
     return result;
 }
 
-bool broker_admits(const struct keyfile *k)
+enum follow broker_admits(const char *dir, const struct keyfile *k)
 {
-    return state_ask(k) == LINK_UP;
+    struct keyfile asked = *k;
+    int64_t end_ms = clock_mono_ms() + FOLLOW_MS;
+    enum link_state state = LINK_TRYING;
+    bool runs = true;
+
+    keyring_endpoints_read(dir, &asked);
+    if (!asked.read[0] || !asked.broker[0]) {
+        keyfile_forget(&asked);
+        return FOLLOW_NOBODY; /* nobody can have come in by it */
+    }
+    while (state == LINK_TRYING && runs && clock_mono_ms() < end_ms) {
+        state = state_ask(&asked);
+        runs = broker_runs(dir);
+    }
+    keyfile_forget(&asked);
+    if (state == LINK_TRYING)
+        return runs ? FOLLOW_UNSEEN : FOLLOW_NOBODY;
+    return state == LINK_UP ? FOLLOW_SEEN : FOLLOW_NOT;
 }
