@@ -1,6 +1,7 @@
 /* A damaged journal; see flaw.h. */
 #include "tests/flaw.h"
 
+#include "broker/frame.h"
 #include "broker/recent.h"
 #include "proto/error.h"
 #include "proto/event.h"
@@ -250,6 +251,24 @@ enum flaw_outcome flaw_try(const struct flaw *f)
     outcome = all_read(f, j);
     after = try_writing(f, j);
     return after == outcome ? outcome : FLAW_WRONG;
+}
+
+size_t flaw_last_frame(const struct flaw *f)
+{
+    uint64_t commit, last = 0;
+    size_t found = 0;
+
+    for (size_t at = 0; at + FRAME_BLOCK <= f->image.size; at += FRAME_BLOCK) {
+        if (memcmp(f->image.at + at, "TRNTFRAM", 8) != 0)
+            continue;
+        memcpy(&commit, f->image.at + at + 8, sizeof commit);
+        if (commit >= last) {
+            last = commit;
+            found = at;
+        }
+    }
+    assert_true(found > 0);
+    return found;
 }
 
 uint64_t flaw_scrub(const char *path, struct scrub_found *ret)

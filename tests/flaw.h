@@ -36,6 +36,9 @@ void flaw_poke(const struct flaw *f, size_t at, char byte);
 /* Opens the file's journal, reads all of it, writes some more, and reads it again. */
 enum flaw_outcome flaw_try(const struct flaw *f);
 
+/* Where the second copy of the log's last frame begins. */
+size_t flaw_last_frame(const struct flaw *f);
+
 /* What the scrub counts; UINT64_MAX when it gave up. */
 uint64_t flaw_faults(const struct flaw *f);
 

@@ -11,14 +11,17 @@ struct model *model_new(void)
 {
     struct model *m = memory_need(sizeof *m);
 
-    *m = (struct model){
-        .facts = facts_new(), .today = date_of_ms(clock_wall_ms()), .rules = RULES_DEFAULT};
+    *m = (struct model){.facts = facts_new(),
+                        .today = date_of_ms(clock_wall_ms()),
+                        .rules = RULES_DEFAULT,
+                        .by_clock = true};
     return m;
 }
 
 void model_today(struct model *m, date_days today, const struct rules *rules)
 {
     m->today = today;
+    m->by_clock = false;
     m->rules = *rules;
 }
 

@@ -14,6 +14,7 @@ struct model {
     struct facts *facts;
     struct dump *dump;  /* what has been counted */
     date_days today;    /* of the watch list, */
+    bool by_clock;      /* it is the clock's, */
     struct rules rules; /* and its thresholds */
 };
 

@@ -77,6 +77,7 @@ static void limit_broker(struct havoc *h, bool limited)
     if (limited && stat(path, &s) == 0)
         limit.rlim_cur = (rlim_t)s.st_size;
     h->limited = limited;
+    h->was_limited |= limited;
     if (h->crew->pids[CREW_BROKER] &&
         prlimit(h->crew->pids[CREW_BROKER], RLIMIT_FSIZE, &limit, NULL))
         fprintf(stderr, "soak: no limit for the broker's files: %s\n", strerror(errno));
@@ -103,6 +104,8 @@ static void start(struct havoc *h, enum crew_member who)
 
     h->wake_ms[who] = 0;
     heal(h, who);
+    if (who == CREW_BROKER)
+        h->was_limited = false;
     h->hits[who] = h->crew->plans[who]->hits;
     if (!h->calm && random_percent(&h->random, 30))
         arm(h, who);
@@ -127,7 +130,7 @@ static bool is_understood(struct havoc *h, enum crew_member who, int status)
         return true;
     if (is_publisher(who) && status == 3)
         return false; /* it says that something came back that must not */
-    if (who == CREW_BROKER && h->limited && status == 74)
+    if (who == CREW_BROKER && h->was_limited && status == 74)
         return true;
     return hit && status != 0 && status != 128 + SIGSEGV;
 }

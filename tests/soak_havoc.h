@@ -25,6 +25,7 @@ struct havoc {
     int64_t heal_ms[CREW_MEMBERS];      /* of one that is failing: until when; 0: it is not */
     int64_t hits[CREW_MEMBERS];         /* of its plan when it was started */
     bool limited;                       /* the broker's files cannot grow */
+    bool was_limited;                   /* since it was started */
     bool wished[CREW_MEMBERS];          /* it is to run; of publishers: until they are done */
     bool calm;                          /* no more damage is done */
     bool flush_wished;                  /* Redis is to be emptied */

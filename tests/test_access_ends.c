@@ -93,9 +93,10 @@ static void revocation_in_mid_stream_ends_it_at_once(void **state)
     expect(publish_as(key_path("streamer"), VOTE("m-0")), 0, "");
     o.key_file = key_path("streamer");
     assert_int_equal(turnout_producer_new(&o, &p), TURNOUT_OK);
-    turnout_set_timeout(p, 1000);
+    turnout_set_timeout(p, KEYED_LIMIT_MS);
     while (turnout_counts(p).accepted < 500)
         assert_int_equal(stream_send(p, s), TURNOUT_OK);
+    turnout_set_timeout(p, 1000);
     KEYS("revoke", "streamer");
     end_ms = clock_mono_ms() + KEYED_LIMIT_MS;
     while (status != TURNOUT_DENIED && s->sent < STREAM_MOST) {

@@ -65,15 +65,17 @@ static void readers_beyond_the_bound_are_told_so_by_role(void **state)
 {
     (void)state;
     open_small(0, 2);
+    int64_t end = clock_mono_ms() + LIMIT_MS;
     struct peer *clients[] = {peer_hello("client"), peer_hello("client")};
     struct peer *third = peer_connect("read"), *worker = peer_hello("worker");
     say_hello(third, "client");
     peer_expect_error(third, "busy", false);
     peer_say_kind(clients[0], WIRE_BYE);
-    do
+    for (bool in = false; !in;) {
+        assert_true(clock_mono_ms() < end);
         say_hello(third, "client");
-    while (peer_hears(third, 500) && third->m.kind == WIRE_ERROR);
-    assert_int_equal(third->m.kind, WIRE_WELCOME);
+        in = peer_hears(third, 500) && third->m.kind == WIRE_WELCOME;
+    }
     peer_expect(worker, WIRE_ASSIGN); /* however many clients there are */
     peer_close(clients[0]);
     peer_close(clients[1]);
@@ -322,13 +324,26 @@ static void assert_nothing_lost(struct post *p, struct slice sent)
     buffer_free(&kept);
 }
 
+/* Until there is an answer: the guard may cut who asks. */
+static struct run status_run(struct post *p, const char *option)
+{
+    int64_t end = clock_mono_ms() + ATTACK_MS;
+
+    for (;;) {
+        struct run r = stack_run(p->stack, slice_of(""),
+                                 (const char *const[]){"turnout", "status", option, NULL});
+        if (r.status == 0)
+            return r;
+        run_free(&r);
+        assert_true(clock_mono_ms() < end);
+    }
+}
+
 /* What the guard did stands in the status. */
 static void assert_alarms_told(struct post *p)
 {
-    struct run r =
-        stack_run(p->stack, slice_of(""), (const char *const[]){"turnout", "status", NULL});
+    struct run r = status_run(p, NULL);
 
-    assert_int_equal(r.status, 0);
     assert_non_null(strstr(r.out.at, "bound     memory_alarms: "));
     assert_non_null(strstr(r.out.at, "bound     cut_memory: "));
     run_free(&r);
@@ -366,9 +381,8 @@ static void messages_without_end_are_cut_and_nothing_is_lost(void **state)
 /* The value of a bound or count in `turnout status --json`. */
 static uint64_t status_number(struct post *p, const char *name)
 {
-    struct run r = stack_run(p->stack, slice_of(""),
-                             (const char *const[]){"turnout", "status", "--json", NULL});
-    const char *at = r.status == 0 ? strstr(r.out.at, name) : NULL;
+    struct run r = status_run(p, "--json");
+    const char *at = strstr(r.out.at, name);
     uint64_t n = at ? strtoull(at + strlen(name), NULL, 10) : 0;
 
     run_free(&r);

@@ -5,6 +5,7 @@
 #include "proto/keyfile.h"
 #include "proto/link_inner.h"
 #include "proto/wire.h"
+#include "tests/port.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>
@@ -24,22 +25,12 @@ static enum gate_verdict for_friends; /* the gate's answer */
 static unsigned asked;                /* how often the gate was */
 static char keyed_endpoint[64], plain_endpoint[64];
 
-static void port_find(char endpoint[64])
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof a;
-
-    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &size), 0);
-    snprintf(endpoint, 64, "tcp://127.0.0.1:%d", ntohs(a.sin_port));
-    close(fd);
-}
-
 /* A server with a plain endpoint and one with keys, and two pairs of keys, of which it knows one.
  */
 static int setup(void **state)
 {
+    unsigned port = port_pair();
+
     (void)state;
     memset(&broker, 0, sizeof broker);
     memset(&friend, 0, sizeof friend);
@@ -51,8 +42,8 @@ static int setup(void **state)
     strcpy(stranger.broker, broker.public);
     for_friends = GATE_OPEN;
     asked = 0;
-    port_find(plain_endpoint);
-    port_find(keyed_endpoint);
+    snprintf(plain_endpoint, sizeof plain_endpoint, "tcp://127.0.0.1:%u", port);
+    snprintf(keyed_endpoint, sizeof keyed_endpoint, "tcp://127.0.0.1:%u", port + 1);
     assert_int_equal(link_gate(&gate), 0);
     assert_int_equal(link_bind(plain_endpoint, &server), 0);
     assert_int_equal(link_listen(server, keyed_endpoint, &broker), 0);
@@ -463,7 +454,7 @@ static void without_a_gate_no_endpoint_with_keys_opens(void **state)
     char other[64];
 
     (void)state;
-    port_find(other);
+    snprintf(other, sizeof other, "tcp://127.0.0.1:%u", port_pair());
     link_close(server, 0);
     link_close(gate, 0);
     gate = NULL;

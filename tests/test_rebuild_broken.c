@@ -26,19 +26,25 @@ static void pause_briefly(void)
 }
 
 /* ---- killed in the middle ---- */
+/* 0: there is none. */
+static int64_t offset_of(struct scene *s, const char *prefix, int partition)
+{
+    char key[64];
+    int64_t n = 0;
+
+    snprintf(key, sizeof key, "%s%d", prefix, partition);
+    const struct redis_reply *r = redis_do(s->redis, "HGET", key, "offset");
+    if (r->number >= 0)
+        slice_to_int(r->text, &n);
+    return n;
+}
+
 static int64_t staged_events(struct scene *s)
 {
     int64_t sum = 0;
 
-    for (int p = 0; p < 8; p++) {
-        char key[64];
-        snprintf(key, sizeof key, "turnout:new:offset:%d", p);
-        const struct redis_reply *r = redis_do(s->redis, "HGET", key, "offset");
-        int64_t n = 0;
-        if (r->number >= 0)
-            slice_to_int(r->text, &n);
-        sum += n;
-    }
+    for (int p = 0; p < 8; p++)
+        sum += offset_of(s, "turnout:new:offset:", p);
     return sum;
 }
 
@@ -242,8 +248,10 @@ static void a_rebuild_that_is_overtaken_tries_again(void **state)
                clock_mono_ms() < end_ms)
             pause_briefly();
         kill(pid, SIGSTOP);
+        int64_t before = offset_of(&s, "turnout:offset:", 0);
         scene_publish(&s, 3000);
-        stack_sync(s.stack); /* workers go on */
+        while (offset_of(&s, "turnout:offset:", 0) == before && clock_mono_ms() < end_ms)
+            pause_briefly(); /* until workers go on */
         kill(pid, SIGCONT);
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_int_equal(status, 0);

@@ -221,7 +221,7 @@ static void an_event_whose_time_has_come_is_accepted_exactly_once(void **state)
     broker_restart(0);
     struct peer *p = peer_hello("producer"), *client = peer_hello("client");
     peer_add(p, "\xc1", 1);
-    add_early_vote(p, "TC 1", clock_wall_ms() + 1500);
+    add_early_vote(p, "TC 1", clock_wall_ms() + 3000);
     buffer_add(&early, p->events.at + 1, p->events.size - 1);
     publish_refused(p, 2);
     const struct wire_rejected *l = list(client, 2, 1);
@@ -349,7 +349,7 @@ static void a_full_journal_redrives_nothing_and_drops(void **state)
     (void)state;
     broker_restart((uint64_t)16 << 20);
     struct peer *p = peer_hello("producer"), *client;
-    add_early_vote(p, "TC 1", clock_wall_ms() + 1500);
+    add_early_vote(p, "TC 1", clock_wall_ms() + 3000);
     peer_add(p, "\xc1", 1);
     publish_refused(p, 2);
     fill_journal(p);

@@ -428,7 +428,7 @@ static void of_an_unawaited_commit_to_a_server_that_dies_the_offset_tells(void *
 static void a_server_that_hangs_is_lost_and_its_late_answer_is_never_read(void **state)
 {
     struct redis_server *server = redis_server_new(NULL, NULL);
-    struct store *s = store_at(server->socket, STORE_PREFIX, 100);
+    struct store *s = store_at(server->socket, STORE_PREFIX, 1000);
     struct applied a;
 
     (void)state;

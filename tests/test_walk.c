@@ -296,7 +296,7 @@ static void damage_journal(struct scene *s)
 static void a_walk_over_what_the_disk_has_damaged_is_corrupt(void **state)
 {
     static const uint64_t start[PARTS];
-    struct scene s = scene_new("walks over damage", 500);
+    struct scene s = scene_new("walks over damage", 20000); /* in the trees, not only in memory */
     struct heard h = {.scene = &s};
 
     (void)state;

@@ -113,6 +113,7 @@ static void test_a_viewer_resumes_where_it_was(void **state)
     unsigned missed;
 
     (void)state;
+    assert_true(stream_await(&s, "event: state", PATIENCE_MS));
     vote();
     assert_true(stream_await(&s, member(votes), PATIENCE_MS));
     last_id(&s, id);
@@ -135,6 +136,7 @@ static void test_a_viewer_resumes_after_a_restart(void **state)
     char id[64], header[128];
 
     (void)state;
+    assert_true(stream_await(&s, "event: state", PATIENCE_MS));
     vote();
     assert_true(stream_await(&s, member(votes), PATIENCE_MS));
     last_id(&s, id);

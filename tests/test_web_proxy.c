@@ -2,6 +2,7 @@
  * and Debian's nginx in front with scripts/nginx-web.conf and TLS. */
 #include "proto/clock.h"
 #include "tests/http_client.h"
+#include "tests/port.h"
 #include "tests/stack.h"
 
 #include <setjmp.h>
@@ -62,18 +63,12 @@ static void start_web(void)
     }
 }
 
-/* A port that nobody has just now. */
-static unsigned port_free(void)
-{
-    return 20000 + (unsigned)getpid() % 20000;
-}
-
 /* The snippet with paths, ports and name put in, inside the least that nginx wants around it. */
 static void start_nginx(void)
 {
     char command[2048];
 
-    tls_port = port_free();
+    tls_port = port_pair();
     snprintf(command, sizeof command,
              "cd '%s' && mkdir -p nginx && openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "
              "/CN=localhost -keyout nginx/k.pem -out nginx/c.pem 2>/dev/null && "
