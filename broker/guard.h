@@ -10,13 +10,13 @@
  *     GREET_MS.  Fewer may stay at local sockets: a producer with nothing to say has no session
  *     either.  Those from elsewhere are cut in any case: who does not speak cannot be asked how he
  *     came by his name (names.h).
- *   - Above the limit of memory, the heap being trimmed, first all connections without a session are
- *     cut; then, if there are none or at the next look, those that have sent most since the loop
- *     took their last whole message, which is what bounds messages of endless frames; and if there
- *     are none of those either and the last cut has not helped within a second, or nothing has
- *     within two, all, which bounds everything that nobody has thought of.  It is harmless by
- *     design: peers connect again, producers send again what was not acknowledged, readers go on at
- *     their offsets.
+ *   - Above the limit of memory, the heap being trimmed, first all connections without a session
+ *     are cut; then, if there are none or at the next look, those that have sent most since the
+ *     loop took their last whole message, which is what bounds messages of endless frames; and if
+ *     there are none of those either and the last cut has not helped within a second, or nothing
+ *     has within two, all, which bounds everything that nobody has thought of.  It is harmless by
+ *     design: peers connect again, producers send again what was not acknowledged, readers go on
+ *     at their offsets.
  *
  * To cut is to shut the socket down; ZeroMQ then cleans up as after any lost connection.
  *

@@ -17,8 +17,8 @@ struct model;
 struct model *model_new(void);
 void model_free(struct model *m); /* NULL is allowed */
 
-/* The day and the thresholds of the watch list; at first today by the clock, which may go on while a
- * test runs, and RULES_DEFAULT. */
+/* The day and the thresholds of the watch list; at first today by the clock, which may go on while
+ * a test runs, and RULES_DEFAULT. */
 void model_today(struct model *m, date_days today, const struct rules *rules);
 
 /* Takes one encoded event (copied).  Returns 0, or ERR_REFUSED for one that a broker would not
