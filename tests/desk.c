@@ -65,9 +65,10 @@ void desk_journal(struct desk *d, struct slice events)
         assert(error == 0);
         unsigned p = event_partition(&e, DESK_PARTITIONS);
         buffer_add_slice(&d->journal[p], e.raw);
-        d->ends[p]++;
-        d->starts[p] = memory_grow(d->starts[p], (d->ends[p] + 1) * sizeof *d->starts[p]);
-        d->starts[p][d->ends[p]] = d->journal[p].size;
+        uint64_t n = ++d->ends[p];
+        if ((n & (n - 1)) == 0) /* room for twice as many */
+            d->starts[p] = memory_grow(d->starts[p], (2 * n + 1) * sizeof *d->starts[p]);
+        d->starts[p][n] = d->journal[p].size;
         event_decoder_reset(decoder);
     }
     event_decoder_free(decoder);
