@@ -103,6 +103,8 @@ enum follow broker_admits(const char *dir, const struct keyfile *k)
     while (state == LINK_TRYING && runs && clock_mono_ms() < end_ms) {
         state = state_ask(&asked);
         runs = broker_runs(dir);
+        if (state == LINK_TRYING && runs)
+            link_wait(NULL, 0, -1, LOOK_MS);
     }
     keyfile_forget(&asked);
     if (state == LINK_TRYING)
