@@ -86,11 +86,12 @@ static enum dump_care derived_care(struct slice key, struct slice field)
 /* Past midnight what was found may be of the day before still, or of the new one. */
 static void day_follow(struct model *m, const struct dump *found)
 {
-    char now[DATE_TEXT + 1] = "";
+    date_days now = date_of_ms(clock_wall_ms());
+    char text[DATE_TEXT + 1] = "";
 
-    date_format(date_of_ms(clock_wall_ms()), now);
-    if (m->by_clock && slice_is(dump_get(found, "turnout:derived", "day"), now))
-        m->today = date_of_ms(clock_wall_ms());
+    date_format(now, text);
+    if (m->by_clock && slice_is(dump_get(found, "turnout:derived", "day"), text))
+        m->today = now;
 }
 
 size_t model_compare_derived(struct model *m, const struct dump *found, FILE *out)

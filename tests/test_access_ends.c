@@ -210,6 +210,10 @@ static void a_key_file_without_rights_is_told_and_taken_away(void **state)
     assert_int_equal(file_write(stack_path(keyed, "empty.conf"), buffer_slice(&text), 0644, false),
                      0);
     expect(RUN("turnout", "keys", "revoke", "whole", option), 1, "from another rights file");
+    pid_t broker = stack_pid(keyed, "broker");
+    kill(broker, SIGSTOP); /* no answer is not a no */
+    expect(RUN("turnout", "keys", "revoke", "whole", option), 75, "does not say whether");
+    kill(broker, SIGCONT);
     assert_int_equal(access(key_path("whole"), F_OK), 0);
 }
 

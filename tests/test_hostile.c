@@ -28,10 +28,9 @@
 
 #define GOOD_EVENTS 3000
 #define SILENT      1000
-#define ROUNDS      20 /* of an attack, before and while the good producer works */
-#define MOST_ROUNDS                                                                                \
-    100 /* or what waits while the disk is slow would have no bound but the guard's */
-#define LIMIT_MS 60000
+#define ROUNDS      20  /* of an attack, before and while the good producer works */
+#define MOST_ROUNDS 100 /* so that what waits behind a slow disk has a bound */
+#define LIMIT_MS    60000
 
 /* What the broker may grow by: 1,000 connections at some 30 KiB each in libzmq, a few messages of
  * 1 MiB under way, and the journal's pages of the good events.  AddressSanitizer keeps freed

@@ -252,6 +252,7 @@ static void a_rebuild_that_is_overtaken_tries_again(void **state)
         scene_publish(&s, 3000);
         while (offset_of(&s, "turnout:offset:", 0) == before && clock_mono_ms() < end_ms)
             pause_briefly(); /* until workers go on */
+        assert_true(offset_of(&s, "turnout:offset:", 0) > before);
         kill(pid, SIGCONT);
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_int_equal(status, 0);

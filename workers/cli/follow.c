@@ -88,26 +88,30 @@ enum follow broker_follow(const char *dir, const struct keyfile *k, enum link_st
     return result;
 }
 
+/* Until there is an answer, whichever it is. */
+static enum follow answer_await(const struct keyfile *k, const char *dir)
+{
+    int64_t end_ms = clock_mono_ms() + FOLLOW_MS;
+
+    do {
+        enum link_state state = state_ask(k);
+        if (state != LINK_TRYING)
+            return state == LINK_UP ? FOLLOW_SEEN : FOLLOW_NOT;
+        if (!broker_runs(dir))
+            return FOLLOW_NOBODY;
+        link_wait(NULL, 0, -1, LOOK_MS);
+    } while (clock_mono_ms() < end_ms);
+    return FOLLOW_UNSEEN;
+}
+
 enum follow broker_admits(const char *dir, const struct keyfile *k)
 {
     struct keyfile asked = *k;
-    int64_t end_ms = clock_mono_ms() + FOLLOW_MS;
-    enum link_state state = LINK_TRYING;
-    bool runs = true;
+    enum follow result = FOLLOW_NOBODY;
 
     keyring_endpoints_read(dir, &asked);
-    if (!asked.read[0] || !asked.broker[0]) {
-        keyfile_forget(&asked);
-        return FOLLOW_NOBODY; /* nobody can have come in by it */
-    }
-    while (state == LINK_TRYING && runs && clock_mono_ms() < end_ms) {
-        state = state_ask(&asked);
-        runs = broker_runs(dir);
-        if (state == LINK_TRYING && runs)
-            link_wait(NULL, 0, -1, LOOK_MS);
-    }
+    if (asked.read[0] && asked.broker[0]) /* or nobody can have come in by it */
+        result = answer_await(&asked, dir);
     keyfile_forget(&asked);
-    if (state == LINK_TRYING)
-        return runs ? FOLLOW_UNSEEN : FOLLOW_NOBODY;
-    return state == LINK_UP ? FOLLOW_SEEN : FOLLOW_NOT;
+    return result;
 }

@@ -16,8 +16,8 @@ enum follow {
  * when its file is gone. */
 enum follow broker_follow(const char *dir, const struct keyfile *k, enum link_state wanted);
 
-/* Whether a running broker lets this key in (FOLLOW_SEEN) or not, whatever a rights file says.
- * Asks until there is an answer, up to 10 s. */
+/* Whether a running broker lets this key in (FOLLOW_SEEN) or not (FOLLOW_NOT), whatever a rights
+ * file says.  Asks until there is an answer, up to 10 s; who names no broker has no key of one. */
 enum follow broker_admits(const char *dir, const struct keyfile *k);
 
 #endif
