@@ -491,12 +491,13 @@ static pid_t ending_as(struct stack *s, const char *name)
 
 static void what_was_just_ending_is_started_after_all(void **state)
 {
-    const char *const names[] = {"redis", "broker", "worker-1"};
+    const char *const names[] = {"redis", "broker", "worker-1", "web"};
     struct stack *s = stack_new(1);
 
     (void)state;
+    s->option = "--web=127.0.0.1:0";
     stack_start(s);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         pid_t ending = ending_as(s, names[i]), now;
         stack_start(s);
         assert_int_equal(waitpid(ending, NULL, 0), ending);
