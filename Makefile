@@ -37,12 +37,12 @@ REPLAYS  := $(patsubst tests/%.c,$(BUILD)/replay/%,$(wildcard tests/fuzz_*.c))
 HELPERS  := $(filter-out tests/test_% tests/fuzz_% tests/bench_% tests/replay.c tests/soak.c,$(wildcard tests/*.c))
 FOLDERS  := proto broker workers
 SOURCES  := $(foreach f,$(FOLDERS),$(filter-out %_main.c,$(wildcard $(f)/*.c $(f)/*/*.c)))
-ARCHIVES := $(BUILD)/lib/workers.a $(BUILD)/lib/broker.a $(BUILD)/lib/libturnout.a
+ARCHIVES := $(BUILD)/lib/workers.a $(BUILD)/lib/broker.a $(BUILD)/lib/proto.a
 objects   = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 all: $(PROGRAMS) $(BUILD)/lib/libturnout.a
 
-$(BUILD)/lib/libturnout.a: $(call objects,$(filter proto/%,$(SOURCES)))
+$(BUILD)/lib/proto.a: $(call objects,$(filter proto/%,$(SOURCES)))
 $(BUILD)/lib/broker.a: $(call objects,$(filter broker/%,$(SOURCES)))
 $(BUILD)/lib/workers.a: $(call objects,$(filter workers/%,$(SOURCES))) $(BUILD)/obj/web_assets.o
 $(BUILD)/lib/tests.a: $(call objects,$(HELPERS))
@@ -50,11 +50,16 @@ $(BUILD)/lib/%.a:
 	@mkdir -p $(@D)
 	rm -f $@ && ar crs $@ $^
 
+# For producers in C: one object, of which only turnout.h's names can be seen from outside.
+$(BUILD)/lib/libturnout.a: $(call objects,proto/producer.c) $(BUILD)/lib/proto.a
+	ld -r -o $(@:.a=.o) $^ && objcopy --wildcard --keep-global-symbol='turnout_*' $(@:.a=.o)
+	rm -f $@ && ar crs $@ $(@:.a=.o)
+
 # A program is named after its main file and links its own folder's library; a test may link all.
-$(BUILD)/bin/turnout-broker: $(call objects,broker/turnout-broker_main.c) $(BUILD)/lib/broker.a $(BUILD)/lib/libturnout.a
-$(BUILD)/bin/turnout-worker: $(call objects,workers/turnout-worker_main.c) $(BUILD)/lib/workers.a $(BUILD)/lib/libturnout.a
-$(BUILD)/bin/turnout: $(call objects,workers/cli/turnout_main.c) $(BUILD)/lib/workers.a $(BUILD)/lib/libturnout.a
-$(BUILD)/bin/turnout-web: $(call objects,workers/web/turnout-web_main.c) $(BUILD)/lib/workers.a $(BUILD)/lib/libturnout.a
+$(BUILD)/bin/turnout-broker: $(call objects,broker/turnout-broker_main.c) $(BUILD)/lib/broker.a $(BUILD)/lib/proto.a
+$(BUILD)/bin/turnout-worker: $(call objects,workers/turnout-worker_main.c) $(BUILD)/lib/workers.a $(BUILD)/lib/proto.a
+$(BUILD)/bin/turnout: $(call objects,workers/cli/turnout_main.c) $(BUILD)/lib/workers.a $(BUILD)/lib/proto.a
+$(BUILD)/bin/turnout-web: $(call objects,workers/web/turnout-web_main.c) $(BUILD)/lib/workers.a $(BUILD)/lib/proto.a
 $(PROGRAMS):
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
@@ -62,6 +67,11 @@ $(PROGRAMS):
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/lib/tests.a $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL) -lcmocka -lz
+
+# A producer as others write one; nothing that is installed.
+$(BUILD)/bin/feed: tests/feed/feed.c $(BUILD)/lib/libturnout.a
+	$(CC) -Iproto $(CFLAGS_ALL) -o $@ $^ $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -lzmq
+$(BUILD)/tests/test_pipeline: | $(BUILD)/bin/feed
 
 # Loaded into a program by tests that make its system calls fail; nothing that is installed.
 $(BUILD)/lib/fault.so: tests/fault/fault.c tests/fault/fault.h
@@ -187,7 +197,7 @@ help:
 	@echo 'fuzz     every parser for FUZZ_S seconds (clang)'
 	@echo 'coverage lines and branches that the tests run through (clang, llvm)'
 	@echo 'simulate SEEDS=N [SEED=S] [JOBS=n]: all programs in one thread, everything failing'
-	@echo 'planted  twenty-one faults, each of which the simulation must catch'
+	@echo 'planted  faults, one at a time, each of which the simulation must catch'
 	@echo 'soak     what scripts/soak runs: a real stack, killed and starved for M minutes'
 	@echo 'install  into $(PREFIX); also: clean format lint'
 

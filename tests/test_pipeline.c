@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+#include "tests/compose.h"
 #include "tests/fixtures.h"
 #include "tests/model.h"
 #include "tests/stack.h"
@@ -260,6 +261,33 @@ static void every_good_line_counts_and_every_bad_one_is_refused_with_its_reason(
     buffer_free(&events);
 }
 
+/* ---- a producer of somebody else's, who has the library and nothing more ---- */
+static void a_program_with_names_of_its_own_publishes_by_the_library(void **state)
+{
+    struct stack *s = stack_new(1);
+    struct buffer event = {0};
+    char endpoint[256];
+    struct run r;
+
+    (void)state;
+    stack_start(s);
+    compose_text("{'type':'vote','id':'v1','time':'2026-03-01T12:00:00Z','committee':'ISO/TC 207',"
+                 "'ballot':'DIS 14001','member':'KE','position':'approve'}",
+                 &event);
+    snprintf(endpoint, sizeof endpoint, "ipc://%s", stack_path(s, "publish.sock"));
+    r = stack_run(s, buffer_slice(&event), (const char *const[]){"feed", endpoint, NULL});
+    assert_int_equal(r.status, 0);
+    assert_string_equal(r.out.at, "accepted 1, refused 0\n");
+    run_free(&r);
+    stack_sync(s);
+    r = RUN(s, "turnout", "why", "turnout:member:KE:2026", "technical.votes", "--json");
+    assert_int_equal(r.status, 0);
+    assert_non_null(strstr(r.out.at, "{\"sum\":1,\"redis\":1}"));
+    run_free(&r);
+    stack_free(s);
+    buffer_free(&event);
+}
+
 /* ---- workers and producers that come and go ---- */
 static void another_worker_serves(struct stack *s, const char *name, int ending)
 {
@@ -392,6 +420,7 @@ int main(void)
         cmocka_unit_test(every_good_line_counts_and_every_bad_one_is_refused_with_its_reason),
         cmocka_unit_test(random_worlds_count_the_same_over_one_and_three_workers),
         cmocka_unit_test(all_fixtures_in_any_order_count_the_same_over_one_and_four_workers),
+        cmocka_unit_test(a_program_with_names_of_its_own_publishes_by_the_library),
         cmocka_unit_test(workers_may_come_and_go_while_events_arrive),
         cmocka_unit_test(two_producers_at_once_lose_nothing),
     };
