@@ -1,14 +1,14 @@
-/* The configuration file; see config.h.  A file is read whole, its lines are cut and stripped, and
- * each that says something sets one rule.  The first error ends it; nothing is set then. */
+/* The configuration file; see config.h.  Each of its settings sets one rule.  The first error ends
+ * it; nothing is set then. */
 #include "workers/config.h"
 
 #include "proto/error.h"
+#include "proto/file.h"
+#include "proto/settings.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #define NAMES 5 /* those of rules.h: no more can be set once each */
 
@@ -16,20 +16,6 @@ struct names {
     struct slice name[NAMES];
     size_t count;
 };
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-static struct slice strip(struct slice text)
-{
-    while (text.size && is_blank(text.at[0]))
-        text = slice_make(text.at + 1, text.size - 1);
-    while (text.size && is_blank(text.at[text.size - 1]))
-        text.size--;
-    return text;
-}
 
 static bool names_have(const struct names *set, struct slice name)
 {
@@ -39,47 +25,36 @@ static bool names_have(const struct names *set, struct slice name)
     return false;
 }
 
-/* One line; NULL when it is well, else what is wrong with it. */
-static const char *line_parse(struct slice line, struct names *set, struct config *config)
+/* NULL when it is well, else what is wrong with it. */
+static const char *setting_take(const struct setting *s, struct names *set, struct config *config)
 {
-    struct slice before, name;
     const char *reason;
 
-    if (slice_cut(&line, '#', &before))
-        line = before;
-    line = strip(line);
-    if (line.size == 0)
-        return NULL;
-    if (!slice_cut(&line, '=', &name))
-        return "this is not `name = value`";
-    name = strip(name);
-    if (names_have(set, name))
+    if (names_have(set, s->name))
         return "this name is given twice";
-    if (rules_set(&config->rules, name, strip(line), &reason) < 0)
+    if (rules_set(&config->rules, s->name, s->value, &reason) < 0)
         return reason;
     assert(set->count < NAMES);
-    set->name[set->count++] = name;
+    set->name[set->count++] = s->name;
     return NULL;
 }
 
 int config_parse(struct slice text, struct config *ret, char *ret_error, size_t error_size)
 {
     struct config config = {RULES_DEFAULT};
+    struct settings settings = {.rest = text};
     struct names set = {.count = 0};
+    struct setting s;
 
     if (text.size > CONFIG_MAX_BYTES) {
         snprintf(ret_error, error_size, "longer than %d bytes", CONFIG_MAX_BYTES);
         return ERR_CONFIG;
     }
-    for (size_t number = 1; text.size; number++) {
-        struct slice line;
-        if (!slice_cut(&text, '\n', &line)) {
-            line = text;
-            text.size = 0;
-        }
-        const char *wrong = line_parse(line, &set, &config);
+    for (int found; (found = settings_next(&settings, &s)) != 0;) {
+        const char *wrong = found < 0 || !s.name.at ? "this is not `name = value`"
+                                                    : setting_take(&s, &set, &config);
         if (wrong) {
-            snprintf(ret_error, error_size, "line %zu: %s", number, wrong);
+            snprintf(ret_error, error_size, "line %zu: %s", settings.line, wrong);
             return ERR_CONFIG;
         }
     }
@@ -87,47 +62,23 @@ int config_parse(struct slice text, struct config *ret, char *ret_error, size_t 
     return 0;
 }
 
-/* Reads until the end, or until it is too much.  False: errno says why. */
-static bool read_all(int fd, struct buffer *out)
-{
-    ssize_t n;
-
-    do {
-        n = read(fd, buffer_room(out, 4096), 4096);
-        if (n > 0)
-            out->size += (size_t)n;
-    } while (out->size <= CONFIG_MAX_BYTES && (n > 0 || (n < 0 && errno == EINTR)));
-    return n >= 0;
-}
-
-static int fail(const char *path, const char *why, char *ret_error, size_t error_size)
-{
-    snprintf(ret_error, error_size, "%s: %s", path, why);
-    return ERR_CONFIG;
-}
-
 int config_read(const char *path, bool wanted, struct config *ret, char *ret_error,
                 size_t error_size)
 {
     struct buffer text = {0};
+    const char *wrong = NULL;
     char why[160];
-    int error;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-    if (fd < 0 && errno == ENOENT && !wanted) {
-        *ret = (struct config){RULES_DEFAULT};
-        return 0;
+    if (file_read(path, CONFIG_MAX_BYTES, &text, NULL) < 0) {
+        if (errno != ENOENT || wanted)
+            wrong = strerror(errno);
+        else
+            *ret = (struct config){RULES_DEFAULT};
+    } else if (config_parse(buffer_slice(&text), ret, why, sizeof why) < 0) {
+        wrong = why;
     }
-    if (fd < 0)
-        return fail(path, strerror(errno), ret_error, error_size);
-    if (read_all(fd, &text)) {
-        error = config_parse(buffer_slice(&text), ret, why, sizeof why);
-        if (error < 0)
-            error = fail(path, why, ret_error, error_size);
-    } else {
-        error = fail(path, strerror(errno), ret_error, error_size);
-    }
-    close(fd);
     buffer_free(&text);
-    return error;
+    if (wrong)
+        snprintf(ret_error, error_size, "%s: %s", path, wrong);
+    return wrong ? ERR_CONFIG : 0;
 }

@@ -1,4 +1,4 @@
-/* The configuration file: lines `name = value`, `#` begins a comment.  Its names:
+/* The configuration file, of settings as settings.h reads them, without sections.  Their names:
  *
  *     risk.missed_dis  risk.cib_percent  risk.cib_min  risk.meetings_run  risk.warn_days
  *
