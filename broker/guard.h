@@ -19,6 +19,8 @@
  *     at their offsets.
  *
  * To cut is to shut the socket down; ZeroMQ then cleans up as after any lost connection.
+ * Who links this has its accept4 and recv for the C library's, in the whole program: only there can
+ * be seen what libzmq accepts and what it has received of a message.
  *
  * Memory is what /proc/self/statm calls resident without shared: the pages that are the process's
  * own.  The pages of the journal's map are not among them, as the kernel can drop those at any

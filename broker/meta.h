@@ -8,7 +8,7 @@
  *     | 8 bytes | u32     | u32       | i64 ms  | 32 hex digits  | XXH3-64   |
  *     +---------+---------+-----------+---------+----------------+-----------+
  *
- * Key 1, written by every commit (since format 2):
+ * Key 1, written by every commit to the trees (since format 2):
  *
  *     0         8         16         24         32        40          48          48+8P
  *     +---------+---------+----------+----------+---------+-----------+-----------+

@@ -2,7 +2,8 @@
  * choose its name, and so take one that ZeroMQ has given or is about to give.  The first would let
  * it have what is meant for another; the second ends the process (libzmq 4.3.4, router.cpp:
  * add_out_pipe).  So the numbers must begin where nobody can guess, and whoever has a name that is
- * not one of the last given is turned away. */
+ * not one of the last given is turned away.  Who links this has its rand for the C library's, in
+ * the whole program, as libzmq takes the first number from there. */
 #ifndef BROKER_NAMES_H
 #define BROKER_NAMES_H
 

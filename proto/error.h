@@ -6,9 +6,9 @@
 #include <stdbool.h>
 
 enum error_code {
-    ERR_AGAIN = -1,    /* nothing there now, or no room now: wait and try again */
+    ERR_AGAIN = -1,    /* nothing there (now), or no room now */
     ERR_LOST = -2,     /* the connection went; what was under way may or may not have happened */
-    ERR_CONFLICT = -3, /* somebody else moved the offset: read it again */
+    ERR_CONFLICT = -3, /* somebody else was first: moved the offset, or made the file */
     ERR_FULL = -4,     /* the journal or its disk has no room */
     ERR_CORRUPT = -5,  /* bytes on disk or in Redis are not what was written */
     ERR_VERSION = -6,  /* a format or protocol version this program does not know */

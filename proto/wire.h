@@ -132,7 +132,7 @@ struct wire_report {
     const struct wire_bound *bounds;
 };
 struct wire_error {
-    struct slice code, reason; /* hello-first, version, bad-message, busy, ahead, corrupt, window */
+    struct slice code, reason; /* PROTOCOL.md, section 10 */
     bool fatal;
 };
 struct wire_rejects {
