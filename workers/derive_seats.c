@@ -56,18 +56,6 @@ static int row_standing(void *context, void *record, struct slice field, struct 
     return 0;
 }
 
-static int row_duty(void *context, void *record, struct slice field, struct slice value)
-{
-    struct seat_state *state = record;
-    int64_t n;
-
-    (void)context;
-    if (!slice_to_int(value, &n))
-        return ERR_CORRUPT;
-    duties_add(&state->duties, field, n);
-    return 0;
-}
-
 static struct seat_step *step_fetch(struct derive *d, struct seat_work *w)
 {
     struct seat_step *s = arena_need(&d->batch, sizeof *s);
@@ -82,7 +70,8 @@ static struct seat_step *step_fetch(struct derive *d, struct seat_work *w)
         struct slice pair = derive_key(d, "", w->committee, "|", m->key);
         struct seat_state *state = state_of(s, m->key);
         state->marked = true;
-        derive_fetch(d, derive_key(d, "seat:", pair, ":", w->year), FETCH_HASH, row_duty, state);
+        derive_fetch(d, derive_key(d, "seat:", pair, ":", w->year), FETCH_HASH, duties_row,
+                     &state->duties);
     }
     return s;
 }

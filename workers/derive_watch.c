@@ -5,6 +5,7 @@
  *     the ballots that close soon, the notices of its meetings, the duties of the year
  *     who took part in the last meetings at which somebody with a seat was due */
 #include "proto/error.h"
+#include "workers/calendar.h"
 #include "workers/changes.h"
 #include "workers/derive_round.h"
 #include "workers/risk.h"
@@ -49,18 +50,6 @@ static int row_listed(void *context, void *record, struct slice field, struct sl
     return slice_to_int(value, &l->score) ? 0 : ERR_CORRUPT;
 }
 
-static int row_year(void *context, void *record, struct slice field, struct slice value)
-{
-    struct holder *h = record;
-    int64_t n;
-
-    (void)context;
-    if (!slice_to_int(value, &n))
-        return ERR_CORRUPT;
-    duties_add(&h->year, field, n);
-    return 0;
-}
-
 /* ---- the three looks ---- */
 static struct watch_step *fetch_committee(struct derive *d, struct slice id)
 {
@@ -90,8 +79,8 @@ static void fetch_holder(struct watch_step *s, struct slice member)
     h->next = s->holders;
     s->holders = h;
     date_format(d->today, year);
-    derive_fetch(d, derive_key(d, "seat:", pair, ":", slice_make(year, 4)), FETCH_HASH, row_year,
-                 h);
+    derive_fetch(d, derive_key(d, "seat:", pair, ":", slice_make(year, 4)), FETCH_HASH, duties_row,
+                 &h->year);
 }
 
 static void fetch_calendar(struct watch_step *s)
@@ -114,27 +103,13 @@ static void fetch_calendar(struct watch_step *s)
         gather_meeting_notice(&d->gather, m);
 }
 
-static int latest_first(const void *a, const void *b)
-{
-    const struct meeting *x = *(struct meeting *const *)a, *y = *(struct meeting *const *)b;
-
-    if (x->notice.starts != y->notice.starts)
-        return x->notice.starts < y->notice.starts ? 1 : -1;
-    return slice_compare(y->entry.key, x->entry.key);
-}
-
 static void fetch_meetings(struct watch_step *s)
 {
     struct committee *c = s->committee;
     size_t run = (size_t)s->derive->rules.meetings_run;
     struct meeting *m;
 
-    s->meetings = arena_need(&s->derive->batch, (c->meetings.count + 1) * sizeof *s->meetings);
-    for (size_t i = 0; (m = table_next(&c->meetings, &i));)
-        if (m->loaded && version_holds(&m->notice.version) && m->notice.planning == PLANNING_HELD &&
-            m->notice.mandatory)
-            s->meetings[s->meeting_count++] = m;
-    qsort(s->meetings, s->meeting_count, sizeof *s->meetings, latest_first);
+    s->meetings = calendar_meetings(&s->derive->batch, c, &s->meeting_count);
     for (struct holder *h = s->holders; h; h = h->next)
         for (size_t i = 0; i < s->meeting_count && h->meetings < run; i++) {
             m = s->meetings[i];
@@ -146,29 +121,12 @@ static void fetch_meetings(struct watch_step *s)
 }
 
 /* ---- what follows ---- */
-static bool missed(const struct meeting *m, struct slice member)
-{
-    const struct delegation *d = table_find(&m->delegations, member);
-
-    return !d || (d->present[PRESENCE_ATTENDED] == 0 && d->present[PRESENCE_EXCUSED] == 0 &&
-                  d->present[PRESENCE_CORRESPONDENCE] == 0);
-}
-
-static bool answered(const struct ballot *b, struct slice member)
-{
-    const struct vote *v = table_find(&b->votes, member);
-
-    return v && version_holds(&v->fact.version) &&
-           (v->fact.position != POSITION_NONE || v->fact.excused);
-}
-
 static bool has_open_ballot(const struct watch_step *s, struct slice member)
 {
     const struct ballot *b;
 
     for (size_t i = 0; (b = table_next(&s->committee->ballots, &i));)
-        if (b->loaded && version_holds(&b->notice.version) && b->notice.stage == STAGE_OPEN &&
-            b->notice.mandatory && risk_kind(b->notice.kind) && !answered(b, member))
+        if (risk_kind(b->notice.kind) && calendar_awaits(b, member))
             return true;
     return false;
 }
@@ -180,7 +138,7 @@ static void score_holder(const struct watch_step *s, const struct holder *h,
     struct risk_seat seat = {.year = h->year, .missed = run, .meetings = h->meetings};
 
     for (size_t i = 0; i < h->meetings; i++)
-        run[i] = missed(h->last[i], h->member);
+        run[i] = calendar_missed(h->last[i], h->member);
     seat.open_ballot = has_open_ballot(s, h->member);
     risk_scores(&s->derive->rules, &seat, ret);
 }

@@ -2,6 +2,8 @@
  * them are taken in 128 bits. */
 #include "workers/risk.h"
 
+#include "proto/error.h"
+
 const char *const risk_name[RISKS] = {
     [RISK_MISSED_BALLOT] = "missed-ballot",
     [RISK_MISSED_SHARE] = "missed-share",
@@ -55,6 +57,17 @@ void duties_add(struct duties *d, struct slice field, int64_t value)
             duty_add((int64_t *)((char *)d + duty_fields[i].offset), value);
             return;
         }
+}
+
+int duties_row(void *context, void *record, struct slice field, struct slice value)
+{
+    int64_t n;
+
+    (void)context;
+    if (!slice_to_int(value, &n))
+        return ERR_CORRUPT;
+    duties_add(record, field, n);
+    return 0;
 }
 
 static __int128 missed_documents(const struct duties *d)

@@ -18,6 +18,10 @@ struct duties {
 /* Adds a field of seat:C|M:YEAR; what is no duty is passed over. */
 void duties_add(struct duties *d, struct slice field, int64_t value);
 
+/* The same of a row that a store gives (store.h); `record` is the struct duties.  ERR_CORRUPT for
+ * what is no number. */
+int duties_row(void *context, void *record, struct slice field, struct slice value);
+
 bool duties_any(const struct duties *d);
 bool duties_effective(const struct duties *d); /* only for duties_any */
 

@@ -75,7 +75,6 @@ int main(int argc, char **argv)
     int error;
 
     program_begin();
-    argp_err_exit_status = EX_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     snprintf(name, sizeof name, "worker-%d", getpid());
     log_open("turnout-worker", o.level);

@@ -188,16 +188,6 @@ struct tenancy {
     int64_t held;
 };
 
-static int row_duty(void *context, void *record, struct slice field, struct slice value)
-{
-    int64_t n;
-
-    (void)context;
-    if (slice_to_int(value, &n))
-        duties_add(record, field, n);
-    return 0;
-}
-
 struct role_search {
     struct slice member;
     struct arena arena;
@@ -242,7 +232,7 @@ static struct tenancy tenancy_after(struct diff *d, const struct target *t,
     struct tenancy now = {.held = t->measure == MEASURE_DORMANT && is_held(d, p, t->last_day)};
     struct store_fetch f = {.key = diff_name(d, "seat:", p->entry.key, ":", t->period_text),
                             .kind = FETCH_HASH,
-                            .row = row_duty,
+                            .row = duties_row,
                             .record = &now.duties};
 
     store_fetch(d->memory, &f, 1, NULL);

@@ -46,7 +46,6 @@ int main(int argc, char **argv)
 
     program_begin();
     log_open("turnout", LOG_ERROR);
-    argp_err_exit_status = EX_USAGE;
     if (argc < 2)
         return help(stderr, EX_USAGE);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)

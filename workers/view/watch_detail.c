@@ -10,6 +10,7 @@
 #include "workers/view/watch_detail.h"
 
 #include "proto/error.h"
+#include "workers/calendar.h"
 #include "workers/gather.h"
 #include "workers/share.h"
 
@@ -22,7 +23,6 @@ struct detail {
     struct store *store;
     struct ledger *ledger;
     struct gather gather;
-    struct pointers last; /* of a committee: meetings that count, latest first */
 };
 
 static int detail_fetch(struct detail *d)
@@ -72,19 +72,10 @@ static struct ballot_share share_of(const struct ballot *b, struct slice member)
                         ledger_role(b->committee, member, b->notice.closes));
 }
 
-static bool answered(const struct ballot *b, struct slice member)
-{
-    const struct vote *v = table_find(&b->votes, member);
-
-    return v && version_holds(&v->fact.version) &&
-           (v->fact.position != POSITION_NONE || v->fact.excused);
-}
-
 /* Still to be answered by the member. */
 static bool is_open(const struct detail *d, const struct ballot *b, struct slice member)
 {
-    return b->loaded && version_holds(&b->notice.version) && b->notice.stage == STAGE_OPEN &&
-           b->notice.mandatory && b->notice.closes >= d->list->today && !answered(b, member);
+    return calendar_awaits(b, member) && b->notice.closes >= d->list->today;
 }
 
 /* Missed this year: older ballots were not fetched. */
@@ -122,28 +113,6 @@ static void add_ballots(struct detail *d, struct watch_entry *e, const struct co
 }
 
 /* ---- meetings ---- */
-static int latest_first(const void *a, const void *b)
-{
-    const struct meeting *x = *(struct meeting *const *)a, *y = *(struct meeting *const *)b;
-
-    if (x->notice.starts != y->notice.starts)
-        return x->notice.starts < y->notice.starts ? 1 : -1;
-    return slice_compare(y->entry.key, x->entry.key);
-}
-
-static void list_meetings(struct detail *d, const struct committee *c)
-{
-    struct meeting *m;
-
-    d->last.count = 0;
-    for (size_t i = 0; (m = table_next(&c->meetings, &i));)
-        if (m->loaded && version_holds(&m->notice.version) && m->notice.mandatory &&
-            m->notice.planning == PLANNING_HELD)
-            pointers_add(&d->last, m);
-    if (d->last.count)
-        qsort(d->last.items, d->last.count, sizeof(void *), latest_first);
-}
-
 /* Calls for the last meetings at which the member's seat was P, as many as the rules look at. */
 static void each_last(struct detail *d, const struct watch_entry *e, const struct committee *c,
                       void (*each)(struct detail *d, const struct watch_entry *e, struct meeting *m,
@@ -151,10 +120,11 @@ static void each_last(struct detail *d, const struct watch_entry *e, const struc
 {
     int64_t left = d->list->rules.meetings_run;
     bool go_on = true;
+    size_t count;
+    struct meeting **meetings = calendar_meetings(&d->ledger->batch, c, &count);
 
-    list_meetings(d, c);
-    for (size_t i = 0; i < d->last.count && left > 0 && go_on; i++) {
-        struct meeting *m = d->last.items[i];
+    for (size_t i = 0; i < count && left > 0 && go_on; i++) {
+        struct meeting *m = meetings[i];
         if (ledger_role(c, e->member, m->notice.starts) != ROLE_P)
             continue;
         left--;
@@ -173,31 +143,15 @@ static void fetch_meeting(struct detail *d, const struct watch_entry *e, struct 
 static void add_meeting(struct detail *d, const struct watch_entry *e, struct meeting *m,
                         bool *go_on)
 {
-    static const struct delegation nobody;
-    const struct delegation *who = table_find(&m->delegations, e->member);
     struct watch_entry *entry = (struct watch_entry *)(uintptr_t)e;
-    struct presence_share s = presence_share(&m->notice, who ? who->present : nobody.present,
-                                             m->notice.starts, m->notice.level, ROLE_P);
 
-    *go_on = s.missed;
-    if (s.missed)
+    *go_on = calendar_missed(m, e->member);
+    if (*go_on)
         item_add(d, &entry->items, m->entry.key, (struct slice){0}, m->notice.title,
                  m->notice.starts);
 }
 
 /* ---- some committees ---- */
-static int row_duty(void *context, void *record, struct slice field, struct slice value)
-{
-    struct duties *duties = record;
-    int64_t n;
-
-    (void)context;
-    if (!slice_to_int(value, &n))
-        return ERR_CORRUPT;
-    duties_add(duties, field, n);
-    return 0;
-}
-
 static struct duties *fetch_duties(struct detail *d, const struct watch_entry *e)
 {
     struct duties *duties = arena_need(&d->ledger->batch, sizeof *duties);
@@ -209,7 +163,7 @@ static struct duties *fetch_duties(struct detail *d, const struct watch_entry *e
     buffer_add_slice(&key, ledger_pair(d->ledger, e->committee, e->member));
     buffer_add_text(&key, ":");
     buffer_add(&key, today, 4);
-    gather_key(&d->gather, buffer_slice(&key), FETCH_HASH, row_duty, duties);
+    gather_key(&d->gather, buffer_slice(&key), FETCH_HASH, duties_row, duties);
     buffer_free(&key);
     return duties;
 }
@@ -318,6 +272,5 @@ int watch_detail(struct store *s, struct watch_list *w)
     }
     gather_close(&d.gather);
     ledger_free(d.ledger);
-    free(d.last.items);
     return error;
 }

@@ -156,7 +156,6 @@ int main(int argc, char **argv)
     int stop_fd, error;
 
     program_begin();
-    argp_err_exit_status = EX_USAGE;
     o.web.connections = 1000;
     o.web.per_address = 100;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
