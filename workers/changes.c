@@ -4,6 +4,19 @@
 #include "workers/flush.h"
 #include "workers/risk.h"
 
+const char *const change_list_name[CHANGE_LISTS] = {
+    [CHANGE_MEMBERS] = "members", [CHANGE_COMMITTEES] = "committees", [CHANGE_PERIODS] = "periods",
+    [CHANGE_BALLOTS] = "ballots", [CHANGE_MEETINGS] = "meetings",     [CHANGE_GROUPS] = "groups",
+    [CHANGE_WATCH] = "watch",
+};
+
+void changes_tell_all(struct commit *c, struct slice key, const char *why)
+{
+    commit_xadd(c, key, slice_of(why), slice_of("1"));
+    for (int i = 0; i < CHANGE_LISTS; i++)
+        commit_xadd(c, key, slice_of(change_list_name[i]), slice_of("*"));
+}
+
 /* Names, each once. */
 struct names {
     struct table seen;

@@ -9,6 +9,22 @@
 /* A change entry names at most this many of a kind, else "*": all of them may have changed. */
 #define CHANGES_NAMED 100
 
+/* The lists of an entry, beside what it says besides: KEYS.md, "The change feed". */
+enum change_list {
+    CHANGE_MEMBERS,
+    CHANGE_COMMITTEES,
+    CHANGE_PERIODS,
+    CHANGE_BALLOTS,
+    CHANGE_MEETINGS,
+    CHANGE_GROUPS,
+    CHANGE_WATCH,
+    CHANGE_LISTS
+};
+extern const char *const change_list_name[CHANGE_LISTS];
+
+/* An entry that sends readers to everything, and says why: "rebuilt" or "repaired". */
+void changes_tell_all(struct commit *c, struct slice key, const char *why);
+
 /* One entry of the stream `changes`: which members, committees, periods, ballots and meetings. */
 void changes_tell(struct ledger *l, struct commit *c);
 

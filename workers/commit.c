@@ -14,6 +14,15 @@ bool applied_foreign(const struct applied *a, struct slice log, uint64_t end)
     return a->known && (!slice_equal(slice_of(a->log), log) || a->offset > end);
 }
 
+bool applied_any_foreign(const struct applied *a, unsigned count, struct slice log,
+                         const uint64_t *ends)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (applied_foreign(&a[i], log, ends[i]))
+            return true;
+    return false;
+}
+
 void commit_clear(struct commit *c)
 {
     c->count = 0;

@@ -32,6 +32,8 @@ bool applied_same(const struct applied *a, const struct applied *b);
 
 /* It stands for another journal, or for more than this one holds (an older copy of it). */
 bool applied_foreign(const struct applied *a, struct slice log, uint64_t end);
+bool applied_any_foreign(const struct applied *a, unsigned count, struct slice log,
+                         const uint64_t *ends);
 
 struct commit_move {
     unsigned place;

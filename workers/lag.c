@@ -6,9 +6,9 @@ struct lag lag_of(const struct wire_report *r, const struct applied *applied, in
     struct lag lag = {0};
     int64_t oldest_ms = now_ms;
 
+    if (applied_any_foreign(applied, r->count, r->log, r->ends))
+        return (struct lag){.foreign = true};
     for (unsigned p = 0; p < r->count; p++) {
-        if (applied_foreign(&applied[p], r->log, r->ends[p]))
-            return (struct lag){.foreign = true};
         if (applied[p].offset == r->ends[p])
             continue;
         lag.events += r->ends[p] - applied[p].offset;

@@ -56,10 +56,7 @@ static int ask_journal(struct rebuild *r)
 
 static bool foreign(const struct rebuild *r, const struct applied *applied)
 {
-    for (unsigned p = 0; p < r->partitions; p++)
-        if (applied_foreign(&applied[p], slice_of(r->log), r->ends[p]))
-            return true;
-    return false;
+    return applied_any_foreign(applied, r->partitions, slice_of(r->log), r->ends);
 }
 
 /* Redis is asked first: what it stands for must then be in the journal. */

@@ -6,6 +6,7 @@
 #include "proto/table.h"
 #include "proto/wire.h"
 #include "workers/audit/families.h"
+#include "workers/changes.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -188,17 +189,6 @@ static void remove_live(struct commit *c, const struct names *live, const struct
     }
 }
 
-/* Every live reader begins anew. */
-static void tell_change(struct commit *c)
-{
-    static const char *const fields[] = {"members",  "committees", "periods", "ballots",
-                                         "meetings", "groups",     "watch"};
-
-    commit_xadd(c, slice_of("changes"), slice_of("rebuilt"), slice_of("1"));
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        commit_xadd(c, slice_of("changes"), slice_of(fields[i]), slice_of("*"));
-}
-
 /* ---- listing ---- */
 /* The names of both boards, and the holds that are renewed while they are listed. */
 struct listing {
@@ -303,7 +293,7 @@ int switch_over(struct hold *live, struct hold *staged, struct store *names, con
     if (error == 0) {
         keys = rename_staged(&c, &l.built);
         remove_live(&c, &l.there, &l.built, live->partitions);
-        tell_change(&c);
+        changes_tell_all(&c, slice_of("changes"), "rebuilt");
         error = switch_commit(&l, log, &c);
     }
     if (error == 0)

@@ -8,6 +8,7 @@
 #include "proto/error.h"
 #include "workers/audit/mend.h"
 #include "workers/audit/recount.h"
+#include "workers/changes.h"
 #include "workers/client.h"
 #include "workers/derive.h"
 #include "workers/hold.h"
@@ -108,11 +109,9 @@ static int look_at_live(struct verify *v, struct applied *ret)
 
     if (error == 0)
         error = client_report(v->options->reader, NULL, 0, REPORT_MS, &report);
-    if (error == 0 && report.count != v->partitions)
+    if (error == 0 && (report.count != v->partitions ||
+                       applied_any_foreign(ret, report.count, report.log, report.ends)))
         error = ERR_FOREIGN;
-    for (unsigned p = 0; error == 0 && p < v->partitions; p++)
-        if (applied_foreign(&ret[p], report.log, report.ends[p]))
-            error = ERR_FOREIGN;
     reader_reset(v->options->reader);
     return error;
 }
@@ -206,13 +205,9 @@ static int meet(struct verify *v)
  * the same commit, for the store looks at types before. */
 static void tell_change(struct commit *c, bool anew)
 {
-    static const char *const fields[] = {"members",  "committees", "periods", "ballots",
-                                         "meetings", "groups",     "watch"};
     struct slice feed = slice_of("changes"), key = anew ? slice_of("mend:changes") : feed;
 
-    commit_xadd(c, key, slice_of("repaired"), slice_of("1"));
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        commit_xadd(c, key, slice_of(fields[i]), slice_of("*"));
+    changes_tell_all(c, key, "repaired");
     if (anew)
         commit_rename(c, key, feed);
 }

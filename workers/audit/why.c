@@ -23,12 +23,12 @@ static int read_ends(struct why *w)
     struct wire_report report;
     int error = client_report(w->reader, NULL, 0, WHY_ANSWER_MS, &report);
 
-    for (unsigned p = 0; error == 0 && p < report.count; p++) {
-        w->ends[p] = report.ends[p];
-        if (!w->then && applied_foreign(&w->live.applied[p], report.log, report.ends[p])) {
-            w->redis = true;
-            error = ERR_FOREIGN;
-        }
+    if (error == 0)
+        memcpy(w->ends, report.ends, report.count * sizeof *w->ends);
+    if (error == 0 && !w->then &&
+        applied_any_foreign(w->live.applied, report.count, report.log, report.ends)) {
+        w->redis = true;
+        error = ERR_FOREIGN;
     }
     reader_reset(w->reader);
     return error;

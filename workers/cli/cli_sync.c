@@ -71,9 +71,8 @@ static int ask_broker(struct sync *s, struct store *store)
     if (store_applied(store, reader_partitions(r), before) < 0)
         memset(before, 0, sizeof before); /* Redis may be on its way back */
     error = client_report(r, NULL, 0, CONNECT_MS, &report);
-    for (unsigned p = 0; error == 0 && p < report.count; p++)
-        if (applied_foreign(&before[p], report.log, report.ends[p]))
-            error = ERR_FOREIGN;
+    if (error == 0 && applied_any_foreign(before, report.count, report.log, report.ends))
+        error = ERR_FOREIGN;
     if (error == 0 && report.log.size == LOG_ID) {
         memcpy(s->log, report.log.at, LOG_ID);
         s->partitions = report.count;

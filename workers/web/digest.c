@@ -6,9 +6,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static const char *const list_name[DIGEST_LISTS] = {"members",  "committees", "periods", "ballots",
-                                                    "meetings", "groups",     "watch"};
-
 static void names_take(struct digest *d, int list, struct slice names)
 {
     struct slice name;
@@ -22,7 +19,7 @@ static void names_take(struct digest *d, int list, struct slice names)
         }
         if (name_list_has(&d->lists[list], name))
             continue;
-        d->all[list] = d->lists[list].count == DIGEST_NAMED;
+        d->all[list] = d->lists[list].count == CHANGES_NAMED;
         if (!d->all[list])
             name_list_add(&d->lists[list], arena_copy(&d->arena, name));
     }
@@ -38,8 +35,8 @@ void digest_take(void *digest, struct change_id id, struct slice field, struct s
     }
     if (slice_is(field, "rebuilt") || slice_is(field, "repaired"))
         d->rebuilt = true;
-    for (int i = 0; i < DIGEST_LISTS; i++)
-        if (slice_is(field, list_name[i]))
+    for (int i = 0; i < CHANGE_LISTS; i++)
+        if (slice_is(field, change_list_name[i]))
             names_take(d, i, value);
 }
 
@@ -59,9 +56,9 @@ static void data_text(const struct digest *d, bool brief, struct buffer *out)
 {
     json_t *all = json_pack("{s:I}", "commits", (json_int_t)d->commits);
 
-    for (int i = 0; i < DIGEST_LISTS; i++)
+    for (int i = 0; i < CHANGE_LISTS; i++)
         if (d->all[i] || d->lists[i].count)
-            json_object_set_new(all, list_name[i], list_json(d, i, brief));
+            json_object_set_new(all, change_list_name[i], list_json(d, i, brief));
     witness_line(all, out);
 }
 
@@ -85,7 +82,7 @@ void digest_text(const struct digest *d, struct buffer *out)
 void digest_clear(struct digest *d)
 {
     arena_reset(&d->arena, 65536);
-    for (int i = 0; i < DIGEST_LISTS; i++) {
+    for (int i = 0; i < CHANGE_LISTS; i++) {
         d->lists[i].count = 0;
         d->all[i] = false;
     }
@@ -96,6 +93,6 @@ void digest_clear(struct digest *d)
 void digest_free(struct digest *d)
 {
     arena_free(&d->arena);
-    for (int i = 0; i < DIGEST_LISTS; i++)
+    for (int i = 0; i < CHANGE_LISTS; i++)
         name_list_free(&d->lists[i]);
 }

@@ -3,26 +3,15 @@
 #define WORKERS_WEB_DIGEST_H
 
 #include "workers/change_feed.h"
+#include "workers/changes.h"
 #include "workers/view/name_list.h"
 
-enum digest_list {
-    DIGEST_MEMBERS,
-    DIGEST_COMMITTEES,
-    DIGEST_PERIODS,
-    DIGEST_BALLOTS,
-    DIGEST_MEETINGS,
-    DIGEST_GROUPS,
-    DIGEST_WATCH,
-    DIGEST_LISTS
-};
-
-#define DIGEST_NAMED 100  /* more names of a kind are "*" */
-#define DIGEST_BYTES 8192 /* and so are all of them when the event would be longer */
+#define DIGEST_BYTES 8192 /* of an event: when it would be longer all its lists are "*" */
 
 struct digest {
     struct arena arena;
-    struct name_list lists[DIGEST_LISTS];
-    bool all[DIGEST_LISTS];
+    struct name_list lists[CHANGE_LISTS];
+    bool all[CHANGE_LISTS];
     bool rebuilt; /* everything has to be read again */
     uint64_t commits;
     struct change_id id; /* of the newest entry */
