@@ -193,11 +193,10 @@ static int disk_check_spare(int fd, uint64_t more)
  * space is looked at every time instead. */
 static int disk_grow(struct disk *d, uint64_t want)
 {
-    uint64_t size = (want + DISK_STEP - 1) / DISK_STEP * DISK_STEP;
+    uint64_t steps = (want + DISK_STEP - 1) / DISK_STEP * DISK_STEP;
+    uint64_t size = steps < d->limit ? steps : d->limit;
     int fd, err;
 
-    if (size > d->limit)
-        size = d->limit;
     if (want <= d->allocated || size <= d->allocated)
         return 0;
     mdb_reader_check(d->env, NULL); /* a killed check or copy would hold old pages for good */
@@ -207,7 +206,10 @@ static int disk_grow(struct disk *d, uint64_t want)
     err = disk_check_spare(fd, size - d->allocated);
     if (err < 0)
         return err;
-    if (fallocate(fd, 0, (off_t)d->allocated, (off_t)(size - d->allocated)) < 0)
+    while ((err = fallocate(fd, 0, (off_t)d->allocated, (off_t)(size - d->allocated))) < 0 &&
+           errno == EINTR)
+        ;
+    if (err < 0)
         return errno == EOPNOTSUPP || errno == ENOSYS ? 0 : disk_error("growing", errno);
     d->allocated = size;
     return 0;
@@ -240,7 +242,6 @@ static int disk_reserve(struct disk *d, size_t size)
 }
 
 /* ---- opening ---- */
-
 /* LMDB counts commits in the lock's file, and believes it while anybody has that open: of a file
  * that was put in the place of another it would show, and write over, a wrong state. */
 static int disk_agree(const struct disk *d)

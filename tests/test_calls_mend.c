@@ -8,11 +8,14 @@
 #include "tests/stack.h"
 #include "tests/verbs.h"
 #include "workers/cli/cli.h"
+#include "workers/hold.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -254,6 +257,50 @@ static void a_rebuild_waits_until_others_no_longer_hold(void **state)
     assert_int_equal(verify_now(NULL), 0);
 }
 
+static uint64_t applied_events(void)
+{
+    uint64_t sum = 0;
+    char key[32];
+
+    for (int p = 0; p < 8; p++) {
+        snprintf(key, sizeof key, "turnout:offset:%d", p);
+        sum += strtoull(redis_do(redis, "HGET", key, "offset")->text.at, NULL, 10);
+    }
+    return sum;
+}
+
+/* Until some minutes ago; each time it is another one, so that who waits for it to be over waits
+ * for ever. */
+static void a_holder_was_killed_before(unsigned seconds)
+{
+    char key[32], until[32];
+
+    snprintf(until, sizeof until, "%lld",
+             (long long)clock_wall_ms() - HOLD_MOST_MS - seconds * 1000LL);
+    for (int p = 0; p < 8; p++) {
+        snprintf(key, sizeof key, "turnout:offset:%d", p);
+        redis_do(redis, "HSET", key, "held", until);
+    }
+}
+
+static void a_hold_that_was_left_behind_keeps_no_worker_back(void **state)
+{
+    uint64_t before = applied_events();
+
+    (void)state;
+    kill(stack_pid(stack, "worker-1"), SIGKILL);
+    an_event_comes();
+    a_holder_was_killed_before(1000);
+    stack_start(stack);
+    for (unsigned look = 0; look < 200 && applied_events() == before; look++) {
+        a_holder_was_killed_before(999 - look);
+        usleep(300000);
+    }
+    assert_int_equal(applied_events(), before + 1);
+    nobody_holds();
+    stack_sync(stack);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -285,6 +332,7 @@ int main(void)
         cmocka_unit_test(what_another_version_has_built_is_not_gone_on_with),
         cmocka_unit_test(places_that_are_none_are_wiped),
         cmocka_unit_test(a_rebuild_waits_until_others_no_longer_hold),
+        cmocka_unit_test(a_hold_that_was_left_behind_keeps_no_worker_back),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -244,6 +244,28 @@ static void rounds_begin_a_second_apart_unless_in_a_hurry(void **state)
     scene_free(&p);
 }
 
+/* The second one is asked once where the first one's round stands; it is not to take it each time,
+ * nor the first one to take it back. */
+static void derivers_whose_clocks_differ_do_not_take_each_others_rounds(void **state)
+{
+    struct scene p = scene_new(random_seed("other clocks"));
+    struct derive *right = p.desk->derivers[0], *ahead = p.desk->derivers[1];
+    unsigned taken = 0;
+    bool waiting = true;
+
+    (void)state;
+    more_events(&p, EVENTS);
+    for (int ms = 0; waiting && ms < 20000; ms++) {
+        taken += derive_step(right, TODAY_MS + ms, false) == ERR_CONFLICT;
+        taken += derive_step(ahead, TODAY_MS + 10000 + ms, false) == ERR_CONFLICT;
+        assert_int_equal(derive_waiting(p.desk->store, &waiting), 0);
+    }
+    assert_false(waiting);
+    assert_in_range(taken, 0, 1);
+    assert_derived(&p, TODAY_MS);
+    scene_free(&p);
+}
+
 /* Part of the real registry, with a year over it, before it or behind it, and the list of groups
  * changed in between. */
 static void a_registry_with_a_year_gives_what_the_model_counts(void **state)
@@ -283,6 +305,7 @@ int main(void)
         cmocka_unit_test(groups_that_change_back_in_mid_round_leave_no_period_behind),
         cmocka_unit_test(nothing_new_is_nothing_to_derive),
         cmocka_unit_test(rounds_begin_a_second_apart_unless_in_a_hurry),
+        cmocka_unit_test(derivers_whose_clocks_differ_do_not_take_each_others_rounds),
         cmocka_unit_test(a_registry_with_a_year_gives_what_the_model_counts),
     };
 

@@ -131,11 +131,24 @@ static int round_look(struct derive *d)
     return derive_look_at(d, &d->applied, false);
 }
 
+/* Since when the last commit of deriving stands: by our own clock, as the one who made it may have
+ * another; only of what was there at our first look he is asked. */
+static int64_t stands_since(struct derive *d, int64_t now_ms)
+{
+    bool first = !d->seen_ms;
+
+    if (first || !applied_same(&d->applied, &d->seen))
+        d->seen_ms = first && d->applied.known ? d->applied.time_ms : now_ms;
+    d->seen = d->applied;
+    return d->seen_ms;
+}
+
 /* Rounds begin a second apart; of somebody else's only the last commit is known. */
 static bool round_due(struct derive *d, int64_t now_ms, bool hurry)
 {
     bool ours = applied_same(&d->applied, &d->ended);
-    int64_t since_ms = now_ms - (ours ? d->began_ms : d->applied.time_ms);
+    int64_t stands_ms = stands_since(d, now_ms);
+    int64_t since_ms = now_ms - (ours ? d->began_ms : stands_ms);
     int64_t pause_ms = d->left ? DERIVE_LEASE_MS : DERIVE_EVERY_MS;
 
     if (!d->dirty && !d->left && (!d->applied.known || !watch_is_old(d)))

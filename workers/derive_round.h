@@ -37,6 +37,8 @@ struct derive {
 
     struct applied ended; /* as our last whole round left it ... */
     int64_t began_ms;     /* ... and when that round began */
+    struct applied seen;  /* at the last look, ... */
+    int64_t seen_ms;      /* ... and since when it stands; 0 before the first */
 
     /* of a round */
     enum derive_stage stage;

@@ -312,13 +312,15 @@ static bool stream_moved(const struct stream *s, const struct applied *now)
 }
 
 /* Somebody compares, mends or switches over: he ends it himself, or it ends by its time, which is
- * measured here from when the hold was first seen, as his clock may not be ours. */
+ * measured here from when the hold was first seen, as his clock may not be ours.  What was left by
+ * one who was killed stays until its partition moves on: only what may be of now counts. */
 static bool worker_held(struct worker *w, const struct applied *applied)
 {
-    int64_t now_ms = clock_mono_ms(), held = 0;
+    int64_t now_ms = clock_mono_ms(), oldest = clock_wall_ms() - HOLD_MOST_MS, held = 0;
 
     for (unsigned p = 0; p < w->partitions; p++)
-        held = applied[p].held_ms > held ? applied[p].held_ms : held;
+        if (applied[p].held_ms > held && applied[p].held_ms > oldest)
+            held = applied[p].held_ms;
     if (held != w->held) {
         w->held = held;
         w->held_seen_ms = now_ms;
