@@ -1,8 +1,6 @@
 /* What bounds the broker; see bounds.h. */
 #include "broker/bounds.h"
 
-#include "broker/ingest.h"
-
 #include <assert.h>
 
 #define MOST 16
@@ -63,7 +61,8 @@ static void add_access(struct bounds *b, const struct access *access)
 }
 
 void bounds_report(const struct sessions *producers, const struct sessions *readers,
-                   const struct session *to, struct arena *arena, struct wire_report *out)
+                   const struct ingest_counts *counts, const struct session *to,
+                   struct arena *arena, struct wire_report *out)
 {
     struct bounds b = {arena_need(arena, MOST * sizeof *b.list), 0};
     const char *fault = access_fault(readers->access);
@@ -72,6 +71,7 @@ void bounds_report(const struct sessions *producers, const struct sessions *read
     add_sessions(&b, producers, readers);
     add_waiting(&b, producers);
     add_access(&b, readers->access);
+    add(&b, "journal_full", counts->full, 1);
     if (*fault && to->user[0])
         fault = "it is faulty: the broker's log says where";
     out->rights = slice_of(fault);

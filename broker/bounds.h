@@ -3,11 +3,12 @@
 #ifndef BROKER_BOUNDS_H
 #define BROKER_BOUNDS_H
 
-#include "broker/session.h"
+#include "broker/ingest.h"
 
 /* Fills in `rights` and the bounds of a report, out of the arena.  What is wrong with the rights
  * file is told in words to local peers only. */
 void bounds_report(const struct sessions *producers, const struct sessions *readers,
-                   const struct session *to, struct arena *arena, struct wire_report *out);
+                   const struct ingest_counts *counts, const struct session *to,
+                   struct arena *arena, struct wire_report *out);
 
 #endif

@@ -215,7 +215,7 @@ static void status_take(struct feed *f, struct session *from, const struct wire_
     r->journal_limit = journal_limit_bytes(f->journal);
     report_partitions(f, arena, asked, r);
     r->worker_count = report_workers(f, arena, now_ms, &r->workers);
-    bounds_report(f->producers, f->readers, from, arena, r);
+    bounds_report(f->producers, f->readers, &counts, from, arena, r);
     session_send(f->readers, from, &m, NULL, 0); /* who has no room for it asks again */
 }
 

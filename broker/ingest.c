@@ -49,7 +49,6 @@ struct ingest {
     size_t share_bytes, share_events; /* of each session */
     size_t backlog;                   /* bytes of all sessions' */
     int64_t received_ms;
-    bool full; /* the last commit found no room */
     struct ingest_counts counts;
 };
 
@@ -339,12 +338,12 @@ static void ack_refuse_all(struct ingest *in, struct ack *ack)
 
 static void full_note(struct ingest *in, bool full)
 {
-    if (full && !in->full)
+    if (full && !in->counts.full)
         log_error("the journal or its disk is full: events are refused until there is room; free "
                   "disk space, or restart with a larger --journal-size");
-    if (!full && in->full)
+    if (!full && in->counts.full)
         log_info("there is room in the journal again");
-    in->full = full;
+    in->counts.full = full;
 }
 
 int ingest_commit(struct ingest *in)

@@ -35,6 +35,7 @@ struct ingest;
 
 struct ingest_counts {
     uint64_t accepted, refused; /* events, since the start: in the journal, or kept out */
+    bool full;                  /* the last commit found no room */
 };
 
 /* Borrows both. */

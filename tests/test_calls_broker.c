@@ -3,7 +3,6 @@
  * asked is told; no acknowledged event is lost, and nothing that was opened stays open. */
 #include "broker/broker.h"
 #include "broker/check.h"
-#include "broker/disk.h"
 #include "broker/guard.h"
 #include "broker/recent.h"
 #include "broker/selftest.h"
@@ -167,31 +166,6 @@ static void whatever_the_system_answers_nothing_acknowledged_is_lost(void **stat
         every_call_fails(calls[i], ENOSPC);
     }
     every_call_fails("fallocate", EOPNOTSUPP);
-}
-
-/* By a signal: on some file systems fallocate is then over before its time. */
-static void a_growth_that_is_interrupted_is_gone_on_with(void **state)
-{
-    static const char event[RECENT_STAGE];
-    struct record r = {slice_of("local"), 1700000000000, 1, slice_make(event, sizeof event)};
-    bool interrupted = true;
-    unsigned at = 0;
-
-    (void)state;
-    while (interrupted) {
-        struct journal *j;
-        assert_int_equal(shelf_setup(NULL), 0);
-        calls_fail("fallocate", ++at, EINTR);
-        j = shelf_open();
-        for (uint64_t bytes = 0; bytes < DISK_STEP * 5 / 4; bytes += sizeof event) {
-            assert_int_equal(journal_append(j, 5, &r), 0);
-            assert_int_equal(journal_commit(j), 0);
-        }
-        journal_close(j);
-        interrupted = calls_end();
-        assert_int_equal(shelf_teardown(NULL), 0);
-    }
-    assert_true(at > 2);
 }
 
 /* Where the log's first block is in the file: with the first frame. */
@@ -589,7 +563,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whatever_lmdb_answers_nothing_acknowledged_is_lost),
         cmocka_unit_test(whatever_the_system_answers_nothing_acknowledged_is_lost),
-        cmocka_unit_test(a_growth_that_is_interrupted_is_gone_on_with),
         with_shelf(one_block_of_the_log_that_cannot_be_read_keeps_nothing_back),
         with_shelf(a_copy_is_whole_or_not_there),
         with_shelf(a_check_that_cannot_read_says_so),

@@ -301,6 +301,16 @@ static void a_hold_that_was_left_behind_keeps_no_worker_back(void **state)
     stack_sync(stack);
 }
 
+static void why_redis_takes_nothing_is_told_in_its_own_words(void **state)
+{
+    (void)state;
+    redis_do(redis, "CONFIG", "SET", "maxmemory", "1");
+    an_event_comes();
+    stack_await_log(stack, "worker-1", "redis: OOM command not allowed");
+    redis_do(redis, "CONFIG", "SET", "maxmemory", "0");
+    stack_sync(stack);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -333,6 +343,7 @@ int main(void)
         cmocka_unit_test(places_that_are_none_are_wiped),
         cmocka_unit_test(a_rebuild_waits_until_others_no_longer_hold),
         cmocka_unit_test(a_hold_that_was_left_behind_keeps_no_worker_back),
+        cmocka_unit_test(why_redis_takes_nothing_is_told_in_its_own_words),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

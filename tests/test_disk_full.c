@@ -26,6 +26,7 @@
 #include "tests/crew.h"
 #include "tests/random.h"
 #include "tests/world.h"
+#include "workers/client.h"
 
 #define DISK_BYTES "96m"
 #define BIG        6000  /* bytes of a key that turnout does not know */
@@ -304,6 +305,19 @@ static void assert_reading_goes_on(struct scene *s)
     dump_free(found);
 }
 
+static bool report_says_full(const struct scene *s)
+{
+    struct wire_report report;
+    struct reader *r;
+    bool full;
+
+    assert_int_equal(client_connect(s->crew->endpoint_read, 60000, &r), 0);
+    assert_int_equal(client_report(r, NULL, 0, 60000, &report), 0);
+    full = client_full(&report);
+    reader_free(r);
+    return full;
+}
+
 static void a_full_disk_refuses_what_comes_until_it_is_freed(void **state)
 {
     uint64_t seed = random_seed("disk_full");
@@ -325,10 +339,12 @@ static void a_full_disk_refuses_what_comes_until_it_is_freed(void **state)
         disk_fill(&s);
         send_until_full(&s);
         assert_reading_goes_on(&s);
+        assert_true(report_says_full(&s));
         an_impatient_publisher_gives_up(&s, lines);
         a_patient_one_gets_all_of_it_in(&s, lines);
         send_again(&s);
         send_world(&s, seed + round + 1, SMALL);
+        assert_false(report_says_full(&s));
         s.full += before;
     }
     assert_false(crew_has_ended(s.crew, CREW_BROKER, &status));

@@ -75,6 +75,14 @@ int client_report(struct reader *r, const uint64_t *offsets, unsigned count, int
     return error;
 }
 
+bool client_full(const struct wire_report *r)
+{
+    for (uint32_t i = 0; i < r->bound_count; i++)
+        if (slice_is(r->bounds[i].name, "journal_full"))
+            return r->bounds[i].value > 0;
+    return false;
+}
+
 static int corrupt(const struct wire_message *m)
 {
     log_error("the broker says corrupt: %.*s", (int)m->error.reason.size, m->error.reason.at);

@@ -13,6 +13,9 @@ int client_connect(const char *endpoint, int timeout_ms, struct reader **ret);
 int client_report(struct reader *r, const uint64_t *offsets, unsigned count, int timeout_ms,
                   struct wire_report *ret);
 
+/* Whether the broker refuses events for want of room, in the journal or on its disk. */
+bool client_full(const struct wire_report *r);
+
 /* Waits for a message of this kind in answer to what was asked in that session; others are passed
  * over.  ERR_LOST when another session has begun meanwhile, so that no answer will come;
  * ERR_CORRUPT (logged) when the broker cannot read what was asked for; ERR_TIMEOUT; what

@@ -63,24 +63,26 @@ int redis_link_words(const redisReply *r)
     return (int)strcspn(r->str, "'\"`");
 }
 
+/* It goes by, or somebody has to give Redis room: which of the two, only its words tell. */
+static bool is_hindrance(const char *words)
+{
+    static const char *const starts[] = {"LOADING",    "BUSY",      "READONLY",
+                                         "OOM",        "MISCONF",   "MASTERDOWN",
+                                         "NOREPLICAS", "EXECABORT", "ERR max number of clients"};
+
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
+        if (strncmp(words, starts[i], strlen(starts[i])) == 0)
+            return true;
+    return false;
+}
+
 int redis_link_error(struct redis_link *l, const redisReply *r)
 {
-    static const struct {
-        const char *start;
-        int code;
-    } known[] = {{"LOADING", ERR_AGAIN},
-                 {"BUSY", ERR_AGAIN},
-                 {"READONLY", ERR_AGAIN},
-                 {"OOM", ERR_AGAIN},
-                 {"MISCONF", ERR_AGAIN},
-                 {"MASTERDOWN", ERR_AGAIN},
-                 {"NOREPLICAS", ERR_AGAIN},
-                 {"EXECABORT", ERR_AGAIN},
-                 {"ERR max number of clients", ERR_AGAIN}};
-
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strncmp(r->str, known[i].start, strlen(known[i].start)) == 0)
-            return known[i].code;
+    if (is_hindrance(r->str)) {
+        if (complains(&l->hindered_ms))
+            log_warn("redis: %.*s", redis_link_words(r), r->str);
+        return ERR_AGAIN;
+    }
     if (strncmp(r->str, "NOPERM", 6) == 0)
         return redis_denied(l);
     if (strncmp(r->str, "NOAUTH", 6) == 0) {

@@ -55,6 +55,13 @@ static void known_forget(struct redis_store *s)
     arena_reset(&s->known_arena, SIZE_MAX);
 }
 
+/* Not in the middle of what goes by them. */
+static void known_bound(struct redis_store *s)
+{
+    if (s->known.count > KNOWN_KEYS)
+        known_forget(s);
+}
+
 static void know(struct redis_store *s, struct slice key)
 {
     struct table_entry *e;
@@ -102,6 +109,7 @@ static int read_fetches(struct redis_store *s, const struct store_fetch *fetches
     redisReply *r;
     int error = 0;
 
+    known_bound(s);
     for (size_t i = 0; i < count && error == 0; i++) {
         error = redis_link_take(&s->link, &r);
         if (error < 0)
@@ -388,8 +396,7 @@ static int check_types(struct redis_store *s, const struct commit *c)
 {
     int error = 0;
 
-    if (s->known.count > KNOWN_KEYS)
-        known_forget(s);
+    known_bound(s);
     resp_clear(&s->link.out);
     for (size_t i = 0; i < c->count; i += commit_run(c, i))
         if (must_look(s, c, i)) {

@@ -149,10 +149,10 @@ static void print_json(const struct status *s)
         "uptime_ms", (json_int_t)r->uptime_ms, "accepted", (json_int_t)r->accepted, "refused",
         (json_int_t)r->refused, "producers", (json_int_t)r->producers, "rights_fault",
         r->rights.size ? text(r->rights) : json_null(), "bounds", bounds_json(r));
-    json_t *journal =
-        json_pack("{s:I,s:I,s:I,s:I,s:o}", "events", (json_int_t)events_of(r), "bytes",
-                  (json_int_t)r->journal_bytes, "limit_bytes", (json_int_t)r->journal_limit,
-                  "rejects", (json_int_t)r->rejects, "partitions", partitions_json(s));
+    json_t *journal = json_pack("{s:I,s:I,s:I,s:b,s:I,s:o}", "events", (json_int_t)events_of(r),
+                                "bytes", (json_int_t)r->journal_bytes, "limit_bytes",
+                                (json_int_t)r->journal_limit, "full", client_full(r), "rejects",
+                                (json_int_t)r->rejects, "partitions", partitions_json(s));
     json_t *all = json_pack("{s:o,s:o,s:{s:b,s:b},s:o,s:o}", "broker", broker, "journal", journal,
                             "redis", "reachable", s->redis, "foreign", s->lag.foreign, "workers",
                             workers_json(r), "lag", lag_json(s));
@@ -202,6 +202,9 @@ static void print_table(const struct status *s)
     printf("journal   %" PRIu64 " events in %u partitions, %" PRIu64 " of %" PRIu64 " MiB; %" PRIu64
            " refused events kept\n",
            events_of(r), r->count, r->journal_bytes >> 20, r->journal_limit >> 20, r->rejects);
+    if (client_full(r))
+        printf("          FULL: events are refused until its disk, or a larger --journal-size, has "
+               "room\n");
     printf("redis     %s: %s\n", s->stack.redis, redis_state(s));
     for (uint32_t i = 0; i < r->worker_count; i++) {
         const struct wire_peer *w = &r->workers[i];

@@ -130,9 +130,11 @@ static void report_sheets(struct health *h, const struct wire_report *r)
                  *numbers = SHEET(v, "numbers", T_NUMBERS, number_columns);
     struct lag lag = lag_of(r, h->applied, clock_wall_ms());
     int redis = h->redis_error == 0 && lag.foreign ? ERR_FOREIGN : h->redis_error;
+    bool full = client_full(r);
 
     numbers->tiles = true;
-    part_row(v, parts, "broker", T_BROKER, true, arena_copy(v->arena, r->server));
+    part_row(v, parts, "broker", T_BROKER, !full,
+             full ? slice_of(error_text(ERR_FULL)) : arena_copy(v->arena, r->server));
     part_row(v, parts, "redis", T_REDIS, redis == 0, slice_of(redis ? error_text(redis) : ""));
     part_row(v, parts, "workers", T_WORKERS, r->worker_count > 0, slice_of(""));
     number_cells(r, redis == 0 ? &lag : NULL, sheet_row(v, numbers));

@@ -39,6 +39,7 @@ static void report(struct state_look *l, const struct wire_report *r)
         l->journal_events += r->ends[p];
     l->journal_bytes = r->journal_bytes;
     l->journal_limit = r->journal_limit;
+    l->full = client_full(r);
     l->accepted = r->accepted;
     l->refused = r->refused;
     l->rejects = r->rejects;
