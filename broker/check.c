@@ -194,7 +194,7 @@ static int wal_carry(const struct wal_image *was, int fd)
 }
 
 /* LMDB copies what the pages say: only when these are sound may it try. */
-static int copy_write(const char *dir, int fd)
+static int copy_write(const char *dir, const char *file, int fd)
 {
     struct held h = {.fd = -1};
     int status = held_open(dir, &h), err;
@@ -210,7 +210,7 @@ static int copy_write(const char *dir, int fd)
         if (err == 0 && status == EX_OK && fsync(fd) < 0)
             err = errno_is_full(errno) ? ERR_FULL : ERR_IO;
         if (err < 0)
-            status = status_of(dir, err);
+            status = status_of(err == ERR_FULL ? file : dir, err); /* only the copy grows */
     }
     held_close(&h);
     return status;
@@ -317,7 +317,7 @@ int backup_journal(const char *dir, const char *file)
     status = beside_open(beside, &fd);
     if (status != EX_OK)
         return status;
-    status = copy_write(dir, fd);
+    status = copy_write(dir, beside, fd);
     if (status == EX_OK)
         status = copy_check(beside, &events);
     if (status == EX_OK && rename(beside, file) < 0)

@@ -77,7 +77,7 @@ static int plain_open(const struct broker_config *config, const char *asked, con
         return ERR_CONFIG;
     err = link_bind(endpoint, ret);
     if (err < 0)
-        log_error("cannot bind %s: %s", endpoint, error_text(err));
+        log_error("no %s endpoint at %s: %s", name, endpoint, error_text(err));
     else
         log_info("%s endpoint %s", name, endpoint);
     return err;
@@ -114,7 +114,7 @@ static int keyed_open(struct link *l, struct link *gate, const struct address *a
     snprintf(endpoint, sizeof endpoint, "tcp://%s:%d", at->host, (int)at->port + more);
     err = link_listen(l, endpoint, key);
     if (err < 0) {
-        log_error("cannot bind %s: %s%s", endpoint, error_text(err),
+        log_error("no %s endpoint at %s: %s%s", name, endpoint, error_text(err),
                   link_has_keys() ? "" : " (this build of ZeroMQ has no CURVE)");
         return err;
     }

@@ -79,6 +79,8 @@ int link_error(int zmq_error)
         return ERR_AGAIN;
     case EHOSTUNREACH:
         return ERR_LOST;
+    case EADDRINUSE:
+    case EADDRNOTAVAIL:
     case EINVAL:
     case EPROTONOSUPPORT:
     case ENOCOMPATPROTO:
@@ -166,6 +168,15 @@ static void socket_close(struct link *l, unsigned i, int linger_ms)
     zmq_close(l->sockets[i]);
 }
 
+/* What the system says is said here, as the code alone is too little to go by. */
+static int socket_fail(const struct link *l, const char *endpoint)
+{
+    int code = errno;
+
+    log_error("cannot %s %s: %s", l->bound ? "bind" : "connect", endpoint, zmq_strerror(code));
+    return link_error(code);
+}
+
 /* One more socket, and at its endpoint.  Handshakes are followed where they can fail for a key. */
 static int socket_add(struct link *l, const char *endpoint, const struct keyfile *key)
 {
@@ -187,7 +198,7 @@ static int socket_add(struct link *l, const char *endpoint, const struct keyfile
     if (r == 0 && tcp && (key || !l->bound))
         r = monitor_open(l, i);
     if (r == 0 && (l->bound ? zmq_bind : zmq_connect)(l->sockets[i], endpoint) < 0)
-        r = link_error(errno);
+        r = socket_fail(l, endpoint);
     if (r < 0)
         socket_close(l, i, 0);
     else

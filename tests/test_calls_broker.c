@@ -531,7 +531,7 @@ static void errors_of_zeromq_are_told_apart(void **state)
     static const struct {
         int code, err;
     } cases[] = {{EINVAL, ERR_CONFIG},       {EPROTONOSUPPORT, ERR_CONFIG},
-                 {ENAMETOOLONG, ERR_CONFIG}, {EADDRINUSE, ERR_IO},
+                 {ENAMETOOLONG, ERR_CONFIG}, {EADDRINUSE, ERR_CONFIG},
                  {EMFILE, ERR_IO},           {EINTR, ERR_AGAIN},
                  {EHOSTUNREACH, ERR_LOST}};
     struct link *l = NULL;

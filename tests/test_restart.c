@@ -468,6 +468,37 @@ static void a_stack_is_started_again_as_it_was_started(void **state)
     stack_free(s);
 }
 
+static void a_stack_with_fewer_workers_ends_the_others(void **state)
+{
+    struct stack *s = stack_new(3);
+
+    (void)state;
+    stack_start(s);
+    s->workers = 1;
+    stack_start(s);
+    assert_int_not_equal(stack_pid(s, "worker-1"), 0);
+    assert_int_equal(stack_pid(s, "worker-2"), 0);
+    assert_int_equal(stack_pid(s, "worker-3"), 0);
+    stack_free(s);
+}
+
+static void a_broker_is_started_again_with_its_options(void **state)
+{
+    struct stack *s = stack_new(1);
+    struct run r;
+
+    (void)state;
+    setenv("TURNOUT_BROKER_OPTIONS", "--journal-size 96M", 1);
+    stack_start(s);
+    unsetenv("TURNOUT_BROKER_OPTIONS");
+    kill(stack_pid(s, "broker"), SIGKILL);
+    stack_start(s);
+    r = stack_run(s, slice_of(""), (const char *const[]){"turnout", "status", "--json", NULL});
+    assert_non_null(strstr(r.out.at, "\"limit_bytes\":100663296"));
+    run_free(&r);
+    stack_free(s);
+}
+
 /* Another process stands in for `name`, which was killed, and ends after a moment. */
 static pid_t ending_as(struct stack *s, const char *name)
 {
@@ -534,6 +565,8 @@ int main(void)
         cmocka_unit_test(a_stack_with_an_older_journal_starts_and_says_what_to_do),
         cmocka_unit_test(a_stack_without_its_workers_does_not_run),
         cmocka_unit_test(a_stack_is_started_again_as_it_was_started),
+        cmocka_unit_test(a_stack_with_fewer_workers_ends_the_others),
+        cmocka_unit_test(a_broker_is_started_again_with_its_options),
         cmocka_unit_test(what_was_just_ending_is_started_after_all),
         cmocka_unit_test(an_option_of_a_stack_without_a_value_is_told),
     };

@@ -326,7 +326,11 @@ static void test_what_has_not_changed_is_not_sent_again(void **state)
     assert_int_equal(again.status, 304);
     assert_int_equal(again.body.size, 0);
     assert_string_equal(reply_header(&again, "ETag"), reply_header(&first, "ETag"));
+    assert_string_equal(reply_header(&again, "Vary"), reply_header(&first, "Vary"));
     reply_free(&first);
+    reply_free(&again);
+    again = http_get(port, "/api/v1/committees", "If-None-Match: *\r\n");
+    assert_int_equal(again.status, 304);
     reply_free(&again);
     again = http_get(port, "/api/v1/members", header);
     assert_int_equal(again.status, 200);

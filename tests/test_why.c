@@ -361,6 +361,10 @@ static void who_does_not_answer_is_named(void **state)
     kill(stack_pid(s, "redis"), SIGKILL);
     assert_run(RUN(s, "turnout", "why", "ballot:C|B", "votes"), 69, "", "Redis at ");
     assert_run(RUN(s, "turnout", "why", "ballot:C|B", "votes", "--as-of", "now"), 0, "sum 1", NULL);
+    struct run r = RUN(s, "turnout", "why", "ballot:C|B", "votes", "--as-of", "2100-01-01");
+    assert_non_null(strstr(r.out.at, "sum 1 as of 20")); /* what is not yet is not told of */
+    assert_null(strstr(r.out.at, "2100"));
+    run_free(&r);
     kill(stack_pid(s, "broker"), SIGKILL);
     assert_run(RUN(s, "turnout", "why", "ballot:C|B", "votes"), 69, "", "the broker at ");
     assert_run(RUN(s, "turnout", "history", "ballot|C|B"), 69, "", "the broker at ");

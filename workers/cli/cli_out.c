@@ -34,11 +34,11 @@ int64_t cli_number(const char *option, const char *arg, int64_t least, int64_t m
 
 int64_t cli_moment(const char *option, const char *arg, struct argp_state *state)
 {
-    int64_t ms = 0;
+    int64_t ms = 0, now_ms = clock_wall_ms();
 
-    if (moment_parse(slice_of(arg), clock_wall_ms(), &ms) < 0)
+    if (moment_parse(slice_of(arg), now_ms, &ms) < 0)
         argp_error(state, "%s takes a time: " MOMENT_FORMS, option);
-    return ms;
+    return ms < now_ms ? ms : now_ms;
 }
 
 int cli_flush(const char *verb)

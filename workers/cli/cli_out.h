@@ -19,7 +19,7 @@ void cli_form_set(enum cli_form *form, enum cli_form wanted, struct argp_state *
 int64_t cli_number(const char *option, const char *arg, int64_t least, int64_t most,
                    struct argp_state *state);
 
-/* The moment that an option's TIME says; what is none ends the program. */
+/* The moment that an option's TIME says, of the future: now; what is none ends the program. */
 int64_t cli_moment(const char *option, const char *arg, struct argp_state *state);
 
 /* Writes the text to standard output and forgets it.  EX_OK; or EX_IOERR after a sentence on

@@ -25,6 +25,7 @@
 #define REQUEST_MEMORY 16384
 #define SILENT_S       30
 #define EVENT_BLOCK    4096
+#define ANSWER_VARY    "Accept-Language, Accept"
 
 struct http {
     struct web *web;
@@ -88,10 +89,12 @@ static bool tag_known(struct exchange *x, const char *etag)
 {
     struct slice have = header(x, MHD_HTTP_HEADER_IF_NONE_MATCH);
 
-    return have.at && etag[0] && memmem(have.at, have.size, etag, strlen(etag)) != NULL;
+    return have.at && etag[0] &&
+           (slice_is(have, "*") || memmem(have.at, have.size, etag, strlen(etag)) != NULL);
 }
 
-static enum MHD_Result send_not_modified(struct exchange *x, const char *etag, const char *cache)
+static enum MHD_Result send_not_modified(struct exchange *x, const char *etag, const char *cache,
+                                         const char *vary)
 {
     struct MHD_Response *r =
         MHD_create_response_from_buffer(0, (char[]){""}, MHD_RESPMEM_PERSISTENT);
@@ -99,6 +102,8 @@ static enum MHD_Result send_not_modified(struct exchange *x, const char *etag, c
     x->http->web->counts[WEB_NOT_MODIFIED]++;
     MHD_add_response_header(r, MHD_HTTP_HEADER_ETAG, etag);
     MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, cache);
+    if (vary)
+        MHD_add_response_header(r, MHD_HTTP_HEADER_VARY, vary);
     return send_off(x, MHD_HTTP_NOT_MODIFIED, r);
 }
 
@@ -108,14 +113,14 @@ static enum MHD_Result send_answer(struct exchange *x)
     struct MHD_Response *r;
 
     if (a->status == 200 && tag_known(x, a->etag))
-        return send_not_modified(x, a->etag, "no-cache");
+        return send_not_modified(x, a->etag, "no-cache", ANSWER_VARY);
     if (a->status >= 500)
         x->http->web->counts[WEB_ERRORS]++;
     r = MHD_create_response_from_buffer(a->body.size, a->body.at, MHD_RESPMEM_MUST_FREE);
     a->body = (struct buffer){0};
     MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, a->type);
     MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
-    MHD_add_response_header(r, MHD_HTTP_HEADER_VARY, "Accept-Language, Accept");
+    MHD_add_response_header(r, MHD_HTTP_HEADER_VARY, ANSWER_VARY);
     if (a->etag[0])
         MHD_add_response_header(r, MHD_HTTP_HEADER_ETAG, a->etag);
     if (a->again)
@@ -163,7 +168,7 @@ static enum MHD_Result send_asset(struct exchange *x, const struct asset *a)
 
     snprintf(etag, sizeof etag, "\"%s\"", a->hash);
     if (tag_known(x, etag))
-        return send_not_modified(x, etag, cache);
+        return send_not_modified(x, etag, cache, NULL);
     r = MHD_create_response_from_buffer((size_t)(a->end - a->at), (void *)(uintptr_t)a->at,
                                         MHD_RESPMEM_PERSISTENT);
     MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, asset_type(a));
