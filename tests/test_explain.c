@@ -128,6 +128,14 @@ static void answer_free(struct answer *a)
 }
 
 /* Only the partitions that matter are read. */
+static void scene_read(struct scene *s, struct explain *x, enum explain_pass pass)
+{
+    explain_pass(x, pass);
+    for (unsigned p = 0; p < DESK_PARTITIONS; p++)
+        if (explain_needs(x, p, DESK_PARTITIONS))
+            explain_partition(s, x, p);
+}
+
 static struct answer *scene_ask_until(struct scene *s, struct slice key, struct slice field,
                                       int64_t as_of_ms)
 {
@@ -138,9 +146,12 @@ static struct answer *scene_ask_until(struct scene *s, struct slice key, struct 
     assert_int_equal(target_parse(key, field, STORE_PREFIX, &a->target, &reason), 0);
     a->explain = explain_new(&a->target, recall, s->desk);
     explain_until(a->explain, as_of_ms);
-    for (unsigned p = 0; p < DESK_PARTITIONS; p++)
-        if (explain_needs(a->explain, p, DESK_PARTITIONS))
-            explain_partition(s, a->explain, p);
+    if (explain_narrows(a->explain)) {
+        scene_read(s, a->explain, EXPLAIN_NOTICES);
+        scene_read(s, a->explain, EXPLAIN_REST);
+    } else {
+        scene_read(s, a->explain, EXPLAIN_ALL);
+    }
     a->parts = explain_finish(a->explain, &a->count, &a->sum);
     buffer_free(&reason);
     return a;
@@ -436,6 +447,25 @@ static void a_group_that_is_really_named_so_is_not_one_without_its_largest(void 
     scene_free(&s);
 }
 
+/* Of a group's number in a month the facts of that month are kept; who is in the group of all, any
+ * fact may tell. */
+static void a_number_takes_the_memory_of_its_period(void **state)
+{
+    struct buffer events = {0};
+    struct answer *month, *members;
+
+    (void)state;
+    world_events(random_seed("memory of a period"), 4000, &events);
+    struct scene s = scene_new(1, buffer_slice(&events), TODAY_MS);
+    month = scene_ask(&s, "group:all:2021-05", "technical.votes");
+    members = scene_ask(&s, "group:all:2021-05", "members");
+    assert_true(explain_bytes(month->explain) < explain_bytes(members->explain) * 3 / 4);
+    answer_free(month);
+    answer_free(members);
+    scene_free(&s);
+    buffer_free(&events);
+}
+
 static void as_of_a_moment_only_what_had_come_counts(void **state)
 {
     struct scene s = story(VOTE "\"position\":\"approve\",\"id\":\"v\"," EARLY VOTE
@@ -479,6 +509,7 @@ int main(void)
         cmocka_unit_test(a_meeting_is_attended_once_by_all_who_came),
         cmocka_unit_test(a_part_of_a_group_rests_on_the_members_notice),
         cmocka_unit_test(a_group_that_is_really_named_so_is_not_one_without_its_largest),
+        cmocka_unit_test(a_number_takes_the_memory_of_its_period),
         cmocka_unit_test(as_of_a_moment_only_what_had_come_counts),
         cmocka_unit_test(bytes_that_are_no_event_are_corrupt),
         cmocka_unit_test(any_number_of_a_random_world_is_the_sum_of_its_facts),

@@ -55,7 +55,52 @@ bool explain_needs(const struct explain *x, unsigned partition, unsigned partiti
     return !e.committee.at || event_partition(&e, partitions) == partition;
 }
 
+void explain_pass(struct explain *x, enum explain_pass pass)
+{
+    x->pass = pass;
+}
+
+bool explain_narrows(const struct explain *x)
+{
+    const struct target *t = x->target;
+    struct slice group = t->group;
+
+    if (t->family == TARGET_COMMITTEE)
+        return true;
+    target_without(group, &group);
+    return t->family == TARGET_GROUP && !(t->measure == MEASURE_MEMBERS && slice_is(group, "all"));
+}
+
 /* ---- which events matter ---- */
+static bool in_period(const struct target *t, date_days day)
+{
+    struct date_civil c = date_to_civil(day);
+
+    return t->period == (uint32_t)(c.year * 100 + (t->year ? 0 : c.month));
+}
+
+/* What an answer counts for is decided by its notice; where that is not known, by itself. */
+static bool of_period(const struct explain *x, const struct event *e)
+{
+    const struct committee *c = table_find(&x->ledger->committees, e->committee);
+    const struct ballot *b = c && e->type == EVENT_VOTE ? table_find(&c->ballots, e->ballot) : NULL;
+    const struct meeting *m =
+        c && e->type == EVENT_ATTENDANCE ? table_find(&c->meetings, e->meeting) : NULL;
+
+    if (b && version_holds(&b->notice.version))
+        return in_period(x->target, b->notice.closes);
+    if (m && version_holds(&m->notice.version))
+        return in_period(x->target, m->notice.starts);
+    return true;
+}
+
+static bool of_pass(const struct explain *x, const struct event *e)
+{
+    bool notice = e->type == EVENT_BALLOT || e->type == EVENT_MEETING;
+
+    return x->pass == EXPLAIN_ALL || (x->pass == EXPLAIN_NOTICES ? notice : !notice);
+}
+
 static bool of_matter(const struct target *t, const struct event *e, enum event_type notice,
                       enum event_type answer)
 {
@@ -72,9 +117,10 @@ static bool of_member(const struct target *t, const struct event *e)
 
 static bool event_matters(void *explain, const struct event *e)
 {
-    const struct target *t = ((struct explain *)explain)->target;
+    const struct explain *x = explain;
+    const struct target *t = x->target;
 
-    if (e->type == EVENT_COMMITTEE ||
+    if (e->type == EVENT_COMMITTEE || !of_pass(x, e) ||
         (t->committee.at && !(e->committee.at && slice_equal(e->committee, t->committee))))
         return false;
     switch (t->family) {
@@ -86,7 +132,7 @@ static bool event_matters(void *explain, const struct event *e)
     case TARGET_MEETING:
         return of_matter(t, e, EVENT_MEETING, EVENT_ATTENDANCE);
     default:
-        return true;
+        return x->pass != EXPLAIN_REST || of_period(x, e);
     }
 }
 

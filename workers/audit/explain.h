@@ -1,12 +1,16 @@
 /* Explaining a number: the facts that add up to it, from the journal's events.
  *
+ *     explain_pass    for the first time, and where explain_narrows for a second
  *     explain_run     for every run of events of the partitions that matter, in their order
  *     explain_finish  the parts of the number, each with its facts, and their sum
  *
  * The events are replayed (replay.h), folded by the very functions that count them; then the share
  * of each record in the number is tallied, one record at a time, by the very functions that tally
- * it for good.  Beside each fact stands where its newest version came from. Memory grows with the
- * facts that can matter: those of one committee, of one member, or, for a group, all there are. */
+ * it for good.  Beside each fact stands where its newest version came from.
+ *
+ * Memory grows with the facts that can matter: those of one member; of a committee or a group those
+ * of the period, which the notices tell that are read first.  Only who is in the group of all does
+ * every fact have a say in. */
 #ifndef WORKERS_EXPLAIN_H
 #define WORKERS_EXPLAIN_H
 
@@ -42,6 +46,14 @@ void explain_until(struct explain *x, int64_t as_of_ms);
 
 /* Whether the partition's events can matter. */
 bool explain_needs(const struct explain *x, unsigned partition, unsigned partitions);
+
+/* What the next runs are read for: all there is, or first the notices of ballots and meetings, and
+ * then, of all the same runs, the rest. */
+enum explain_pass { EXPLAIN_ALL, EXPLAIN_NOTICES, EXPLAIN_REST };
+void explain_pass(struct explain *x, enum explain_pass pass);
+
+/* Whether reading the notices first keeps most facts out. */
+bool explain_narrows(const struct explain *x);
 
 /* A walk_fn; the argument is the struct explain.  0; an error of the recall; ERR_CORRUPT for bytes
  * that are no event. */

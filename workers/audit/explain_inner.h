@@ -9,6 +9,7 @@
 struct explain {
     const struct target *target;
     int64_t as_of_ms;
+    enum explain_pass pass;
     struct ledger *ledger;
     struct replay *replay;
     struct arena arena;

@@ -74,13 +74,22 @@ static int timed_run(void *arg, const struct walk_run *run)
     return explain_run(t->explain, run);
 }
 
-int why_walk(struct why *w, struct explain *x)
+static int pass_walk(struct why *w, struct explain *x, enum explain_pass pass,
+                     struct progress *progress)
 {
     static const uint64_t from[WIRE_MAX_PARTS];
     struct timed timed = {x, w->deadline_ms, w->most_bytes};
+
+    explain_pass(x, pass);
+    return walk_journal(w->reader, from, w->ends, w->partitions, timed_run, &timed, progress);
+}
+
+int why_walk(struct why *w, struct explain *x)
+{
+    bool narrows = explain_narrows(x);
     struct progress progress;
     uint64_t total = 0;
-    int error;
+    int error = 0;
 
     if (w->then)
         explain_until(x, w->as_of_ms);
@@ -89,8 +98,11 @@ int why_walk(struct why *w, struct explain *x)
             w->ends[p] = 0;
         total += w->ends[p];
     }
-    progress_begin(&progress, "reading events", total, w->progress);
-    error = walk_journal(w->reader, from, w->ends, w->partitions, timed_run, &timed, &progress);
+    progress_begin(&progress, "reading events", narrows ? 2 * total : total, w->progress);
+    if (narrows)
+        error = pass_walk(w, x, EXPLAIN_NOTICES, &progress);
+    if (error == 0)
+        error = pass_walk(w, x, narrows ? EXPLAIN_REST : EXPLAIN_ALL, &progress);
     progress_end(&progress);
     return error;
 }

@@ -81,7 +81,7 @@ static void failed(const struct answer_ask *ask, int error, bool redis, struct a
                                 foreign = {503,       "foreign", T_DOWN, T_STATE_FOREIGN,
                                            "foreign", true},
                                 timeout = {503, "too-long", T_BUSY, T_TOO_LONG, NULL, true},
-                                full = {503, "too-much", T_BUSY, T_TOO_MUCH, NULL, false},
+                                full = {503, "too-much", T_WHY, T_TOO_MUCH, NULL, false},
                                 corrupt = {500, "corrupt", T_DOWN, T_CORRUPT, NULL, false},
                                 journal = {500, "corrupt", T_DOWN, T_JOURNAL_CORRUPT, NULL, false};
     const struct trouble *t = redis ? &redis_down : &broker_down;
