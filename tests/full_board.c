@@ -184,6 +184,9 @@ static void say_votes(void)
     say("vote", "'committee':'54808','ballot':'SOON','member':'KE','position':'approve',"
                 "'retracted':true");
     vote("GHOST", "B1", "KE", "'position':'approve'");
+    vote("GHOST", "B1", "XX", "'position':'approve'"); /* a mistake, and all that names XX */
+    say("vote", "'committee':'GHOST','ballot':'B1','member':'XX','position':'approve',"
+                "'retracted':true");
 }
 
 static void say_the_rest(void)

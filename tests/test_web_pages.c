@@ -132,9 +132,13 @@ static void test_a_ballot_without_notice_has_a_page(void **state)
 
 static void test_what_is_not_there_is_not_found(void **state)
 {
-    static const char *const missing[] = {
-        "/ballots/54808%7CNONE", "/ballots/54808",     "/committees/NONE",
-        "/members/ZZ",           "/api/v1/members/ZZ", "/api/v1/members?format=csv&sheet=x"};
+    static const char *const missing[] = {"/ballots/54808%7CNONE",
+                                          "/ballots/54808",
+                                          "/committees/NONE",
+                                          "/members/ZZ",
+                                          "/api/v1/members/ZZ",
+                                          "/api/v1/members?format=csv&sheet=x",
+                                          "/members/XX"};
 
     (void)state;
     for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
@@ -142,6 +146,8 @@ static void test_what_is_not_there_is_not_found(void **state)
         assert_says(strstr(missing[i], "/api/") ? "\"error\":\"not-found\""
                                                 : "There is no such page");
     }
+    assert_int_equal(asks(&hand, "/api/v1/members"), 200);
+    assert_never_says("XX");
 }
 
 static void test_seats_at_risk_say_why(void **state)

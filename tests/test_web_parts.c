@@ -381,7 +381,7 @@ static void test_a_digest_is_bounded(void **state)
         snprintf(name, sizeof name, "C%d", i);
         digest_take(&d, id(2, 0), slice_of("committees"), slice_of(name));
     }
-    assert_true(d.all[DIGEST_COMMITTEES]);
+    assert_true(d.all[CHANGE_COMMITTEES]);
     digest_free(&d);
 }
 

@@ -118,6 +118,11 @@ int data_names(struct data *d, const char *key, enum fetch_kind kind, struct nam
     return store_fetch(d->store, &f, 1, d);
 }
 
+int data_members(struct data *d, struct name_list *ret)
+{
+    return data_names(d, "facts", FETCH_HASH, ret);
+}
+
 static struct slice kept(struct data *d, struct buffer *b)
 {
     struct slice copy = arena_copy(d->arena, buffer_slice(b));

@@ -29,6 +29,9 @@ int data_hashes(struct data *d, struct hash *hashes, size_t count, int64_t *ret_
 /* Names of a set, members of a sorted set (in its order), or fields of a hash. */
 int data_names(struct data *d, const char *key, enum fetch_kind kind, struct name_list *ret);
 
+/* Those that facts in force name: the set of members may keep one of whom all is retracted. */
+int data_members(struct data *d, struct name_list *ret);
+
 /* "profile:KE"; borrowed from the arena. */
 struct slice data_key_of(struct data *d, const char *family, struct slice name, const char *end);
 

@@ -111,7 +111,7 @@ static int member_sheet(struct page *p, struct view *v)
     struct sheet *s = SHEET(v, "members", T_BY_MEMBER, member_columns);
     struct name_list members = {0};
     struct hash *h;
-    int error = data_names(&p->data, "members", FETCH_SET, &members);
+    int error = data_members(&p->data, &members);
 
     h = arena_need(v->arena, (members.count * 2 + 1) * sizeof *h);
     for (size_t i = 0; i < members.count; i++) {

@@ -138,7 +138,7 @@ static int by_name(const void *a, const void *b)
 static int profiles_load(struct page *p, struct profiles *ret)
 {
     struct name_list names = {0};
-    int error = data_names(&p->data, "members", FETCH_SET, &names);
+    int error = data_members(&p->data, &names);
 
     ret->count = names.count;
     ret->members = arena_need(p->data.arena, (names.count + 1) * sizeof *ret->members);

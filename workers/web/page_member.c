@@ -196,7 +196,7 @@ int page_member(struct page *p, struct view *v)
     error = page_period(p, v, false);
     if (error || !v->period.at)
         return error ? error : PAGE_MISSING;
-    error = data_names(&p->data, "members", FETCH_SET, &members);
+    error = data_members(&p->data, &members);
     there = name_list_has(&members, p->subject);
     name_list_free(&members);
     if (error || !there)

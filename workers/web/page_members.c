@@ -143,7 +143,7 @@ int page_members(struct page *p, struct view *v)
     s = SHEET(v, "members", T_MEMBERS_OF, columns);
     s->note = T_MEMBERS_NOTE;
     s->chart = CHART_MAP;
-    error = data_names(&p->data, "members", FETCH_SET, &members);
+    error = data_members(&p->data, &members);
     if (error == 0)
         error = rows(p, v, s, &members);
     if (error == 0)

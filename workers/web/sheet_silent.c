@@ -46,7 +46,7 @@ int sheet_silent(struct page *p, struct view *v)
 {
     struct sheet *s = SHEET(v, "silent", T_SILENT, columns);
     struct name_list members = {0};
-    int error = data_names(&p->data, "members", FETCH_SET, &members);
+    int error = data_members(&p->data, &members);
     struct hash *h = arena_need(v->arena, (members.count * HASHES_OF + 1) * sizeof *h);
     struct slice end = view_text(v, slice_of(":"), v->period);
 
