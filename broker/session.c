@@ -454,6 +454,18 @@ static bool header_is_bad(struct slice header)
     return header.size > WIRE_MAX_ASKED && (wire_peek(header, &kind) < 0 || kind != WIRE_UNKNOWN);
 }
 
+static void malformed_tell(struct sessions *s, struct slice peer)
+{
+    char reason[128] = "frame 1 is no msgpack array that begins with a kind";
+    enum wire_kind kind;
+
+    if (wire_peek(s->m.header, &kind) == 0)
+        snprintf(reason, sizeof reason,
+                 "kind %u: an item, or the size of frame 2, is not what PROTOCOL.md allows",
+                 (unsigned)kind);
+    peer_error(s, peer, "bad-message", true, reason);
+}
+
 static void message_take(struct sessions *s, struct slice peer, int64_t now_ms,
                          struct session **ret_from, struct wire_message *ret)
 {
@@ -462,7 +474,7 @@ static void message_take(struct sessions *s, struct slice peer, int64_t now_ms,
     arena_reset(&s->arena, ARENA_KEEP);
     if (header_is_bad(s->m.header) ||
         wire_decode(s->m.header, s->m.payload.size, &s->arena, ret) < 0) {
-        peer_error(s, peer, "bad-message", true, "the header is not what PROTOCOL.md allows");
+        malformed_tell(s, peer);
         if (from)
             session_end(s, from, "sent a malformed header");
         return;
