@@ -2,8 +2,8 @@
 #include "proto/error.h"
 #include "proto/event.h"
 #include "tests/desk.h"
+#include "tests/glossary.h"
 #include "workers/audit/recount.h"
-#include "workers/view/dictionary.h"
 #include "workers/view/export.h"
 
 #include <setjmp.h>
@@ -267,7 +267,7 @@ static void the_dictionary_knows_every_field(void **state)
         for (int i = 0; i < 4; i++)
             cut(&rest);
         struct slice field = cut(&rest);
-        if (!dictionary_find(kind, field))
+        if (!glossary_find(kind, field))
             fail_msg("the dictionary does not know %.*s of kind %s", (int)field.size, field.at,
                      kind);
         cut(&rest);
@@ -323,22 +323,22 @@ static void everything_is_exported_once(void **state)
 static void patterns_fit_what_they_stand_for_and_nothing_else(void **state)
 {
     (void)state;
-    assert_string_equal(dictionary_find("member", slice_of("technical.votes.late"))->field,
+    assert_string_equal(glossary_find("member", slice_of("technical.votes.late"))->field,
                         "L.votes.late");
-    assert_string_equal(dictionary_find("member", slice_of("governance.votes.approve"))->field,
+    assert_string_equal(glossary_find("member", slice_of("governance.votes.approve"))->field,
                         "L.votes.POSITION");
-    assert_string_equal(dictionary_find("group", slice_of("technical.ballots.missed.SR"))->field,
+    assert_string_equal(glossary_find("group", slice_of("technical.ballots.missed.SR"))->field,
                         "L.ballots.missed.KIND");
-    assert_string_equal(dictionary_find("group", slice_of("share.votes.num"))->field,
+    assert_string_equal(glossary_find("group", slice_of("share.votes.num"))->field,
                         "share.FIGURE.num");
-    assert_string_equal(dictionary_find("vote", slice_of("KE"))->field, "MEMBER");
-    assert_null(dictionary_find("member", slice_of("technical.votes.perhaps")));
-    assert_null(dictionary_find("member", slice_of("local.votes")));
-    assert_null(dictionary_find("member", slice_of("technical.votes.late.much")));
-    assert_null(dictionary_find("member", slice_of("technical")));
-    assert_null(dictionary_find("member", slice_of("voting.num")));
-    assert_null(dictionary_find("ballot", slice_of("colour")));
-    assert_null(dictionary_find("mem", slice_of("adoptions")));
+    assert_string_equal(glossary_find("vote", slice_of("KE"))->field, "MEMBER");
+    assert_null(glossary_find("member", slice_of("technical.votes.perhaps")));
+    assert_null(glossary_find("member", slice_of("local.votes")));
+    assert_null(glossary_find("member", slice_of("technical.votes.late.much")));
+    assert_null(glossary_find("member", slice_of("technical")));
+    assert_null(glossary_find("member", slice_of("voting.num")));
+    assert_null(glossary_find("ballot", slice_of("colour")));
+    assert_null(glossary_find("mem", slice_of("adoptions")));
 }
 
 static void the_dictionary_is_csv_with_a_record_a_field_and_kind(void **state)

@@ -13,11 +13,9 @@ struct dictionary_entry {
     const char *meaning;
 };
 
+/* An exact name stands before a pattern that it fits too. */
 extern const struct dictionary_entry dictionary[];
 extern const size_t dictionary_count;
-
-/* The entry for a field of that kind; NULL when there is none. */
-const struct dictionary_entry *dictionary_find(const char *kind, struct slice field);
 
 /* All of it as CSV: field,unit,kind,meaning. */
 void dictionary_print_csv(struct buffer *out);
