@@ -2,6 +2,7 @@
 # apart; CC, CFLAGS and LDFLAGS are yours and come last.
 
 BUILD   ?= build
+OBJCOPY ?= objcopy
 VERSION := 0.1.0
 PACKAGES := libzmq hiredis jansson liblmdb msgpack libxxhash libmicrohttpd
 
@@ -52,7 +53,8 @@ $(BUILD)/lib/%.a:
 
 # For producers in C: one object, of which only turnout.h's names can be seen from outside.
 $(BUILD)/lib/libturnout.a: $(call objects,proto/producer.c) $(BUILD)/lib/proto.a
-	ld -r -o $(@:.a=.o) $^ && objcopy --wildcard --keep-global-symbol='turnout_*' $(@:.a=.o)
+	$(CC) $(CFLAGS) -r -nostdlib -Wl,--force-group-allocation $(if $(findstring -flto,$(CFLAGS)),-flinker-output=nolto-rel) -o $(@:.a=.o) $^
+	$(OBJCOPY) --wildcard --keep-global-symbol='turnout_*' $(@:.a=.o)
 	rm -f $@ && ar crs $@ $(@:.a=.o)
 
 # A program is named after its main file and links its own folder's library; a test may link all.
@@ -70,7 +72,8 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/lib/tests.a $(ARCHIVES)
 
 # A producer as others write one; nothing that is installed.
 $(BUILD)/bin/feed: tests/feed/feed.c $(BUILD)/lib/libturnout.a
-	$(CC) -Iproto $(CFLAGS_ALL) -o $@ $^ $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -lzmq
+	@mkdir -p $(@D)
+	$(CC) -Iproto $(CFLAGS_ALL) -o $@ $^ $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS) -lzmq
 $(BUILD)/tests/test_pipeline: | $(BUILD)/bin/feed
 
 # Loaded into a program by tests that make its system calls fail; nothing that is installed.

@@ -336,8 +336,11 @@ static void ack_refuse_all(struct ingest *in, struct ack *ack)
         ack_refuse(in, ack, ack->first + i, &why);
 }
 
+/* It is over when a whole round has room: single events find some before. */
 static void full_note(struct ingest *in, bool full)
 {
+    if (!full && in->counts.full)
+        full = !journal_has_room(in->journal, ROUND_BYTES);
     if (full && !in->counts.full)
         log_error("the journal or its disk is full: events are refused until there is room; free "
                   "disk space, or restart with a larger --journal-size");
@@ -417,5 +420,8 @@ void ingest_acknowledge(struct ingest *in)
 
 struct ingest_counts ingest_counts(const struct ingest *in)
 {
-    return in->counts;
+    struct ingest_counts c = in->counts;
+
+    c.full = !journal_has_room(in->journal, c.full ? ROUND_BYTES : EVENT_MAX_BYTES);
+    return c;
 }

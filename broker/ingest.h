@@ -35,7 +35,7 @@ struct ingest;
 
 struct ingest_counts {
     uint64_t accepted, refused; /* events, since the start: in the journal, or kept out */
-    bool full;                  /* the last commit found no room */
+    bool full;                  /* an event may find no room; so since one did until a round has */
 };
 
 /* Borrows both. */

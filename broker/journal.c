@@ -378,6 +378,11 @@ static int recent_move(struct journal *j)
     return err;
 }
 
+bool journal_has_room(struct journal *j, size_t bytes)
+{
+    return disk_has_room(j->disk, j->owed + j->staged_owed + disk_cost(j->disk, bytes));
+}
+
 /* Where there is room only on pages that became free, a record goes into the trees at once: later
  * it might find none. */
 static bool is_to_move(struct journal *j, size_t size)
@@ -386,7 +391,7 @@ static bool is_to_move(struct journal *j, size_t size)
 
     return recent_all(j->recent).size + more > j->recent_bytes ||
            recent_staged(j->recent).size + more > (part < RECENT_STAGE ? part : RECENT_STAGE) ||
-           !disk_has_room(j->disk, j->owed + j->staged_owed + disk_cost(j->disk, size));
+           !journal_has_room(j, size);
 }
 
 int journal_append(struct journal *j, unsigned partition, const struct record *record)

@@ -30,6 +30,9 @@ void journal_close(struct journal *j); /* NULL is allowed; what is not committed
 struct slice journal_log_id(const struct journal *j); /* 32 hex digits, from its creation on */
 unsigned journal_partitions(const struct journal *j);
 
+/* Whether its file has, or can be given, room for so many bytes more; free pages in it apart. */
+bool journal_has_room(struct journal *j, size_t bytes);
+
 /* Stages a record at the end of a partition.  An error sticks until commit or abort, so callers
  * that go on to commit need not look. */
 int journal_append(struct journal *j, unsigned partition, const struct record *record);

@@ -1,5 +1,5 @@
 /* Files of settings: lines `name = value` and `[section]`; `#` at a line's beginning or after a
- * blank begins a comment.  Key files and the rights file are made of them. */
+ * blank begins a comment.  Key files, the rights file and turnout.conf are made of them. */
 #ifndef PROTO_SETTINGS_H
 #define PROTO_SETTINGS_H
 

@@ -306,7 +306,8 @@ static void why_redis_takes_nothing_is_told_in_its_own_words(void **state)
     (void)state;
     redis_do(redis, "CONFIG", "SET", "maxmemory", "1");
     an_event_comes();
-    stack_await_log(stack, "worker-1", "redis: OOM command not allowed");
+    stack_await_log(stack, "worker-1",
+                    "redis: OOM command not allowed when used memory > 'maxmemory'");
     redis_do(redis, "CONFIG", "SET", "maxmemory", "0");
     stack_sync(stack);
 }

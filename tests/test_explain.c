@@ -447,6 +447,24 @@ static void a_group_that_is_really_named_so_is_not_one_without_its_largest(void 
     scene_free(&s);
 }
 
+/* Who is in the group of all an April's vote may tell, and so who is left over in March. */
+static void who_is_left_of_all_may_be_told_by_another_month(void **state)
+{
+    struct scene s =
+        story("{\"type\":\"vote\",\"committee\":\"C\",\"ballot\":\"MARCH\",\"member\":\"KE\","
+              "\"position\":\"approve\",\"id\":\"v\"," EARLY
+              "{\"type\":\"ballot\",\"committee\":\"C\",\"ballot\":\"MARCH\",\"kind\":\"NP\","
+              "\"closes\":\"2026-03-09\",\"id\":\"m\"," EARLY
+              "{\"type\":\"vote\",\"committee\":\"C\",\"ballot\":\"APRIL\",\"member\":\"UG\","
+              "\"position\":\"approve\",\"id\":\"w\"," EARLY
+              "{\"type\":\"ballot\",\"committee\":\"C\",\"ballot\":\"APRIL\",\"kind\":\"NP\","
+              "\"closes\":\"2026-04-09\",\"id\":\"a\"," EARLY);
+
+    (void)state;
+    assert_one(&s, "group:all-without-top3:2026-03", "share.votes.den", "vote:v ballot:m");
+    scene_free(&s);
+}
+
 /* Of a group's number in a month the facts of that month are kept; who is in the group of all, any
  * fact may tell. */
 static void a_number_takes_the_memory_of_its_period(void **state)
@@ -509,6 +527,7 @@ int main(void)
         cmocka_unit_test(a_meeting_is_attended_once_by_all_who_came),
         cmocka_unit_test(a_part_of_a_group_rests_on_the_members_notice),
         cmocka_unit_test(a_group_that_is_really_named_so_is_not_one_without_its_largest),
+        cmocka_unit_test(who_is_left_of_all_may_be_told_by_another_month),
         cmocka_unit_test(a_number_takes_the_memory_of_its_period),
         cmocka_unit_test(as_of_a_moment_only_what_had_come_counts),
         cmocka_unit_test(bytes_that_are_no_event_are_corrupt),

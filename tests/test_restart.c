@@ -496,6 +496,12 @@ static void a_broker_is_started_again_with_its_options(void **state)
     r = stack_run(s, slice_of(""), (const char *const[]){"turnout", "status", "--json", NULL});
     assert_non_null(strstr(r.out.at, "\"limit_bytes\":100663296"));
     run_free(&r);
+    setenv("TURNOUT_BROKER_OPTIONS", "--journal-size 128M", 1);
+    r = stack_run(s, slice_of(""), (const char *const[]){"scripts/stack", "start", NULL});
+    unsetenv("TURNOUT_BROKER_OPTIONS");
+    assert_int_equal(r.status, 69);
+    assert_non_null(strstr(r.err.at, "the broker runs with other options"));
+    run_free(&r);
     stack_free(s);
 }
 

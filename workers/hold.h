@@ -13,7 +13,8 @@
 #include "workers/store.h"
 
 #define HOLD_MS 5000 /* then workers go on by themselves */
-/* A hold that is to last longer than this was left by somebody whose clock is wrong: it is none. */
+/* A hold that is to last longer than this was left by somebody whose clock is wrong: it is none.
+ * For a worker neither is one that was over so long ago. */
 #define HOLD_MOST_MS 300000
 
 struct hold { /* zero before the first take */

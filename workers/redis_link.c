@@ -80,7 +80,7 @@ int redis_link_error(struct redis_link *l, const redisReply *r)
 {
     if (is_hindrance(r->str)) {
         if (complains(&l->hindered_ms))
-            log_warn("redis: %.*s", redis_link_words(r), r->str);
+            log_warn("redis: %.200s", r->str); /* fixed words, with nothing of what was sent */
         return ERR_AGAIN;
     }
     if (strncmp(r->str, "NOPERM", 6) == 0)
@@ -291,8 +291,10 @@ static const char *text_copy(const char *text)
 void redis_link_open(struct redis_link *l, const struct redis_options *options)
 {
     signal(SIGPIPE, SIG_IGN); /* a lost server must be an error code */
-    *l = (struct redis_link){
-        .options = *options, .refused_ms = -COMPLAIN_MS, .denied_ms = -COMPLAIN_MS};
+    *l = (struct redis_link){.options = *options,
+                             .refused_ms = -COMPLAIN_MS,
+                             .denied_ms = -COMPLAIN_MS,
+                             .hindered_ms = -COMPLAIN_MS};
     l->options.address = text_copy(options->address);
     l->options.prefix = text_copy(options->prefix);
     l->options.user = text_copy(options->user);

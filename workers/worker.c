@@ -313,7 +313,8 @@ static bool stream_moved(const struct stream *s, const struct applied *now)
 
 /* Somebody compares, mends or switches over: he ends it himself, or it ends by its time, which is
  * measured here from when the hold was first seen, as his clock may not be ours.  What was left by
- * one who was killed stays until its partition moves on: only what may be of now counts. */
+ * one who was killed stays until its partition moves on: only what may be of now counts, by clocks
+ * that differ by HOLD_MOST_MS at most. */
 static bool worker_held(struct worker *w, const struct applied *applied)
 {
     int64_t now_ms = clock_mono_ms(), oldest = clock_wall_ms() - HOLD_MOST_MS, held = 0;

@@ -68,7 +68,9 @@ bool explain_narrows(const struct explain *x)
     if (t->family == TARGET_COMMITTEE)
         return true;
     target_without(group, &group);
-    return t->family == TARGET_GROUP && !(t->measure == MEASURE_MEMBERS && slice_is(group, "all"));
+    return t->family == TARGET_GROUP &&
+           !((t->measure == MEASURE_MEMBERS || (t->whole && group.size < t->group.size)) &&
+             slice_is(group, "all"));
 }
 
 /* ---- which events matter ---- */

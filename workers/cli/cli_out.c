@@ -34,8 +34,10 @@ int64_t cli_number(const char *option, const char *arg, int64_t least, int64_t m
 
 int64_t cli_moment(const char *option, const char *arg, struct argp_state *state)
 {
-    int64_t ms = 0, now_ms = clock_wall_ms();
+    static int64_t now_ms; /* the same for all options */
+    int64_t ms = 0;
 
+    now_ms = now_ms ? now_ms : clock_wall_ms();
     if (moment_parse(slice_of(arg), now_ms, &ms) < 0)
         argp_error(state, "%s takes a time: " MOMENT_FORMS, option);
     return ms < now_ms ? ms : now_ms;

@@ -53,8 +53,8 @@ static void stack_metrics(const struct state_look *l, struct buffer *out)
                (double)l->journal_bytes);
         metric(out, "turnout_journal_limit_bytes", "gauge", "Bytes it may have.",
                (double)l->journal_limit);
-        metric(out, "turnout_journal_full", "gauge", "Whether events are refused for want of room.",
-               l->full);
+        metric(out, "turnout_journal_full", "gauge",
+               "Whether the journal or its disk has no room for events.", l->full);
         metric(out, "turnout_rejects", "gauge", "Refused events that are kept.",
                (double)l->rejects);
     }
