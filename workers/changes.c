@@ -45,12 +45,13 @@ static void names_list(struct ledger *l, struct names *n, struct slice name)
     buffer_add_slice(&n->text, name);
 }
 
-static void names_tell(struct commit *c, struct names *n, const char *field)
+static void names_tell(struct commit *c, struct names *n, enum change_list list)
 {
     struct slice all = n->seen.count > CHANGES_NAMED ? slice_of("*") : buffer_slice(&n->text);
 
     if (n->seen.count)
-        commit_xadd(c, slice_of("changes"), slice_of(field), arena_copy(c->arena, all));
+        commit_xadd(c, slice_of("changes"), slice_of(change_list_name[list]),
+                    arena_copy(c->arena, all));
     buffer_free(&n->text);
     table_free(&n->seen);
 }
@@ -101,11 +102,11 @@ void changes_tell(struct ledger *l, struct commit *c)
         names_list(l, &committees, ((struct committee *)l->touched_committees.items[i])->entry.key);
     tell_records(l, c, &ballots, &meetings);
     commit_xadd(c, slice_of("changes"), slice_of("moves"), commit_text(c, (int64_t)c->move_count));
-    names_tell(c, &members, "members");
-    names_tell(c, &committees, "committees");
-    names_tell(c, &periods, "periods");
-    names_tell(c, &ballots, "ballots");
-    names_tell(c, &meetings, "meetings");
+    names_tell(c, &members, CHANGE_MEMBERS);
+    names_tell(c, &committees, CHANGE_COMMITTEES);
+    names_tell(c, &periods, CHANGE_PERIODS);
+    names_tell(c, &ballots, CHANGE_BALLOTS);
+    names_tell(c, &meetings, CHANGE_MEETINGS);
 }
 
 /* ---- marks ---- */

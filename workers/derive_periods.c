@@ -1,6 +1,7 @@
 /* Deriving, the periods: the groups of some periods, from the counters of all members at one
  * moment. */
 #include "proto/error.h"
+#include "workers/changes.h"
 #include "workers/derive_round.h"
 
 #define PERIODS_AT_ONCE 1 /* some 170 members, as many hashes: about 1 ms of Redis */
@@ -116,7 +117,7 @@ int derive_periods(struct derive *d)
     if (error == 0 && d->regrouped)
         commit_hdel(&d->commit, slice_of("derived"), slice_of("basis"));
     if (error == 0)
-        commit_xadd(&d->commit, slice_of("changes"), slice_of("groups"),
+        commit_xadd(&d->commit, slice_of("changes"), slice_of(change_list_name[CHANGE_GROUPS]),
                     arena_copy(&d->batch, buffer_slice(&d->scratch)));
     return error;
 }

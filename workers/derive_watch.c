@@ -159,7 +159,8 @@ static void tell_end(struct derive *d)
         d->told > CHANGES_NAMED ? slice_of("*") : arena_copy(&d->batch, buffer_slice(&d->scratch));
 
     if (d->told)
-        commit_xadd(&d->commit, slice_of("changes"), slice_of("watch"), names);
+        commit_xadd(&d->commit, slice_of("changes"), slice_of(change_list_name[CHANGE_WATCH]),
+                    names);
 }
 
 static void write_entry(struct watch_step *s, struct slice member, enum risk_reason reason,
