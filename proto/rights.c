@@ -238,18 +238,28 @@ static int fields_fit(struct parser *p)
     return 0;
 }
 
+static int source_by_name(struct parser *p)
+{
+    if (p->set[FIELD_SOURCE] || p->at->may != MAY_PUBLISH)
+        return 0;
+    if (strcmp(p->at->name, right_local.source) == 0)
+        return fail(p, "[%s]: the source local is that of this host's own programs", p->at->name);
+    text_copy(p->at->source, slice_of(p->at->name));
+    return 0;
+}
+
 static int section_end(struct parser *p)
 {
+    int err;
+
     if (!p->at)
         return 0;
     if (!p->set[FIELD_KEY])
         return fail(p, "[%s] has no key", p->at->name);
     if (!p->set[FIELD_MAY])
         return fail(p, "[%s] does not say what its key may", p->at->name);
-    if (!p->set[FIELD_SOURCE] && p->at->may == MAY_PUBLISH &&
-        strcmp(p->at->name, right_local.source) == 0)
-        return fail(p, "[%s]: the source local is that of this host's own programs", p->at->name);
-    return fields_fit(p);
+    err = source_by_name(p);
+    return err < 0 ? err : fields_fit(p);
 }
 
 static int section_begin(struct parser *p, struct slice name)
@@ -269,7 +279,6 @@ static int section_begin(struct parser *p, struct slice name)
     p->at = arena_need(&rights->arena, sizeof *p->at);
     *p->at = (struct right){.types = ALL_TYPES, .all_committees = true};
     text_copy(p->at->name, name);
-    text_copy(p->at->source, name);
     entry = arena_need(&rights->arena, sizeof *entry);
     entry->key = slice_make(p->at->name, name.size);
     table_add(&rights->by_name, entry);

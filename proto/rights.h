@@ -36,10 +36,11 @@ struct committee_rule {
 
 struct right {
     struct table_entry entry; /* its key is `key` */
-    char name[NAME_MOST + 1], source[NAME_MOST + 1], key[KEY_HEX + 1];
-    unsigned may;        /* bits of enum right_may */
-    unsigned types;      /* bit 1 << enum event_type */
-    bool all_committees; /* else only: */
+    char name[NAME_MOST + 1], key[KEY_HEX + 1];
+    char source[NAME_MOST + 1]; /* empty where the key publishes nothing */
+    unsigned may;               /* bits of enum right_may */
+    unsigned types;             /* bit 1 << enum event_type */
+    bool all_committees;        /* else only: */
     const struct committee_rule *committees;
     size_t committee_count;
     bool participants; /* may read the journal and the rejects */

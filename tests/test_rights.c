@@ -146,6 +146,19 @@ static void a_fault_is_told_with_its_line(void **state)
         assert_bad(bad[i][0], bad[i][1]);
 }
 
+static void only_what_publishes_has_a_source(void **state)
+{
+    struct rights *r = parse("[local]\nkey = " KEY_A "\nmay = work\n"
+                             "[board]\nkey = " KEY_B "\nmay = watch\n"
+                             "[feed]\nkey = " KEY_C "\nmay = publish\n");
+
+    (void)state;
+    assert_string_equal(rights_at(r, 0)->source, "");
+    assert_string_equal(rights_at(r, 1)->source, "");
+    assert_string_equal(rights_at(r, 2)->source, "feed");
+    rights_free(r);
+}
+
 static void a_file_without_end_is_not_read(void **state)
 {
     struct slice text = {memory_need(RIGHTS_MAX_BYTES + 1), RIGHTS_MAX_BYTES + 1};
@@ -321,6 +334,7 @@ int main(void)
         cmocka_unit_test(every_setting_is_taken),
         cmocka_unit_test(what_is_not_said_is_the_default),
         cmocka_unit_test(a_fault_is_told_with_its_line),
+        cmocka_unit_test(only_what_publishes_has_a_source),
         cmocka_unit_test(a_file_without_end_is_not_read),
         cmocka_unit_test(there_are_no_more_keys_than_the_limit),
         cmocka_unit_test(a_faulty_text_takes_away_what_it_clearly_revokes_and_nothing_else),
