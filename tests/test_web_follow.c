@@ -165,6 +165,25 @@ static void test_a_feed_that_has_begun_anew_is_told_of(void **state)
     watcher_free(&w);
 }
 
+/* Flushed, or run past, on a connection that never went. */
+static void test_a_feed_that_lost_its_place_is_told_of(void **state)
+{
+    struct watcher w;
+
+    (void)state;
+    begin();
+    w = watcher_new(NULL);
+    entry("members", "KE");
+    await(&w, "[\"KE\"]");
+    redis_do(redis, "DEL", "turnout:changes");
+    await(&w, "event: reload\ndata: {\"reason\":\"reset\"}\n\n");
+    assert_true(live_well(live));
+    entry("members", "SN");
+    await(&w, "[\"SN\"]");
+    assert_int_equal(live_counts(live).reloads, 1);
+    watcher_free(&w);
+}
+
 static void test_a_redis_that_comes_late_is_waited_for(void **state)
 {
     struct watcher w;
@@ -240,6 +259,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_changes_come_in_pieces, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_rebuild_makes_everybody_read_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_feed_that_has_begun_anew_is_told_of, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_feed_that_lost_its_place_is_told_of, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_redis_that_comes_late_is_waited_for, setup,
                                         teardown),

@@ -401,7 +401,7 @@ static void test_a_redis_of_another_journal_is_told_of(void **state)
     reply_free(&r);
 }
 
-/* Everything again from the beginning: live viewers are told. */
+/* Everything again from the beginning: live viewers are told to read it again, and what comes then. */
 static void test_a_flushed_redis_is_noticed(void **state)
 {
     struct stream s;
@@ -417,8 +417,9 @@ static void test_a_flushed_redis_is_noticed(void **state)
     assert_int_equal(r.status, 0);
     run_free(&r);
     stack_sync(stack);
-    assert_true(stream_await(&s, "event: change", PATIENCE_MS));
-    assert_true(stream_await(&s, member(1), PATIENCE_MS));
+    assert_true(stream_await(&s, "event: reload\ndata: {\"reason\":\"reset\"}", PATIENCE_MS));
+    vote();
+    assert_true(stream_await(&s, member(votes), PATIENCE_MS));
     stream_close(&s);
 }
 

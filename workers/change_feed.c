@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define STREAM "changes"
+#define STREAM         "changes"
+#define CHANGE_ID_TEXT 48
 
 struct change_feed {
     struct redis_link link;
@@ -83,34 +84,22 @@ static int entry(struct change_feed *f, const redisReply *r, change_fn each, voi
     return 0;
 }
 
-static int entries(struct change_feed *f, const redisReply *r, bool backwards, change_fn each,
-                   void *arg)
+/* From the first or the last on. */
+static int entries(struct change_feed *f, const redisReply *r, size_t first, bool backwards,
+                   change_fn each, void *arg)
 {
     int error = r->type == REDIS_REPLY_ARRAY ? 0 : ERR_CORRUPT;
 
-    for (size_t i = 0; error == 0 && i < r->elements; i++)
+    for (size_t i = first; error == 0 && i < r->elements; i++)
         error = entry(f, r->element[backwards ? r->elements - 1 - i : i], each, arg);
-    return error < 0 ? error : (int)r->elements;
+    return error < 0 ? error : (int)(r->elements - first);
 }
 
-/* Sends the one command that was written, and takes its reply; on an error the link is dropped. */
-static int ask(struct change_feed *f, redisReply **ret)
-{
-    int error = redis_link_send(&f->link);
-
-    if (error == 0)
-        error = redis_link_take(&f->link, ret);
-    if (error < 0)
-        redis_link_drop(&f->link);
-    return error;
-}
-
-static void range(struct change_feed *f, const char *verb, const char *from, const char *to,
-                  unsigned count)
+static void range_command(struct change_feed *f, const char *verb, const char *from, const char *to,
+                          unsigned count)
 {
     struct resp *r = &f->link.out;
 
-    resp_clear(r);
     resp_command(r, 6);
     resp_text(r, verb);
     resp_key(r, slice_of(STREAM));
@@ -120,100 +109,94 @@ static void range(struct change_feed *f, const char *verb, const char *from, con
     resp_int(r, count);
 }
 
-/* The newest entries, or the oldest. */
-static int look(struct change_feed *f, bool newest, unsigned count, change_fn each, void *arg)
+int change_feed_begin(struct change_feed *f, unsigned count, change_fn each, void *arg)
 {
+    struct change_id before = f->place;
     redisReply *reply;
     int error = redis_link_ready(&f->link);
 
     if (error < 0)
         return error;
-    range(f, newest ? "XREVRANGE" : "XRANGE", newest ? "+" : "-", newest ? "-" : "+", count);
-    error = ask(f, &reply);
-    if (error < 0)
-        return error;
-    error = entries(f, reply, newest, each, arg);
-    if (error < 0)
-        redis_link_drop(&f->link);
+    resp_clear(&f->link.out);
+    range_command(f, "XREVRANGE", "+", "-", count);
+    error = redis_link_send(&f->link);
+    if (error == 0)
+        error = redis_link_take(&f->link, &reply);
+    if (error == 0) {
+        f->place = (struct change_id){0};
+        error = entries(f, reply, 0, true, each, arg);
+    }
+    if (error >= 0)
+        return 0;
+    f->place = before; /* or nobody would see any more that it was not followed as a whole */
+    redis_link_drop(&f->link);
     return error;
 }
 
-int change_feed_begin(struct change_feed *f, unsigned count, change_fn each, void *arg)
+static void id_text(struct change_id id, char out[CHANGE_ID_TEXT])
 {
-    struct change_id before = f->place;
-    int error;
-
-    f->place = (struct change_id){0};
-    error = look(f, true, count, each, arg);
-    if (error < 0)
-        f->place = before; /* or nobody would see any more that it was not followed as a whole */
-    return error < 0 ? error : 0;
+    snprintf(out, CHANGE_ID_TEXT, "%" PRIu64 "-%" PRIu64, id.ms, id.seq);
 }
 
-static void read_command(struct change_feed *f, int wait_ms, unsigned most)
+/* Comes back when there is an entry behind the place, or after that time. */
+static void wait_command(struct change_feed *f, const char *place, int wait_ms)
 {
     struct resp *r = &f->link.out;
-    char place[48];
 
-    snprintf(place, sizeof place, "%" PRIu64 "-%" PRIu64, f->place.ms, f->place.seq);
-    resp_clear(r);
-    resp_command(r, wait_ms > 0 ? 8 : 6);
+    resp_command(r, 8);
     resp_text(r, "XREAD");
     resp_text(r, "COUNT");
-    resp_int(r, most);
-    if (wait_ms > 0) {
-        resp_text(r, "BLOCK");
-        resp_int(r, wait_ms);
-    }
+    resp_int(r, 1);
+    resp_text(r, "BLOCK");
+    resp_int(r, wait_ms);
     resp_text(r, "STREAMS");
     resp_key(r, slice_of(STREAM));
     resp_text(r, place);
 }
 
-/* [[stream, [entry ...]]]; nil when nothing came. */
-static int take(struct change_feed *f, const redisReply *r, change_fn each, void *arg)
+static bool has_place(const struct change_feed *f)
 {
-    if (r->type == REDIS_REPLY_NIL)
-        return 0;
-    if (r->type != REDIS_REPLY_ARRAY || r->elements != 1 ||
-        r->element[0]->type != REDIS_REPLY_ARRAY || r->element[0]->elements != 2)
-        return ERR_CORRUPT;
-    return entries(f, r->element[0]->element[1], false, each, arg);
+    return f->place.ms > 0;
 }
 
+static bool is_place(const struct change_feed *f, const redisReply *r)
+{
+    struct change_id id;
+
+    return r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
+           change_id_parse(reply_slice(r->element[0]), &id) && change_id_compare(id, f->place) == 0;
+}
+
+/* What a range from the place on has brought: the entry of the place first, unless it is gone. */
+static int take(struct change_feed *f, const redisReply *r, change_fn each, void *arg)
+{
+    bool begun = has_place(f);
+
+    if (begun && r->type == REDIS_REPLY_ARRAY && (r->elements == 0 || !is_place(f, r->element[0])))
+        return ERR_CONFLICT;
+    return entries(f, r, begun, false, each, arg);
+}
+
+/* XREAD passes over what was trimmed meanwhile without a word, so it is only waited with. */
 int change_feed_next(struct change_feed *f, int wait_ms, unsigned most, change_fn each, void *arg)
 {
+    char place[CHANGE_ID_TEXT];
     redisReply *reply;
     int error = redis_link_ready(&f->link);
 
     if (error < 0)
         return error;
-    read_command(f, wait_ms, most);
-    error = ask(f, &reply);
-    if (error < 0)
-        return error;
-    error = take(f, reply, each, arg);
-    if (error < 0)
+    id_text(f->place, place);
+    resp_clear(&f->link.out);
+    if (wait_ms > 0)
+        wait_command(f, place, wait_ms);
+    range_command(f, "XRANGE", place, "+", most + has_place(f));
+    error = redis_link_send(&f->link);
+    for (int waits = wait_ms > 0; error == 0 && waits >= 0; waits--)
+        error = redis_link_take(&f->link, &reply);
+    if (error == 0)
+        error = take(f, reply, each, arg);
+    if (error < 0 && error != ERR_CONFLICT)
         redis_link_drop(&f->link);
     return error;
-}
-
-static void keep_id(void *arg, struct change_id id, struct slice field, struct slice value)
-{
-    (void)field;
-    (void)value;
-    *(struct change_id *)arg = id;
-}
-
-int change_feed_whole(struct change_feed *f)
-{
-    struct change_id oldest = {0}, newest = {0}, place = f->place;
-    int error = look(f, false, 1, keep_id, &oldest);
-
-    if (error >= 0)
-        error = look(f, true, 1, keep_id, &newest);
-    f->place = place;
-    if (error < 0)
-        return error;
-    return change_id_compare(oldest, place) <= 0 && change_id_compare(place, newest) <= 0;
 }

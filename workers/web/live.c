@@ -191,22 +191,19 @@ static int begin(struct live *l)
     return 0;
 }
 
-/* The connection is there again: was anything missed meanwhile? */
-static int again(struct live *l)
+/* Something may have been missed: it was away for long, or Redis is not what it was. */
+static int begin_anew(struct live *l)
 {
-    int whole = change_feed_whole(l->feed);
+    int error = change_feed_begin(l->feed, 1, digest_take, &l->digest);
 
-    if (whole == 0) {
-        whole = change_feed_begin(l->feed, 1, digest_take, &l->digest);
-        digest_clear(&l->digest);
-        if (whole < 0)
-            return whole;
-        pthread_mutex_lock(&l->lock);
-        l->counts.reloads++;
-        tell_reload(l, change_feed_place(l->feed), "reset");
-        pthread_mutex_unlock(&l->lock);
-    }
-    return whole < 0 ? whole : 0;
+    digest_clear(&l->digest);
+    if (error < 0)
+        return error;
+    pthread_mutex_lock(&l->lock);
+    l->counts.reloads++;
+    tell_reload(l, change_feed_place(l->feed), "reset");
+    pthread_mutex_unlock(&l->lock);
+    return 0;
 }
 
 /* One step; an error means that the connection was lost. */
@@ -222,7 +219,7 @@ static int step(struct live *l)
     if (l->digest.commits && (error < 0 || clock_mono_ms() - l->told_ms >= PACE_MS))
         flush(l);
     keep_alive(l);
-    return error;
+    return error == ERR_CONFLICT ? begin_anew(l) : error;
 }
 
 static void *follow(void *arg)
@@ -232,9 +229,7 @@ static void *follow(void *arg)
 
     l->feed = change_feed_new(&l->redis);
     while (!stopping(l)) {
-        int error = 0;
-        if (lost)
-            error = begun ? again(l) : begin(l);
+        int error = begun ? 0 : begin(l);
         begun |= error == 0;
         if (error == 0)
             error = step(l);
