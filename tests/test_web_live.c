@@ -401,7 +401,7 @@ static void test_a_redis_of_another_journal_is_told_of(void **state)
     reply_free(&r);
 }
 
-/* Everything again from the beginning: live viewers are told to read it again, and what comes then. */
+/* Everything again from the beginning: live viewers are told so, and what comes then. */
 static void test_a_flushed_redis_is_noticed(void **state)
 {
     struct stream s;
