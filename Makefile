@@ -128,7 +128,7 @@ $(BUILD)/flags: always
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 # A test that stands between the journal and its disk.
-DISK_CALLS := open table append put drop clear abort commit read_begin at_or_before at_or_after next \
+DISK_CALLS := open table append put drop abort commit read_begin at_or_before at_or_after next \
               append_kept changed strip_find strip_write
 $(BUILD)/tests/test_journal_faults: LDLIBS_ALL += -Wl,--wrap=getrandom $(DISK_CALLS:%=-Wl,--wrap=disk_%)
 

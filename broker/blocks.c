@@ -12,10 +12,10 @@
 
 #define PIECE ((size_t)1 << 20)
 
-/* The head, or some blocks, or what is left. */
-static size_t piece(size_t got, size_t size)
+/* The head, or some blocks, or one, or what is left. */
+static size_t piece(size_t got, size_t size, size_t singly)
 {
-    size_t most = got < FRAME_FIRST ? FRAME_FIRST - got : PIECE;
+    size_t most = got < FRAME_FIRST ? FRAME_FIRST - got : got < singly ? FRAME_BLOCK : PIECE;
 
     return size - got < most ? size - got : most;
 }
@@ -33,13 +33,16 @@ static size_t block_lose(size_t got, size_t size, char *out)
 int blocks_read(int fd, uint64_t place, size_t size, char *out)
 {
     bool lost = false;
+    size_t singly = 0; /* up to there one block at a time */
 
     for (size_t got = 0; got < size;) {
-        ssize_t n = pread(fd, out + got, piece(got, size), (off_t)(place + got));
+        ssize_t n = pread(fd, out + got, piece(got, size, singly), (off_t)(place + got));
         if (n > 0) {
             got += (size_t)n;
         } else if (n == 0) {
             return ERR_CORRUPT;
+        } else if (errno == EIO && got >= FRAME_FIRST && got >= singly) {
+            singly = got + PIECE; /* of much at once good blocks fail with the one that is lost */
         } else if (errno == EIO && got >= FRAME_FIRST && !lost) {
             log_warn("journal: byte %llu of the file cannot be read: the write-ahead log goes "
                      "without that block, there are two copies of everything",

@@ -117,6 +117,8 @@ static int disk_open_env(struct disk *d, const char *folder, unsigned tables)
     if (code == 0)
         code = mdb_env_set_assert(d->env, disk_assert);
     if (code == 0)
+        code = folder_reserve(folder);
+    if (code == 0)
         code = mdb_env_open(d->env, folder, 0, 0600);
     if (code == 0)
         code = mdb_reader_check(d->env, &dead); /* a killed mdb_copy would hold old pages */
@@ -434,16 +436,6 @@ int disk_drop(struct disk *d, unsigned table, uint64_t key)
     return disk_stick(d, err);
 }
 
-int disk_clear(struct disk *d, unsigned table)
-{
-    int err = disk_begin(d);
-
-    d->changed = true;
-    if (err == 0)
-        err = disk_error("clear", mdb_drop(d->write, table, 0));
-    return disk_stick(d, err);
-}
-
 bool disk_changed(const struct disk *d)
 {
     return d->changed;
@@ -480,6 +472,8 @@ int disk_commit(struct disk *d)
     if (err == 0 && d->write) {
         bool known = turns_read(fd, d->page_bytes, &before);
         int code = mdb_txn_commit(d->write);
+        if (code == EIO && disk_check_spare(fd, 0) == ERR_FULL)
+            code = ENOSPC; /* what LMDB says of a write that came to its end half way */
         if (code != 0 && known)
             turns_restore(fd, d->page_bytes, &before); /* before disk_error may end us */
         err = disk_error("commit", code);

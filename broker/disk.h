@@ -68,7 +68,6 @@ int disk_append_kept(struct disk *d, unsigned table, uint64_t key, size_t size, 
  * room but what is kept free for the trees, so that a commit that only drops needs none. */
 int disk_put(struct disk *d, unsigned table, uint64_t key, size_t size, char **ret_room);
 int disk_drop(struct disk *d, unsigned table, uint64_t key); /* ERR_AGAIN: none; does not stick */
-int disk_clear(struct disk *d, unsigned table);              /* drops all that is in it */
 
 /* Something is staged, or could not be. */
 bool disk_changed(const struct disk *d);

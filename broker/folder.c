@@ -15,7 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FAULTS_TOLD 10 /* in the log */
+#define FAULTS_TOLD   10 /* in the log */
+#define READERS_BYTES 8192
 
 static int folder_error(const char *what, int code)
 {
@@ -163,4 +164,19 @@ void folder_release(struct folder *f)
     if (f->lock >= 0)
         close(f->lock);
     f->lock = -1;
+}
+
+int folder_reserve(const char *folder)
+{
+    char path[4096];
+    int fd, code = 0;
+
+    snprintf(path, sizeof path, "%s/lock.mdb", folder);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return 0; /* LMDB will say the same */
+    while (fallocate(fd, 0, 0, READERS_BYTES) < 0 && (code = errno) == EINTR)
+        code = 0;
+    close(fd);
+    return errno_is_full(code) ? code : 0; /* not all file systems can */
 }

@@ -21,4 +21,9 @@ int folder_mark(struct folder *f);
 /* Makes sure that the folder's own name, and those of its files, are on disk. */
 int folder_sync(const char *folder);
 
+/* Room for LMDB's table of readers, which is written through a mapping: where the disk has none,
+ * that would be the end of the process.  0 or an errno_is_full.  Before LMDB opens the folder's file, as
+ * closing another descriptor would end its lock. */
+int folder_reserve(const char *folder);
+
 #endif

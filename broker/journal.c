@@ -22,13 +22,12 @@ struct journal {
     struct disk *disk;
     struct rejects *rejects;
     struct recent *recent;
-    struct wal wal; /* none as long as the format is an older one */
+    struct wal wal;
     size_t recent_bytes;
     uint64_t owed, staged_owed; /* what the recent records will cost in the trees */
     unsigned meta_table, rejects_table, recent_table, tables[WIRE_MAX_PARTS];
     unsigned partitions;
-    struct meta meta;                /* what it is, as it stands on disk */
-    unsigned next_format;            /* as it will */
+    struct meta meta;                /* what it is */
     uint64_t commit;                 /* the number of the last one */
     uint64_t ends[WIRE_MAX_PARTS];   /* as committed */
     uint64_t staged[WIRE_MAX_PARTS]; /* as they will be */
@@ -69,40 +68,12 @@ static size_t wal_bytes(const struct journal *j)
     return bytes < FRAME_LOG_LEAST ? FRAME_LOG_LEAST : bytes;
 }
 
-/* A journal of an older format becomes one of this, once there is room for the log; before, one
- * that has ends.  Its recent records are being moved. */
-static int format_stage(struct journal *j)
-{
-    unsigned old = j->next_format = j->meta.format;
-    struct meta meta = j->meta;
-    int err = 0;
-    bool room;
-
-    if (old == META_FORMAT)
-        return 0;
-    room = disk_has_room(j->disk, disk_cost(j->disk, FRAME_FIRST + wal_bytes(j)));
-    if (room)
-        meta.format = META_FORMAT;
-    else if (old == META_FORMAT_OLD)
-        meta.format = META_FORMAT_OLD + 1;
-    if (meta.format != old)
-        err = meta_table_put(j->disk, j->meta_table, &meta);
-    if (err == 0 && old == META_FORMAT_VALUES)
-        err = disk_clear(j->disk, j->recent_table);
-    else if (err == 0 && room)
-        err = disk_table(j->disk, RECENT_TABLE, true, &j->recent_table);
-    if (err == 0 && room)
-        err = wal_create(j->disk, j->recent_table, wal_bytes(j));
-    j->next_format = meta.format;
-    return err;
-}
-
 static int tables_open(struct journal *j, unsigned partitions, bool create)
 {
     char name[16];
     int err = disk_table(j->disk, "rejects", create, &j->rejects_table);
 
-    if (err == 0 && (create || j->meta.format >= META_FORMAT_VALUES))
+    if (err == 0)
         err = disk_table(j->disk, RECENT_TABLE, create, &j->recent_table);
     for (unsigned p = 0; p < partitions && err == 0; p++) {
         snprintf(name, sizeof name, "p%03u", p);
@@ -206,22 +177,6 @@ static int recent_damaged(uint64_t commit)
     return ERR_CORRUPT;
 }
 
-/* Those of an older format. */
-static int values_read(struct journal *j)
-{
-    struct disk_item item;
-    int err = disk_at_or_after(j->disk, j->recent_table, 0, &item);
-
-    while (err == 0) {
-        err = recent_load(j, item.value);
-        if (err == 0)
-            err = disk_next(j->disk, &item);
-        else if (err == ERR_CORRUPT)
-            err = recent_damaged(item.key);
-    }
-    return err;
-}
-
 static int wal_read(struct journal *j)
 {
     struct slice entries;
@@ -248,7 +203,7 @@ static int recent_read(struct journal *j)
 
     if (err < 0)
         return err;
-    err = j->meta.format == META_FORMAT ? wal_read(j) : values_read(j);
+    err = wal_read(j);
     disk_read_end(j->disk);
     recent_settle(j->recent, true);
     return err == ERR_AGAIN ? 0 : err;
@@ -256,7 +211,7 @@ static int recent_read(struct journal *j)
 
 static int ends_compare(const struct journal *j, const struct ends *e)
 {
-    for (unsigned p = 0; p < j->partitions && e->commit > 0; p++) {
+    for (unsigned p = 0; p < j->partitions; p++) {
         if (j->ends[p] == e->ends[p])
             continue;
         log_error("the journal is damaged: partition %u ends at %llu, and ended at %llu when it "
@@ -267,20 +222,17 @@ static int ends_compare(const struct journal *j, const struct ends *e)
     return 0;
 }
 
-/* What the last commit to the trees said of the ends is true before the write-ahead log is read;
- * values were of such commits themselves. */
+/* What the last commit to the trees said of the ends is true before the write-ahead log is read. */
 static int ends_read(struct journal *j, struct ends *ret)
 {
-    int err = meta_table_get_ends(j->disk, j->meta_table, &j->meta, ret);
+    int err = meta_table_get_ends(j->disk, j->meta_table, j->partitions, ret);
 
     j->commit = ret->commit;
     for (unsigned p = 0; p < j->partitions && err == 0; p++)
         err = end_read(j, p, &j->ends[p]);
-    if (err == 0 && j->meta.format == META_FORMAT_VALUES)
-        err = recent_read(j);
     if (err == 0)
         err = ends_compare(j, ret);
-    if (err == 0 && j->meta.format == META_FORMAT)
+    if (err == 0)
         err = recent_read(j);
     memcpy(j->staged, j->ends, sizeof j->staged);
     return err;
@@ -453,23 +405,11 @@ static void journal_settle(struct journal *j, bool kept)
     rejects_settle(j->rejects, kept);
 }
 
-/* Of the write-ahead log there may have been none before. */
-static int format_settle(struct journal *j)
-{
-    bool made = j->meta.format != META_FORMAT && j->next_format == META_FORMAT;
-
-    j->meta.format = j->next_format;
-    wal_restart(&j->wal);
-    return made ? recent_read(j) : 0;
-}
-
 /* Everything into the trees, in one transaction. */
 static int trees_commit(struct journal *j)
 {
     int err = j->moving ? 0 : recent_move(j);
 
-    if (err == 0)
-        err = format_stage(j);
     if (err == 0)
         err = ends_stage(j);
     if (err == 0)
@@ -477,7 +417,9 @@ static int trees_commit(struct journal *j)
     else
         disk_abort(j->disk);
     journal_settle(j, err == 0);
-    return err < 0 ? err : format_settle(j);
+    if (err == 0)
+        wal_restart(&j->wal);
+    return err;
 }
 
 int journal_commit(struct journal *j)

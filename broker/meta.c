@@ -52,7 +52,7 @@ int meta_decode(struct slice bytes, struct meta *ret)
     if (bytes.size < META_AT_PARTITIONS || memcmp(bytes.at, META_MAGIC, MAGIC) != 0)
         return ERR_CORRUPT;
     m.format = number_get32(bytes.at + META_AT_FORMAT);
-    if (m.format < META_FORMAT_OLD || m.format > META_FORMAT)
+    if (m.format != META_FORMAT)
         return ERR_VERSION;
     if (bytes.size != META_BYTES ||
         number_get64(bytes.at + META_AT_CHECKSUM) != meta_checksum(bytes.at))

@@ -8,7 +8,7 @@
  *     | 8 bytes | u32     | u32       | i64 ms  | 32 hex digits  | XXH3-64   |
  *     +---------+---------+-----------+---------+----------------+-----------+
  *
- * Key 1, written by every commit to the trees (since format 2):
+ * Key 1, written by every commit to the trees:
  *
  *     0         8         16         24         32        40          48          48+8P
  *     +---------+---------+----------+----------+---------+-----------+-----------+
@@ -25,14 +25,12 @@
 #include "proto/bytes.h"
 #include "proto/wire.h"
 
-#define META_FORMAT        4 /* of what is written; older ones can be read: */
-#define META_FORMAT_VALUES 3 /* recent records in a value for each commit, no write-ahead log */
-#define META_FORMAT_OLD    1 /* neither (as 2 has it), and without ends, too */
-#define META_BYTES         64
-#define META_KEY           0
-#define ENDS_KEY           1
-#define ENDS_HEAD          48
-#define ENDS_MAX_BYTES     (ENDS_HEAD + 8 * WIRE_MAX_PARTS)
+#define META_FORMAT    4
+#define META_BYTES     64
+#define META_KEY       0
+#define ENDS_KEY       1
+#define ENDS_HEAD      48
+#define ENDS_MAX_BYTES (ENDS_HEAD + 8 * WIRE_MAX_PARTS)
 
 struct meta {
     unsigned format, partitions;

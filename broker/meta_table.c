@@ -77,7 +77,7 @@ int meta_table_get(struct disk *d, unsigned table, struct meta *ret)
     return err;
 }
 
-int meta_table_get_ends(struct disk *d, unsigned table, const struct meta *meta, struct ends *ret)
+int meta_table_get_ends(struct disk *d, unsigned table, unsigned partitions, struct ends *ret)
 {
     struct slice value;
     int err = disk_read_begin(d);
@@ -86,9 +86,7 @@ int meta_table_get_ends(struct disk *d, unsigned table, const struct meta *meta,
         return err;
     err = value_find(d, table, ENDS_KEY, &value);
     if (err == 0)
-        err = ends_decode(value, meta->partitions, ret);
+        err = ends_decode(value, partitions, ret);
     disk_read_end(d);
-    if (err == ERR_AGAIN)
-        err = meta->format == META_FORMAT_OLD ? 0 : ERR_CORRUPT;
-    return err;
+    return err == ERR_AGAIN ? ERR_CORRUPT : err;
 }

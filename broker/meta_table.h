@@ -12,9 +12,8 @@ int meta_table_create(struct disk *d, unsigned table, unsigned partitions);
 int meta_table_put(struct disk *d, unsigned table, const struct meta *meta);
 int meta_table_put_ends(struct disk *d, unsigned table, const struct ends *ends);
 
-/* A reading each.  ERR_CORRUPT when it is not what was written, or not there; of a journal that is
- * older than the ends, *ret stays as it is. */
+/* A reading each.  ERR_CORRUPT when it is not what was written, or not there. */
 int meta_table_get(struct disk *d, unsigned table, struct meta *ret);
-int meta_table_get_ends(struct disk *d, unsigned table, const struct meta *meta, struct ends *ret);
+int meta_table_get_ends(struct disk *d, unsigned table, unsigned partitions, struct ends *ret);
 
 #endif

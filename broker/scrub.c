@@ -17,8 +17,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define VALUE_MOST ((size_t)256 * 1024) /* of what older formats had of a commit */
-#define TRIES      1000 /* to see the meta pages unchanged, while a broker commits */
+#define TRIES 1000 /* to see the meta pages unchanged, while a broker commits */
 
 /* What one commit left: the tables, and what the journal says of itself. */
 struct state {
@@ -127,10 +126,8 @@ static void state_load(struct scrub *s, struct state *state, const char *whose)
         return;
     if (!state->has_meta)
         walk_fault(w, "does not say what the journal is");
-    else if (!state->has_ends && state->meta.format != META_FORMAT_OLD)
+    else if (!state->has_ends)
         walk_fault(w, "does not say where the journal ends");
-    else if (state->has_ends && state->meta.format == META_FORMAT_OLD)
-        walk_fault(w, "says where the journal ends, in a format that did not");
 }
 
 /* ---- the write-ahead log ---- */
@@ -138,7 +135,7 @@ static void state_load(struct scrub *s, struct state *state, const char *whose)
 static void log_load(struct scrub *s)
 {
     s->log_loaded = true;
-    if (s->newer.has_recent_table && s->newer.meta.format == META_FORMAT)
+    if (s->newer.has_recent_table)
         wal_image_load(&s->wal, &s->walk, &s->newer.recent_table, s->newer.ends.commit);
 }
 
@@ -227,18 +224,11 @@ static bool metas_check(struct scrub *s, const struct meta_bytes *b, struct page
 static void order_check(struct scrub *s)
 {
     struct state *newer = &s->newer, *older = &s->older;
-    bool follows;
 
     walk_place(&s->walk, "pages 0 and 1");
     if (!older->written || newer->error < 0)
         return;
-    if (newer->has_ends && older->has_ends && newer->meta.format == META_FORMAT)
-        follows = newer->ends.commit > older->ends.commit; /* others were written ahead */
-    else if (newer->has_ends && older->has_ends)
-        follows = newer->ends.commit == older->ends.commit + 1;
-    else
-        follows = !older->has_ends && (!newer->has_ends || newer->ends.commit == 1);
-    if (!follows)
+    if (!newer->has_ends || !older->has_ends || newer->ends.commit <= older->ends.commit)
         walk_fault(&s->walk, "do not show the last commit as the last");
 }
 
@@ -359,7 +349,6 @@ const struct scrub_found *scrub_found(const struct scrub *s)
 struct records_walk {
     struct scrub_found *found;
     unsigned partition, partitions;
-    uint64_t last_commit;
     bool all;
     uint64_t next[WIRE_MAX_PARTS]; /* offsets that must come; behind a damaged record, UNKNOWN */
 };
@@ -428,22 +417,6 @@ static void recent_check(struct walk *w, struct records_walk *rs, uint64_t commi
         rs->next[p] = UNKNOWN;
 }
 
-/* Of the formats that had a value for each commit. */
-static void value_take(struct walk *w, void *arg, struct slice key, const struct page_node *node)
-{
-    struct records_walk *rs = arg;
-    uint64_t commit = number_get_key(key.at);
-    struct slice value;
-
-    if (commit > rs->last_commit)
-        walk_fault(w, "there are some of commit %llu, which has not been",
-                   (unsigned long long)commit);
-    if (!rs->all)
-        walk_skip(w, node, VALUE_MOST);
-    else if (walk_value(w, node, VALUE_MOST, &value))
-        recent_check(w, rs, commit, value);
-}
-
 static void log_check(struct scrub *s, struct records_walk *rs)
 {
     struct frame_scan scan;
@@ -486,18 +459,14 @@ static void ends_check(struct scrub *s, const struct records_walk *rs)
 static void records_check(struct scrub *s, enum scrub_depth depth)
 {
     const struct state *state = &s->newer;
-    struct records_walk rs = {.found = &s->found,
-                              .partitions = state->meta.partitions,
-                              .last_commit = state->ends.commit,
-                              .all = depth == SCRUB_ALL};
+    struct records_walk rs = {
+        .found = &s->found, .partitions = state->meta.partitions, .all = depth == SCRUB_ALL};
 
     for (unsigned p = 0; p < rs.partitions; p++)
         partition_check(s, &rs, p);
     walk_place(&s->walk, "recent records");
-    if (state->has_recent_table && state->meta.format == META_FORMAT_VALUES)
-        walk_table(&s->walk, &state->recent_table, WALK_KEYS, value_take, &rs);
-    if (state->has_recent_table != (state->meta.format >= META_FORMAT_VALUES))
-        walk_fault(&s->walk, state->has_recent_table ? "should not be there" : "are missing");
+    if (!state->has_recent_table)
+        walk_fault(&s->walk, "are missing");
     if (rs.all && state->has_ends)
         ends_check(s, &rs);
     if (rs.all)

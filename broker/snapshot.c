@@ -3,6 +3,7 @@
  * (rights, a full table), and writing the copy. */
 #include "broker/snapshot.h"
 
+#include "broker/folder.h"
 #include "proto/bytes.h"
 #include "proto/error.h"
 #include "proto/log.h"
@@ -36,6 +37,8 @@ int snapshot_open(const char *folder, struct snapshot **ret)
     int code;
 
     code = mdb_env_create(&s->env);
+    if (code == 0)
+        code = folder_reserve(folder);
     if (code == 0)
         code = mdb_env_open(s->env, folder, MDB_RDONLY, 0600);
     if (code != 0) {

@@ -108,6 +108,9 @@ SEAM(void *, opendir, NULL, (const char *path), (path))
 SEAM(int, pthread_create, EAGAIN, (void *thread, const void *how, void *(*run)(void *), void *arg),
      (thread, how, run, arg))
 
+#define BLOCK 4096
+#define PIECE 65536
+
 static off_t lost_from, lost_to;
 
 void calls_lose(off_t from, off_t size)
@@ -119,17 +122,20 @@ void calls_lose(off_t from, off_t size)
 ssize_t __real_pread(int fd, void *to, size_t size, off_t at);
 ssize_t __wrap_pread(int fd, void *to, size_t size, off_t at);
 
-/* What stands before the lost bytes is given back, as the kernel does. */
+/* What stands before the lost bytes is given back, as the kernel does; of a large request not what
+ * it has in memory in one piece with them. */
 ssize_t __wrap_pread(int fd, void *to, size_t size, off_t at)
 {
+    off_t from = size > BLOCK ? lost_from - lost_from % PIECE : lost_from;
+
     if (due("pread"))
         return -1;
-    if (at >= lost_from && at < lost_to) {
+    if (at >= from && at < lost_to) {
         errno = EIO;
         return -1;
     }
-    if (at < lost_from && at + (off_t)size > lost_from)
-        size = (size_t)(lost_from - at);
+    if (lost_to > 0 && at < from && at + (off_t)size > from)
+        size = (size_t)(from - at);
     return __real_pread(fd, to, size, at);
 }
 

@@ -140,7 +140,7 @@ void shelf_forge(unsigned format, const struct ends *ends)
     struct meta meta = {.format = format, .partitions = 2, .created_ms = 1};
     struct record r = {slice_of("local"), 1, 3, slice_of("abc")};
     const char *const names[] = {"meta", "rejects", "p000", "p001", "recent"};
-    unsigned tables[5], count = format >= META_FORMAT_VALUES ? 5 : 4;
+    unsigned tables[5], count = 5;
     struct disk *d;
     char *room;
 
@@ -156,8 +156,7 @@ void shelf_forge(unsigned format, const struct ends *ends)
     }
     assert_int_equal(disk_append(d, tables[2], 0, record_size(&r), &room), 0);
     record_encode(&r, 0, 0, room);
-    if (format == META_FORMAT)
-        assert_int_equal(wal_create(d, tables[4], FRAME_LOG_LEAST), 0);
+    assert_int_equal(wal_create(d, tables[4], FRAME_LOG_LEAST), 0);
     assert_int_equal(disk_commit(d), 0);
     disk_close(d);
 }

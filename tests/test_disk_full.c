@@ -318,6 +318,18 @@ static bool report_says_full(const struct scene *s)
     return full;
 }
 
+/* As after a restore: LMDB's table of readers, which it writes through a mapping, is not there yet. */
+static void a_start_without_room_says_so(struct scene *s)
+{
+    char path[256];
+
+    snprintf(path, sizeof path, "%s/journal/lock.mdb", s->crew->dir);
+    assert_int_equal(unlink(path), 0);
+    disk_fill(s);
+    crew_start(s->crew, CREW_BROKER);
+    assert_int_equal(crew_await_end(s->crew, CREW_BROKER), 74);
+}
+
 static void a_full_disk_refuses_what_comes_until_it_is_freed(void **state)
 {
     uint64_t seed = random_seed("disk_full");
@@ -356,6 +368,7 @@ static void a_full_disk_refuses_what_comes_until_it_is_freed(void **state)
     crew_kill(s.crew, CREW_BROKER);
     if (s.mounted) {
         char path[256];
+        a_start_without_room_says_so(&s);
         snprintf(path, sizeof path, "%s/journal", s.crew->dir);
         assert_int_equal(umount(path), 0);
     }

@@ -181,96 +181,6 @@ static void what_is_not_there_is_no_error_that_sticks(void **state)
 
 /* ---- the ends ---- */
 
-static void a_journal_without_ends_gets_them_with_its_next_commit(void **state)
-{
-    struct journal *j;
-
-    (void)state;
-    shelf_forge(META_FORMAT_OLD, NULL);
-    for (int i = 0; i < 2; i++) { /* opening alone changes nothing */
-        assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), 0);
-        shelf_expect(j, 0, "abc");
-        journal_close(j);
-    }
-    assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), 0);
-    shelf_append(j, 1, "d");
-    assert_int_equal(journal_commit(j), 0);
-    shelf_append(j, 1, "e");
-    assert_int_equal(journal_commit(j), 0);
-    journal_close(j);
-    assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), 0);
-    assert_true(slice_is(journal_log_id(j), "ffffffffffffffffffffffffffffffff"));
-    shelf_expect(j, 0, "abc");
-    shelf_expect(j, 1, "de");
-    journal_close(j);
-    damage("TRNTENDS", 2, 'x');
-    assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
-}
-
-static void a_journal_without_recent_records_gets_them_with_its_next_commit(void **state)
-{
-    struct ends ends = {.commit = 1, .next_reject = 1, .partitions = 2, .ends = {3, 0}};
-    struct journal *j;
-
-    (void)state;
-    shelf_forge(2, &ends);
-    for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), 0);
-        shelf_expect(j, 0, "abc");
-        journal_close(j);
-    }
-    assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), 0);
-    shelf_append(j, 0, "d");
-    journal_abort(j);
-    shelf_append(j, 0, "e");
-    shelf_append(j, 1, "f");
-    assert_int_equal(journal_commit(j), 0);
-    journal_close(j);
-    for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), 0);
-        shelf_expect(j, 0, "abce");
-        shelf_expect(j, 1, i == 0 ? "f" : "fg");
-        shelf_append(j, 1, "g");
-        assert_int_equal(journal_commit(j), 0);
-        journal_close(j);
-    }
-    damage("TRNTJRNL", 8, 2); /* not even as an older one without them */
-    assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
-}
-
-/* Room for some records, and none for the write-ahead log. */
-static void an_older_journal_without_room_for_the_log_goes_on_as_it_is(void **state)
-{
-    struct ends ends = {.commit = 1, .next_reject = 1, .partitions = 2, .ends = {3, 0}};
-    const uint64_t limit = DISK_RESERVE + (uint64_t)1024 * 1024;
-    struct reject reject = {.code = slice_of("missing"), .event = slice_of("?")};
-    struct journal *j;
-
-    for (unsigned format = META_FORMAT_OLD; format < META_FORMAT; format++) {
-        shelf_forge(format, format == META_FORMAT_OLD ? NULL : &ends);
-        for (char c = 'd'; c < 'g'; c++) {
-            assert_int_equal(shelf_try(limit, 2, &j), 0);
-            shelf_append(j, 0, (char[]){c, '\0'});
-            assert_int_equal(journal_commit(j), 0);
-            assert_int_equal(journal_reject(j, &reject), 0);
-            assert_int_equal(journal_commit(j), 0);
-            assert_true(journal_used_bytes(j) < limit - DISK_RESERVE);
-            journal_close(j);
-        }
-        for (int i = 0; i < 2; i++) {
-            assert_int_equal(shelf_try(SHELF_BYTES, 2, &j), 0);
-            shelf_expect(j, 0, "abcdef");
-            shelf_append(j, 1, "x");
-            assert_int_equal(journal_commit(j), 0);
-            assert_int_equal(journal_rejects(j), 3);
-            assert_true(journal_used_bytes(j) > 4 * RECENT_BYTES); /* with the log */
-            journal_close(j);
-        }
-        assert_int_equal(shelf_teardown(state), 0);
-        assert_int_equal(shelf_setup(state), 0);
-    }
-}
-
 static void a_journal_that_ends_elsewhere_than_was_written_is_refused(void **state)
 {
     struct ends ends = {.commit = 1, .next_reject = 1, .partitions = 2, .ends = {3, 0}};
@@ -296,11 +206,6 @@ static void a_journal_that_ends_elsewhere_than_was_written_is_refused(void **sta
         assert_int_equal(shelf_setup(state), 0);
     }
     shelf_forge(META_FORMAT, NULL);
-    assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
-    assert_int_equal(shelf_teardown(state), 0);
-    assert_int_equal(shelf_setup(state), 0);
-    ends = (struct ends){.commit = 1, .next_reject = 1, .partitions = 2, .ends = {3, 0}};
-    shelf_forge(META_FORMAT_OLD, &ends); /* that format had none */
     assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
 }
 
@@ -407,28 +312,6 @@ static void a_damaged_end_is_found_when_opening(void **state)
     assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
 }
 
-/* A journal of two partitions whose second commit brought these recent records. */
-static void value_forge(struct slice entries)
-{
-    struct ends ends = {.commit = 1, .next_reject = 1, .partitions = 2, .ends = {3, 0}};
-    unsigned meta, recent;
-    struct disk *d;
-    char *room;
-
-    shelf_forge(META_FORMAT_VALUES, &ends);
-    ends.commit = 2;
-    ends.ends[0] = 4;
-    assert_int_equal(disk_open(shelf_folder, SHELF_BYTES, 8, &d), 0);
-    assert_int_equal(disk_table(d, "meta", false, &meta), 0);
-    assert_int_equal(disk_table(d, "recent", false, &recent), 0);
-    assert_int_equal(disk_put(d, meta, ENDS_KEY, ends_size(&ends), &room), 0);
-    ends_encode(&ends, room);
-    assert_int_equal(disk_append(d, recent, ends.commit, entries.size, &room), 0);
-    memcpy(room, entries.at, entries.size);
-    assert_int_equal(disk_commit(d), 0);
-    disk_close(d);
-}
-
 static void frame_forge(struct slice entries)
 {
     struct ends ends = {.commit = 1, .next_reject = 1, .partitions = 2, .ends = {3, 0}};
@@ -449,12 +332,11 @@ static void frame_forge(struct slice entries)
 }
 
 /* One entry; and of that so many bytes. */
-static void assert_recent_of(void **state, void (*forge)(struct slice), struct slice bytes,
-                             int expected)
+static void assert_recent_of(void **state, struct slice bytes, int expected)
 {
     struct journal *j;
 
-    forge(bytes);
+    frame_forge(bytes);
     assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), expected);
     if (expected == 0) {
         shelf_expect(j, 0, "abcd");
@@ -482,8 +364,7 @@ static void assert_recent(void **state, unsigned partition, uint64_t offset, cha
     room[0] = version;
     if (size < bytes.size)
         bytes.size = size;
-    assert_recent_of(state, value_forge, bytes, expected);
-    assert_recent_of(state, frame_forge, bytes, expected);
+    assert_recent_of(state, bytes, expected);
     recent_free(recent);
 }
 
@@ -529,9 +410,6 @@ int main(void)
         TEST(an_abort_leaves_nothing),
         TEST(a_second_process_is_locked_out),
         TEST(what_is_not_there_is_no_error_that_sticks),
-        TEST(a_journal_without_ends_gets_them_with_its_next_commit),
-        TEST(a_journal_without_recent_records_gets_them_with_its_next_commit),
-        TEST(an_older_journal_without_room_for_the_log_goes_on_as_it_is),
         TEST(a_journal_that_ends_elsewhere_than_was_written_is_refused),
         TEST(the_record_in_JOURNAL_md_is_what_is_written),
         TEST(every_changed_bit_of_a_record_is_found),

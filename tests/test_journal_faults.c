@@ -85,11 +85,6 @@ SEAM(int, disk_drop, struct disk *d, unsigned table, uint64_t key)
     return due() ? (stuck = fail_code) : __real_disk_drop(d, table, key);
 }
 
-SEAM(int, disk_clear, struct disk *d, unsigned table)
-{
-    return due() ? (stuck = fail_code) : __real_disk_clear(d, table);
-}
-
 SEAM(bool, disk_changed, const struct disk *d)
 {
     return stuck != 0 || __real_disk_changed(d);
@@ -431,41 +426,6 @@ static void a_journal_without_one_of_its_tables_is_not_opened(void **state)
     assert_not_opened();
 }
 
-/* The records, the description, the table of recent records, the log's salt, its place, the ends
- * and the commit fail one after the other. */
-static void becomes_one_of_this(unsigned format, const struct ends *ends)
-{
-    struct journal *j;
-
-    shelf_forge(format, ends);
-    j = shelf_open();
-    for (unsigned at = 1; at <= 7; at++) {
-        calls = 0;
-        fail_at = at;
-        fail_code = ERR_IO;
-        shelf_append(j, 0, "ghi");
-        assert_int_equal(journal_commit(j), ERR_IO);
-        shelf_expect(j, 0, "abc");
-    }
-    fail_at = 0;
-    shelf_append(j, 0, "de");
-    assert_int_equal(journal_commit(j), 0);
-    shelf_append(j, 0, "f");
-    assert_int_equal(journal_commit(j), 0);
-    journal_close(j);
-    assert_reads(0, 0, "abcdef");
-}
-
-static void a_journal_of_an_older_format_becomes_one_of_this_in_one_commit_or_not(void **state)
-{
-    struct ends ends = {.commit = 1, .next_reject = 1, .partitions = 2, .ends = {3, 0}};
-
-    becomes_one_of_this(2, &ends);
-    assert_int_equal(shelf_teardown(state), 0);
-    assert_int_equal(shelf_setup(state), 0);
-    becomes_one_of_this(META_FORMAT_OLD, NULL);
-}
-
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, shelf_setup, undo)
 
 int main(void)
@@ -477,7 +437,6 @@ int main(void)
         WITH_FOLDER(a_journal_with_something_else_for_its_ends_is_not_opened),
         WITH_FOLDER(a_journal_without_its_last_record_is_not_opened),
         WITH_FOLDER(a_journal_without_one_of_its_tables_is_not_opened),
-        WITH_FOLDER(a_journal_of_an_older_format_becomes_one_of_this_in_one_commit_or_not),
         WITH_FOLDER(a_record_missing_in_the_middle_ends_the_reading),
         WITH_FOLDER(a_first_record_that_is_missing_is_not_an_empty_journal),
     };

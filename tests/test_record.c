@@ -173,7 +173,7 @@ static void a_description_within_its_limits_is_read(void **state)
 {
     (void)state;
     assert_int_equal(meta_with(META_FORMAT, 8, META_BYTES), 0);
-    assert_int_equal(meta_with(META_FORMAT_OLD, WIRE_MAX_PARTS, META_BYTES), 0);
+    assert_int_equal(meta_with(META_FORMAT - 1, WIRE_MAX_PARTS, META_BYTES), ERR_VERSION);
     assert_int_equal(meta_with(META_FORMAT + 1, 8, META_BYTES), ERR_VERSION);
     assert_int_equal(meta_with(META_FORMAT, 0, META_BYTES), ERR_CORRUPT);
     assert_int_equal(meta_with(META_FORMAT, WIRE_MAX_PARTS + 1, META_BYTES), ERR_CORRUPT);
