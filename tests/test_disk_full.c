@@ -318,7 +318,7 @@ static bool report_says_full(const struct scene *s)
     return full;
 }
 
-/* As after a restore: LMDB's table of readers, which it writes through a mapping, is not there yet. */
+/* As after a restore: LMDB's table of readers, which is written through a mapping, is not there. */
 static void a_start_without_room_says_so(struct scene *s)
 {
     char path[256];
