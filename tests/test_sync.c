@@ -6,6 +6,8 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/scene.h"
 
@@ -69,6 +71,54 @@ static void what_nobody_derives_is_told_to_who_waits_for_it(void **state)
     scene_free(&s);
 }
 
+static void assert_status(struct stack *s, const char *words, bool told)
+{
+    struct run r = RUN(s, "turnout", "status", NULL, NULL);
+
+    assert_int_equal(strstr(r.out.at, words) != NULL, told);
+    run_free(&r);
+}
+
+/* Rounds of deriving begin all the time, and none ends. */
+static pid_t move_in_vain(struct stack *s)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        struct redis *redis = redis_open(stack_path(s, "redis.sock"));
+        for (int i = 0; i < 100; i++) {
+            redis_do(redis, "HINCRBY", "turnout:derived", "offset", "1");
+            usleep(100000);
+        }
+        _exit(0);
+    }
+    return pid;
+}
+
+static void what_cannot_be_derived_is_told_and_not_waited_for(void **state)
+{
+    struct scene s = scene_new("faulty", 2000);
+    pid_t mover;
+
+    (void)state;
+    scene_publish(&s, 500);
+    assert_sync(s.stack, NULL, 0, "");
+    redis_do(s.redis, "HSET", "turnout:profiles:KE", "2000-01-01", "nonsense");
+    redis_do(s.redis, "SADD", "turnout:dirty", "members");
+    while (redis_do(s.redis, "HEXISTS", "turnout:derived", "fault")->number == 0)
+        usleep(10000);
+    assert_status(s.stack, "STAND STILL", true);
+    mover = move_in_vain(s.stack);
+    assert_sync(s.stack, NULL, 75, "a key there holds what turnout did not write");
+    kill(mover, SIGKILL);
+    assert_int_equal(waitpid(mover, NULL, 0), mover);
+    redis_do(s.redis, "HDEL", "turnout:profiles:KE", "2000-01-01");
+    assert_sync(s.stack, NULL, 0, "");
+    assert_status(s.stack, "STAND STILL", false);
+    assert_int_equal(redis_do(s.redis, "HEXISTS", "turnout:derived", "fault")->number, 0);
+    scene_free(&s);
+}
+
 static void who_does_not_answer_is_told(void **state)
 {
     struct scene s = scene_new("not there", 500);
@@ -88,6 +138,7 @@ int main(void)
         cmocka_unit_test(it_waits_for_counters_and_for_what_follows_from_them),
         cmocka_unit_test(events_that_nobody_applies_are_told),
         cmocka_unit_test(what_nobody_derives_is_told_to_who_waits_for_it),
+        cmocka_unit_test(what_cannot_be_derived_is_told_and_not_waited_for),
         cmocka_unit_test(who_does_not_answer_is_told),
     };
 

@@ -7,6 +7,17 @@
 
 #define GLANCE_MS 50
 
+/* Behind the end it is looked once more, for so long: a process that was frozen meanwhile has not yet
+ * been shown what has come. */
+#define LAST_LOOK_MS 50
+
+static int64_t time_left(int64_t end_ms)
+{
+    int64_t left = end_ms - clock_mono_ms();
+
+    return left > 0 ? left : 0;
+}
+
 /* Receives until there is a session other than the one given, or a message. */
 static int await(struct reader *r, int64_t end_ms, uint64_t session, struct wire_message *ret)
 {
@@ -14,14 +25,15 @@ static int await(struct reader *r, int64_t end_ms, uint64_t session, struct wire
     int64_t left;
     int error;
 
-    while ((left = end_ms - clock_mono_ms()) > 0) {
-        error = reader_receive(r, -1, (int)left, ret, &payload);
+    do {
+        left = time_left(end_ms);
+        error = reader_receive(r, -1, (int)(left ? left : LAST_LOOK_MS), ret, &payload);
         if (error != ERR_AGAIN)
             return error;
         ret->kind = WIRE_UNKNOWN;
         if (reader_session(r) && reader_session(r) != session)
             return 0;
-    }
+    } while (left > 0);
     return ERR_TIMEOUT;
 }
 
@@ -95,10 +107,11 @@ int client_await(struct reader *r, uint64_t session, enum wire_kind kind, int ti
     int64_t end_ms = clock_mono_ms() + timeout_ms, left;
     int error;
 
-    while ((left = end_ms - clock_mono_ms()) > 0) {
+    do {
+        left = time_left(end_ms);
         if (reader_session(r) != session)
             return ERR_LOST;
-        error = reader_receive(r, -1, (int)left, ret, ret_payload);
+        error = reader_receive(r, -1, (int)(left ? left : LAST_LOOK_MS), ret, ret_payload);
         if (error < 0 && error != ERR_AGAIN)
             return error;
         if (error < 0 || reader_session(r) != session)
@@ -107,6 +120,6 @@ int client_await(struct reader *r, uint64_t session, enum wire_kind kind, int ti
             return 0;
         if (ret->kind == WIRE_ERROR && slice_is(ret->error.code, "corrupt"))
             return corrupt(ret);
-    }
+    } while (left > 0);
     return ERR_TIMEOUT;
 }

@@ -5,6 +5,7 @@
  * what changes later is marked again for the next round. */
 #include "workers/derive_round.h"
 
+#include "proto/error.h"
 #include "proto/log.h"
 
 #include <stdlib.h>
@@ -81,6 +82,14 @@ static int row_true(void *context, void *record, struct slice field, struct slic
     (void)field;
     (void)value;
     *(bool *)record = true;
+    return 0;
+}
+
+static int row_there(void *context, void *record, struct slice field, struct slice value)
+{
+    (void)context;
+    (void)field;
+    *(bool *)record = value.at != NULL;
     return 0;
 }
 
@@ -205,6 +214,7 @@ static void round_end(struct derive *d)
     struct slice key = slice_of("derived");
 
     commit_del(&d->commit, slice_of("deriving"));
+    commit_hdel(&d->commit, key, slice_of("fault"));
     commit_hset(&d->commit, key, slice_of("day"), day_text(d));
     commit_hset(&d->commit, key, slice_of("rules"), rules_text(d));
     commit_hset(&d->commit, key, slice_of("basis"), d->basis);
@@ -251,11 +261,25 @@ static int round_go_on(struct derive *d, int64_t now_ms)
     return 1;
 }
 
+/* Until a round ends that does not meet it, for those who wait for that; should this fail, they only
+ * wait for longer. */
+static void fault_tell(struct derive *d, int64_t now_ms)
+{
+    if (derive_look(d) < 0)
+        return;
+    commit_hset(&d->commit, slice_of("derived"), slice_of("fault"), slice_of("1"));
+    derive_commit(d, now_ms);
+}
+
 int derive_step(struct derive *d, int64_t now_ms, bool hurry)
 {
     int r = derive_busy(d) ? round_go_on(d, now_ms) : round_begin(d, now_ms, hurry);
 
     step_end(d);
+    if (r == ERR_CORRUPT) {
+        fault_tell(d, now_ms);
+        step_end(d);
+    }
     if (r < 0)
         round_clear(d);
     return r;
@@ -273,5 +297,22 @@ int derive_waiting(struct store *store, bool *ret_waiting)
     error = store_fetch(store, f, 2, NULL);
     if (error == 0)
         *ret_waiting = waiting;
+    return error;
+}
+
+int derive_faulty(struct store *store, bool *ret_faulty)
+{
+    static const struct slice field = {"fault", 5};
+    bool faulty = false;
+    struct store_fetch f = {.key = slice_of("derived"),
+                            .kind = FETCH_HASH,
+                            .fields = &field,
+                            .field_count = 1,
+                            .row = row_there,
+                            .record = &faulty};
+    int error = store_fetch(store, &f, 1, NULL);
+
+    if (error == 0)
+        *ret_faulty = faulty;
     return error;
 }

@@ -47,13 +47,13 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 /* The broker gives a silent worker 3 s: a reply that takes longer than this is lost. */
 #define REDIS_LIMIT_MS 2000
 
-static int work(const struct options *o, const struct rules *rules, const char *name)
+static int work(const struct options *o, const struct rules *rules, const char *name, int stop_fd)
 {
     struct worker_config config = {
         .endpoint = o->stack.read, .redis = o->stack.redis, .name = name, .rules = *rules};
     struct store *store = cli_store(&o->stack, REDIS_LIMIT_MS);
-    int stop_fd = program_stop_open(), error;
     struct worker *w = NULL;
+    int error;
 
     error = worker_new(&config, store, &w);
     if (error == 0)
@@ -72,15 +72,21 @@ int main(int argc, char **argv)
     struct options o = {.level = LOG_INFO};
     struct config file;
     char name[32];
-    int error;
+    int error, stop_fd;
 
     program_begin();
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     snprintf(name, sizeof name, "worker-%d", getpid());
     log_open("turnout-worker", o.level);
+    stop_fd = program_stop_open();
+    if (stop_fd < 0) {
+        log_error("signals cannot be waited for: %m");
+        cli_stack_free(&o.stack);
+        return EX_OSERR;
+    }
     error = cli_config(&o.stack, &file); /* says itself what is wrong */
     if (error == 0) {
-        error = work(&o, &file.rules, o.name ? o.name : name);
+        error = work(&o, &file.rules, o.name ? o.name : name, stop_fd);
         if (error < 0)
             log_error("%s", error_text(error));
     }

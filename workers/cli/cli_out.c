@@ -62,9 +62,21 @@ int cli_write(const char *verb, struct buffer *text)
     return cli_flush(verb);
 }
 
+const char *cli_error_text(int error)
+{
+    switch (error) {
+    case ERR_LOST:
+    case ERR_TIMEOUT:
+        return "does not answer";
+    case ERR_AGAIN:
+        return "is loading or busy, or has no room (maxmemory)";
+    default:
+        return error_text(error);
+    }
+}
+
 int cli_fail(const char *verb, const char *whom, const char *where, int error)
 {
-    fprintf(stderr, "turnout %s: %s at %s: %s\n", verb, whom, where,
-            error == ERR_LOST || error == ERR_TIMEOUT ? "does not answer" : error_text(error));
+    fprintf(stderr, "turnout %s: %s at %s: %s\n", verb, whom, where, cli_error_text(error));
     return cli_exit_status(error);
 }

@@ -29,6 +29,9 @@ int cli_write(const char *verb, struct buffer *text);
 /* What was printed by other means is on its way: as cli_write. */
 int cli_flush(const char *verb);
 
+/* What an error says of who was asked: Redis or the broker. */
+const char *cli_error_text(int error);
+
 /* Says on standard error what went wrong with whom ("Redis at run/redis.sock"), and returns the
  * exit status for it. */
 int cli_fail(const char *verb, const char *whom, const char *where, int error);

@@ -92,8 +92,9 @@ static int fail(const struct cli_both *b, int error)
     int status = EX_TEMPFAIL;
 
     if (error == ERR_CONFLICT)
-        fprintf(stderr, "turnout rebuild: another rebuild is under way and has taken over what was "
-                        "built; this one ends\n");
+        fprintf(stderr,
+                "turnout rebuild: what was built is not there any more: another rebuild has "
+                "taken over, or Redis was flushed; if no other runs, try again\n");
     else if (error == ERR_AGAIN)
         fprintf(stderr,
                 "turnout rebuild: Redis at %s did not stand still, or has no room; what was built "
@@ -158,7 +159,8 @@ int cli_rebuild(int argc, char **argv)
         "is interrupted, the next one goes on where it was; of two at a time one goes on at most, "
         "mostly the one that began later.\n\nExit status: 0 done; 64 usage; 69 the broker or Redis "
         "does not answer; "
-        "75 another rebuild is under way (run it again if that one has ended so, too), or Redis "
+        "75 another rebuild is under way or Redis was flushed meanwhile (run it again if no other "
+        "runs), or Redis "
         "did not stand still or has no room; 78 Redis "
         "belongs to another journal, and --force was not given, or key, rights or user of Redis "
         "are "

@@ -3,6 +3,7 @@
 #include "proto/error.h"
 #include "workers/cli/cli.h"
 #include "workers/cli/cli_out.h"
+#include "workers/derive.h"
 #include "workers/lag.h"
 
 #include <inttypes.h>
@@ -22,6 +23,7 @@ struct status {
     struct wire_report report;
     struct applied applied[WIRE_MAX_PARTS];
     struct lag lag;
+    bool faulty; /* groups and seats at risk cannot be derived */
 };
 
 static const struct argp_option option_table[] = {{"json", 'j', 0, 0, "as one JSON object", 0},
@@ -60,6 +62,8 @@ static int ask(struct status *s, struct reader *r)
 
     s->redis_error = store_applied(store, count, s->applied);
     s->redis = s->redis_error == 0;
+    if (s->redis && derive_faulty(store, &s->faulty) < 0)
+        s->faulty = false; /* it is only a hint */
     for (unsigned p = 0; p < count; p++)
         offsets[p] = s->applied[p].offset;
     error = client_report(r, offsets, count, ANSWER_MS, &s->report);
@@ -153,9 +157,10 @@ static void print_json(const struct status *s)
                                 "bytes", (json_int_t)r->journal_bytes, "limit_bytes",
                                 (json_int_t)r->journal_limit, "full", client_full(r), "rejects",
                                 (json_int_t)r->rejects, "partitions", partitions_json(s));
-    json_t *all = json_pack("{s:o,s:o,s:{s:b,s:b},s:o,s:o}", "broker", broker, "journal", journal,
-                            "redis", "reachable", s->redis, "foreign", s->lag.foreign, "workers",
-                            workers_json(r), "lag", lag_json(s));
+    json_t *all =
+        json_pack("{s:o,s:o,s:{s:b,s:b,s:b},s:o,s:o}", "broker", broker, "journal", journal,
+                  "redis", "reachable", s->redis, "foreign", s->lag.foreign, "underivable",
+                  s->faulty, "workers", workers_json(r), "lag", lag_json(s));
 
     json_dumpf(all, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
     putchar('\n');
@@ -206,6 +211,10 @@ static void print_table(const struct status *s)
         printf("          FULL: events are refused until its disk, or a larger --journal-size, has "
                "room\n");
     printf("redis     %s: %s\n", s->stack.redis, redis_state(s));
+    if (s->faulty)
+        printf("          groups and seats at risk STAND STILL: a key holds what turnout did not "
+               "write "
+               "(the workers' logs say which); turnout verify --repair\n");
     for (uint32_t i = 0; i < r->worker_count; i++) {
         const struct wire_peer *w = &r->workers[i];
         printf("worker    %.*s (pid %" PRId64 "): %u partitions\n", (int)w->name.size, w->name.at,

@@ -31,6 +31,7 @@ struct rest {
     uint64_t events;
     bool waiting;     /* something is to be derived */
     uint64_t derived; /* how often it was */
+    bool faulty;      /* and cannot be now */
 };
 
 static const struct argp_option option_table[] = {
@@ -106,6 +107,8 @@ static int look_at_derived(struct store *store, struct rest *ret)
     int error = store_begin(store, &look);
 
     ret->derived = derived.offset;
+    if (error == 0)
+        error = derive_faulty(store, &ret->faulty);
     return error ? error : derive_waiting(store, &ret->waiting);
 }
 
@@ -113,7 +116,7 @@ static int look(struct sync *s, struct store *store, struct rest *ret)
 {
     int error = look_at_events(s, store, &ret->events);
 
-    ret->waiting = false;
+    ret->waiting = ret->faulty = false;
     if (error == 0 && ret->events == 0 && !s->counters)
         error = look_at_derived(store, ret);
     return error;
@@ -126,9 +129,11 @@ static void pause_ms(int ms)
     nanosleep(&t, NULL);
 }
 
-static bool rest_same(const struct rest *a, const struct rest *b)
+/* Rounds that meet a fault begin again and again, and none ends. */
+static bool rest_same(const struct rest *now, const struct rest *last)
 {
-    return a->events == b->events && a->waiting == b->waiting && a->derived == b->derived;
+    return now->events == last->events && now->waiting == last->waiting &&
+           (now->derived == last->derived || now->faulty);
 }
 
 static void tell_rest(const struct rest *left)
@@ -136,6 +141,11 @@ static void tell_rest(const struct rest *left)
     if (left->events)
         fprintf(stderr, "turnout sync: no progress; %" PRIu64 " events are not in Redis\n",
                 left->events);
+    else if (left->faulty)
+        fprintf(stderr,
+                "turnout sync: no progress; all events are in Redis, but groups and seats at "
+                "risk are not derived: a key there holds what turnout did not write, the "
+                "workers' logs say which; turnout verify --repair, and within 15 s they go on\n");
     else
         fprintf(stderr, "turnout sync: no progress; all events are in Redis, but nobody derives "
                         "groups and seats at risk: does a worker run?\n");
@@ -197,7 +207,8 @@ int cli_sync(int argc, char **argv)
         NULL,
         "Returns when all events that the broker had acknowledged are in Redis, and with them the "
         "groups and seats at risk that follow from them.\vExit status: 0 they are, 64 usage, 69 "
-        "the broker or Redis cannot be reached, 75 nothing moves, 78 Redis belongs to another "
+        "the broker or Redis cannot be reached, 75 nothing moves, or a key that turnout did not "
+        "write keeps groups and seats from being derived, 78 Redis belongs to another "
         "journal, or key, rights or user of Redis are not right.",
         children,
         NULL,

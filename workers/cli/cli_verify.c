@@ -220,8 +220,8 @@ static int note(const struct cli_both *b, const struct verify_result *r)
 
     if (error == 0)
         return EX_OK;
-    fprintf(stderr, "turnout verify: the result does not stand in turnout:verified: %s\n",
-            error_text(error));
+    fprintf(stderr, "turnout verify: the result does not stand in turnout:verified: Redis %s\n",
+            cli_error_text(error));
     return error == ERR_CONFIG ? EX_OK : cli_exit_status(error);
 }
 
@@ -278,7 +278,8 @@ int cli_verify(int argc, char **argv)
         "What it came to stands in turnout:verified, for the boards.  "
         "Names that stay behind in the sets of members, groups and periods are no difference.\n\n"
         "Exit status: 0 nothing differs, or all of it was mended; 1 something differs; 64 usage; "
-        "69 the broker or Redis does not answer; 75 Redis did not stand still, try again; 78 Redis "
+        "69 the broker or Redis does not answer; 75 Redis did not stand still, or has no room for "
+        "the result, try again; 78 Redis "
         "belongs to another journal, or key, rights or user of Redis are not right.",
         children,
         NULL,
