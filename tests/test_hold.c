@@ -208,6 +208,7 @@ static void workers_wait_while_they_are_held_and_then_go_on(void **state)
     publish_vote(s, 2);
     for (int i = 0; i < 100; i++) {
         pause_briefly();
+        assert_int_equal(hold_renew(&h, clock_wall_ms()), 0);
         assert_int_equal(hold_watch(&h), 0);
     }
     assert_int_equal(votes(s), 1);

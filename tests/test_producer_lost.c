@@ -121,19 +121,28 @@ static unsigned broker_serves(struct broker *b, uint64_t accepted)
     return published;
 }
 
-/* What is slow once is waited for the next time. */
+/* What is slow once is waited for the next time, for twice as long: a round that took about that, as
+ * this machine was busy, proves nothing. */
 static void a_broker_whose_disk_is_slow_is_heard(void **state)
 {
+    unsigned n = 1;
+
     (void)state;
     broker.limits.heartbeat_ms = 100;
     session_start(0, 0);
-    send_event(1);
-    assert_in_range(broker_serves(&broker, 1), 2, 5);
-    for (unsigned n = 2; n <= 4; n++) {
-        send_event(n);
-        assert_int_equal(broker_serves(&broker, n), 1);
+    send_event(n);
+    assert_in_range(broker_serves(&broker, n), 2, 5);
+    for (unsigned in_time = 0; in_time < 3;) {
+        int64_t began_ms = clock_mono_ms();
+        unsigned published;
+        send_event(++n);
+        published = broker_serves(&broker, n);
+        if (clock_mono_ms() - began_ms > 2 * SLOW_MS - 200)
+            continue;
+        assert_int_equal(published, 1);
+        in_time++;
     }
-    assert_each_once(told.accepted, 1, 4);
+    assert_each_once(told.accepted, 1, n);
 }
 
 /* As a broker that has just been started. */

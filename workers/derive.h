@@ -41,8 +41,8 @@ bool derive_busy(const struct derive *d);
 /* Whether anything waits to be derived. */
 int derive_waiting(struct store *store, bool *ret_waiting);
 
-/* Whether deriving stands still, because a key holds what turnout did not write: until that is mended
- * each round is given up where it meets it. */
+/* Whether deriving stands still, because a key holds what turnout did not write: until that is
+ * mended each round is given up where it meets it. */
 int derive_faulty(struct store *store, bool *ret_faulty);
 
 #endif

@@ -5,6 +5,7 @@ import { address, until } from './site.js';
 
 const PATIENCE_MS = 60000;
 const day = (offset) => new Date(Date.now() + offset * 86400000).toISOString().slice(0, 10);
+const year_day = (offset) => [day(offset), `${day(0).slice(0, 4)}-01-01`].sort().pop(); // in this year
 let number = 0;
 const BALLOT = { committee: 'ISO/TC 999', ballot: 'DIS 1' };
 
@@ -60,7 +61,7 @@ async function figure_moves(t, site, context) {
   const value = () => page.evaluate(() => document.querySelector('[data-key^="group:developing:"]')?.closest('main').innerText);
   const before = await value();
   const sent = Date.now();
-  await site.tell(...Array.from({ length: 40 }, (_, i) => ({ type: 'ballot', id: `live-b-${i}`, committee: '54808', ballot: `SR synthetic ${i}`, kind: 'SR', opens: day(-60), closes: day(-1), status: 'closed' })));
+  await site.tell(...Array.from({ length: 40 }, (_, i) => ({ type: 'ballot', id: `live-b-${i}`, committee: '54808', ballot: `SR synthetic ${i}`, kind: 'SR', opens: day(-60), closes: year_day(-1), status: 'closed' })));
   await until('the figures move', async () => (await value()) !== before);
   t.diagnostic(`from starting turnout publish until a group's figures moved: ${Date.now() - sent} ms`);
   await still_open(page);

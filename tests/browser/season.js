@@ -33,6 +33,11 @@ const today = Date.parse(options.today ?? new Date().toISOString().slice(0, 10))
 const year = new Date(today).getUTCFullYear();
 const start = Date.UTC(year - 1, 0, 1);
 
+const this_year = Date.UTC(year, 0, 1);
+
+// On the first of January, when nothing else of the year can be over, what is of that day.
+const is_over = (day) => day < today || day === this_year;
+
 const date_of = (ms) => new Date(ms).toISOString().slice(0, 10);
 
 // Mulberry32: small, and the same everywhere.
@@ -91,14 +96,14 @@ function position_pick(kind) {
 }
 
 function vote_tell(c, b, seat, hand) {
-  const done = b.closes < today ? 100 : 100 * (today - b.opens) / (b.closes - b.opens); // most vote late
+  const done = is_over(b.closes) ? 100 : 100 * (today - b.opens) / (b.closes - b.opens); // most vote late
   const diligence = seat.role === 'P' ? DILIGENCE[hand] * (done === 100 ? 1 : (done / 100) ** 1.5) : hand === 3 ? 0 : 8;
 
   if (random() * 100 < diligence) {
     const day = Math.min(b.closes, between(b.opens + (b.closes - b.opens) / 2, b.closes + (chance(2) ? 6 * DAY_MS : 0)));
     tell('vote', Math.min(day, today), { committee: c.committee, ballot: b.name, member: seat.member, position: position_pick(b.kind),
       ...(chance(hand === 0 ? 34 : 15) ? { comments: 1 + below(12) } : {}), ...(b.kind === 'NP' && chance(30) ? { participate: true } : {}) });
-  } else if (seat.role === 'P' && b.closes < today && hand < 3 && (hand === 0 || chance(15))) {
+  } else if (seat.role === 'P' && is_over(b.closes) && hand < 3 && (hand === 0 || chance(15))) {
     tell('vote', b.closes - DAY_MS, { committee: c.committee, ballot: b.name, member: seat.member, position: 'none', excused: true });
   }
 }
@@ -110,15 +115,15 @@ function ballot_tell(c, seats, closes, number) {
 
   if (b.opens >= today)
     return;
-  tell('ballot', closes < today ? closes + DAY_MS : b.opens, { committee: c.committee, ballot: b.name, kind, opens: date_of(b.opens),
-    closes: date_of(closes), status: closes < today ? 'closed' : 'open', level: c.level, mandatory: kind !== 'WDRL', title: `${c.title} (synthetic)` });
+  tell('ballot', is_over(closes) ? closes + DAY_MS : b.opens, { committee: c.committee, ballot: b.name, kind, opens: date_of(b.opens),
+    closes: date_of(closes), status: is_over(closes) ? 'closed' : 'open', level: c.level, mandatory: kind !== 'WDRL', title: `${c.title} (synthetic)` });
   for (const seat of seats)
     vote_tell(c, b, seat, seat.hands[new Date(closes).getUTCFullYear() - (year - 1)] ?? 0);
 }
 
 function meeting_tell(c, seats, starts, number) {
   const meeting = `${date_of(starts).slice(0, 7)}-${number}`;
-  const held = starts < today;
+  const held = is_over(starts);
 
   tell('meeting', starts - 60 * DAY_MS, { committee: c.committee, meeting, starts: date_of(starts), ends: date_of(starts + 2 * DAY_MS),
     status: held ? 'held' : 'planned', level: c.level, title: `Plenary of ${c.reference} (synthetic)` });
@@ -143,6 +148,10 @@ function committee_tell(c) {
   ballot_tell(c, seats, today + DAY_MS * (2 + below(26)), 20);
   for (let i = 0; i < 3; i++)
     meeting_tell(c, seats, between(start + 30 * DAY_MS, today + 90 * DAY_MS), i);
+  if (today < this_year + 21 * DAY_MS) { // so few days would mostly have had nothing
+    ballot_tell(c, seats, between(this_year, today - DAY_MS), 21);
+    meeting_tell(c, seats, between(this_year, today - DAY_MS), 3);
+  }
 }
 
 // ---- governance, adoptions
