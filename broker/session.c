@@ -454,7 +454,7 @@ static bool header_is_bad(struct slice header)
     return header.size > WIRE_MAX_ASKED && (wire_peek(header, &kind) < 0 || kind != WIRE_UNKNOWN);
 }
 
-static void malformed_tell(struct sessions *s, struct slice peer)
+static void malformed_tell(struct sessions *s, struct slice peer, const struct session *from)
 {
     char reason[128] = "frame 1 is no msgpack array that begins with a kind";
     enum wire_kind kind;
@@ -464,6 +464,8 @@ static void malformed_tell(struct sessions *s, struct slice peer)
                  "kind %u: an item, or the size of frame 2, is not what PROTOCOL.md allows",
                  (unsigned)kind);
     peer_error(s, peer, "bad-message", true, reason);
+    log_rated(&s->malformed, LOG_WARN, "%s sent what is malformed: %s",
+              from ? from->name : "a peer without a session", reason);
 }
 
 static void message_take(struct sessions *s, struct slice peer, int64_t now_ms,
@@ -474,7 +476,7 @@ static void message_take(struct sessions *s, struct slice peer, int64_t now_ms,
     arena_reset(&s->arena, ARENA_KEEP);
     if (header_is_bad(s->m.header) ||
         wire_decode(s->m.header, s->m.payload.size, &s->arena, ret) < 0) {
-        malformed_tell(s, peer);
+        malformed_tell(s, peer, from);
         if (from)
             session_end(s, from, "sent a malformed header");
         return;
@@ -517,7 +519,7 @@ int sessions_receive(struct sessions *s, int64_t now_ms, struct session **ret_fr
         if (from)
             session_end(s, from, "speaks another version");
     } else if (s->m.foreign) {
-        s->foreign++;
+        log_rated(&s->foreign, LOG_WARN, "a message without the protocol's frames was dropped");
     } else {
         message_take(s, peer, now_ms, ret_from, ret);
     }

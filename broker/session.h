@@ -94,10 +94,10 @@ struct sessions {
     unsigned count;
     size_t room;
     struct table by_peer;
-    uint64_t hellos, foreign;
+    uint64_t hellos;
     bool changed; /* somebody came or went; for feed to set back */
     bool unsent;  /* some session has acknowledgements that wait for room */
-    struct log_rate joined, left, chosen;
+    struct log_rate joined, left, chosen, malformed, foreign;
     struct buffer header;
     struct arena arena;    /* of the message received last */
     struct link_message m; /* likewise */

@@ -121,8 +121,8 @@ static unsigned broker_serves(struct broker *b, uint64_t accepted)
     return published;
 }
 
-/* What is slow once is waited for the next time, for twice as long: a round that took about that, as
- * this machine was busy, proves nothing. */
+/* What is slow once is waited for the next time, for twice as long: a round that took about that,
+ * as this machine was busy, proves nothing. */
 static void a_broker_whose_disk_is_slow_is_heard(void **state)
 {
     unsigned n = 1;

@@ -261,8 +261,8 @@ static int round_go_on(struct derive *d, int64_t now_ms)
     return 1;
 }
 
-/* Until a round ends that does not meet it, for those who wait; should this fail, they only wait for
- * longer. */
+/* Until a round ends that does not meet it, for those who wait; should this fail, they only wait
+ * for longer. */
 static void fault_tell(struct derive *d, int64_t now_ms)
 {
     if (derive_look(d) < 0)
