@@ -22,8 +22,8 @@ int folder_mark(struct folder *f);
 int folder_sync(const char *folder);
 
 /* Room for LMDB's table of readers, which is written through a mapping: where the disk has none,
- * that would be the end of the process.  0 or an errno_is_full.  Before LMDB opens the folder's file,
- * as closing another descriptor would end its lock. */
+ * that would be the end of the process.  0 or an errno_is_full.  Before LMDB opens the folder's
+ * file, as closing another descriptor would end its lock. */
 int folder_reserve(const char *folder);
 
 #endif

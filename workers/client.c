@@ -7,8 +7,8 @@
 
 #define GLANCE_MS 50
 
-/* Behind the end it is looked once more, for so long: a process that was frozen meanwhile has not yet
- * been shown what has come. */
+/* Behind the end it is looked once more, for so long: a process that was frozen meanwhile has not
+ * yet been shown what has come. */
 #define LAST_LOOK_MS 50
 
 static int64_t time_left(int64_t end_ms)

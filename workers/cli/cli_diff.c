@@ -308,7 +308,7 @@ int cli_diff(int argc, char **argv)
         "  turnout diff --from 2026-12-31 --max 0    since the end of 2026\n"
         "\n"
         "Exit status: 0 done, also when nothing moved; 64 these are no times, 69 the broker cannot "
-        "be reached, 78 the configuration cannot be used.",
+        "be reached, 74 the output cannot be written, 78 the configuration cannot be used.",
         children,
         NULL,
         NULL};

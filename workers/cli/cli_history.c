@@ -150,7 +150,8 @@ int cli_history(int argc, char **argv)
         "  turnout history 'vote|ISO/TC 207|DIS 14001|KE'     as turnout why tells it\n"
         "\n"
         "Exit status: 0 done, 1 the journal has no such fact, 64 these are no words of a fact, 69 "
-        "the broker cannot be reached, 78 key or rights are not right.",
+        "the broker cannot be reached, 74 the output cannot be written, 78 key or rights are not "
+        "right.",
         children,
         NULL,
         NULL};

@@ -487,7 +487,8 @@ int cli_keys(int argc, char **argv)
         "list shows what each key may; revoke takes all of it away for good.  A running broker "
         "follows at once."
         "\vTo be run on the broker's host, by the user that the broker runs as, or root.  Exit "
-        "status: 0 done, 1 no such key, or a name that is taken, 64 usage, 75 written, but the "
+        "status: 0 done, 1 no such key, or a name that is taken, 64 usage, 74 the output cannot be "
+        "written, 75 written, but the "
         "broker that runs does not follow, or it cannot be seen whether it does, 78 a right or "
         "file that cannot be.",
         NULL,

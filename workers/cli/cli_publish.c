@@ -356,7 +356,8 @@ int cli_publish(int argc, char **argv)
         "never sees a line that is no JSON object, has a key twice, is not UTF-8 or is above 8 "
         "KiB. "
         "Exit status: 0 all accepted, 1 some refused or a file not read, 64 usage, 69 or 75 the "
-        "broker does not answer, 78 the key or its rights are not right.",
+        "broker does not answer, 74 the output cannot be written, 78 the key or its rights are not "
+        "right.",
         children,
         NULL,
         NULL};

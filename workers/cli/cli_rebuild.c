@@ -158,7 +158,7 @@ int cli_rebuild(int argc, char **argv)
         "switch itself makes it pause for about 7 microseconds a key.  When it "
         "is interrupted, the next one goes on where it was; of two at a time one goes on at most, "
         "mostly the one that began later.\n\nExit status: 0 done; 64 usage; 69 the broker or Redis "
-        "does not answer; "
+        "does not answer; 74 the output cannot be written; "
         "75 another rebuild is under way or Redis was flushed meanwhile (run it again if no other "
         "runs), or Redis "
         "did not stand still or has no room; 78 Redis "

@@ -244,7 +244,8 @@ int cli_status(int argc, char **argv)
         option_parse,
         NULL,
         "Tells how broker, journal and workers do, and how far Redis is behind.  Exit status: 0 "
-        "broker and Redis answer, 69 one of them does not, 78 Redis belongs to another journal, or "
+        "broker and Redis answer, 64 usage, 69 one of them does not, 74 the output cannot be "
+        "written, 78 Redis belongs to another journal, or "
         "does not let us in.",
         children,
         NULL,

@@ -278,7 +278,8 @@ int cli_verify(int argc, char **argv)
         "What it came to stands in turnout:verified, for the boards.  "
         "Names that stay behind in the sets of members, groups and periods are no difference.\n\n"
         "Exit status: 0 nothing differs, or all of it was mended; 1 something differs; 64 usage; "
-        "69 the broker or Redis does not answer; 75 Redis did not stand still, or has no room for "
+        "69 the broker or Redis does not answer; 74 the output cannot be written; 75 Redis did not "
+        "stand still, or has no room for "
         "the result, try again; 78 Redis "
         "belongs to another journal, or key, rights or user of Redis are not right.",
         children,

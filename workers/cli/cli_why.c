@@ -251,7 +251,8 @@ int cli_why(int argc, char **argv)
         "  turnout why group:developing:2026 voting.num --as-of 2026-06-30\n"
         "\n"
         "Exit status: 0 the sum is what Redis has, 1 it is not, 64 there is no such number, 69 the "
-        "broker or Redis cannot be reached, 75 groups do not come to rest, 78 Redis belongs to "
+        "broker or Redis cannot be reached, 74 the output cannot be written, 75 groups do not come "
+        "to rest, 78 Redis belongs to "
         "another journal, or key, rights or user of Redis are not right.",
         children,
         NULL,
