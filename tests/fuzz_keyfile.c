@@ -10,7 +10,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Some part of a secret, of 16 digits or more, stands in the sentence. */
 static bool shows_digits(const char *sentence)
 {
-    return strspn(sentence + strcspn(sentence, "0123456789abcdef"), "0123456789abcdef") >= 16;
+    size_t run = 0;
+
+    while (*sentence && run < 16) {
+        sentence += strcspn(sentence, "0123456789abcdef");
+        run = strspn(sentence, "0123456789abcdef");
+        sentence += run;
+    }
+    return run >= 16;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
