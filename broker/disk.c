@@ -463,6 +463,14 @@ static int disk_probe(struct disk *d)
     return code == 0 ? ERR_FULL : disk_error("after a failed commit", code);
 }
 
+/* To the last pages: where DISK_SPARE is kept free, an error of the disk must not look like it. */
+static bool disk_is_full(int fd)
+{
+    struct statvfs fs;
+
+    return fstatvfs(fd, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < DISK_LAST;
+}
+
 int disk_commit(struct disk *d)
 {
     struct turns before;
@@ -472,7 +480,7 @@ int disk_commit(struct disk *d)
     if (err == 0 && d->write) {
         bool known = turns_read(fd, d->page_bytes, &before);
         int code = mdb_txn_commit(d->write);
-        if (code == EIO && disk_check_spare(fd, 0) == ERR_FULL)
+        if (code == EIO && disk_is_full(fd))
             code = ENOSPC; /* what LMDB says of a write that came to its end half way */
         if (code != 0 && known)
             turns_restore(fd, d->page_bytes, &before); /* before disk_error may end us */

@@ -39,6 +39,7 @@ static inline size_t disk_left(size_t left, size_t size)
 
 /* What stays free on the file system, for everybody else's last words. */
 #define DISK_SPARE ((uint64_t)16 * 1024 * 1024)
+#define DISK_LAST  ((uint64_t)64 * 1024) /* with less, a write that fails has found no room */
 
 struct disk_item {
     uint64_t key;

@@ -21,16 +21,7 @@ static int log_id_make(char out[WIRE_LOG])
     return 0;
 }
 
-int meta_table_create(struct disk *d, unsigned table, unsigned partitions)
-{
-    struct meta m = {
-        .format = META_FORMAT, .partitions = partitions, .created_ms = clock_wall_ms()};
-    int err = log_id_make(m.log);
-
-    return err < 0 ? err : meta_table_put(d, table, &m);
-}
-
-int meta_table_put(struct disk *d, unsigned table, const struct meta *meta)
+static int meta_table_put(struct disk *d, unsigned table, const struct meta *meta)
 {
     char *room;
     int err = disk_put(d, table, META_KEY, META_BYTES, &room);
@@ -38,6 +29,15 @@ int meta_table_put(struct disk *d, unsigned table, const struct meta *meta)
     if (err == 0)
         meta_encode(meta, room);
     return err;
+}
+
+int meta_table_create(struct disk *d, unsigned table, unsigned partitions)
+{
+    struct meta m = {
+        .format = META_FORMAT, .partitions = partitions, .created_ms = clock_wall_ms()};
+    int err = log_id_make(m.log);
+
+    return err < 0 ? err : meta_table_put(d, table, &m);
 }
 
 int meta_table_put_ends(struct disk *d, unsigned table, const struct ends *ends)

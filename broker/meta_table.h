@@ -9,7 +9,6 @@
 /* Within the write transaction; errors as in disk.h.  A new journal gets a name of its own: Redis
  * remembers which journal its counters came from. */
 int meta_table_create(struct disk *d, unsigned table, unsigned partitions);
-int meta_table_put(struct disk *d, unsigned table, const struct meta *meta);
 int meta_table_put_ends(struct disk *d, unsigned table, const struct ends *ends);
 
 /* A reading each.  ERR_CORRUPT when it is not what was written, or not there. */

@@ -135,17 +135,17 @@ void shelf_damage(const char *file, const char *mark, size_t at, char byte)
     assert_true(found > 0);
 }
 
-void shelf_forge(unsigned format, const struct ends *ends)
+void shelf_forge(const struct ends *ends)
 {
-    struct meta meta = {.format = format, .partitions = 2, .created_ms = 1};
+    struct meta meta = {.format = META_FORMAT, .partitions = 2, .created_ms = 1};
     struct record r = {slice_of("local"), 1, 3, slice_of("abc")};
     const char *const names[] = {"meta", "rejects", "p000", "p001", "recent"};
-    unsigned tables[5], count = 5;
+    unsigned tables[5];
     struct disk *d;
     char *room;
 
     assert_int_equal(disk_open(shelf_folder, SHELF_BYTES, 8, &d), 0);
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < 5; i++)
         assert_int_equal(disk_table(d, names[i], true, &tables[i]), 0);
     memset(meta.log, 'f', sizeof meta.log);
     assert_int_equal(disk_put(d, tables[0], META_KEY, META_BYTES, &room), 0);

@@ -32,8 +32,8 @@ int shelf_read(struct journal *j, unsigned partition, uint64_t offset, struct bu
 void shelf_expect(struct journal *j, unsigned partition, const char *expected);
 
 /* A journal of two partitions with three events "abc" in the first, made as another program would:
- * with this format, and with these ends unless there are none. */
-void shelf_forge(unsigned format, const struct ends *ends);
+ * with these ends unless there are none. */
+void shelf_forge(const struct ends *ends);
 
 /* Replaces one byte, `at` bytes behind each place in the file where `mark` stands. */
 void shelf_damage(const char *file, const char *mark, size_t at, char byte);

@@ -198,14 +198,14 @@ static void a_journal_that_ends_elsewhere_than_was_written_is_refused(void **sta
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ends.partitions = cases[i].partitions;
         memcpy(ends.ends, cases[i].ends, sizeof cases[i].ends);
-        shelf_forge(META_FORMAT, &ends);
+        shelf_forge(&ends);
         assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), cases[i].expected);
         if (cases[i].expected == 0)
             journal_close(j);
         assert_int_equal(shelf_teardown(state), 0);
         assert_int_equal(shelf_setup(state), 0);
     }
-    shelf_forge(META_FORMAT, NULL);
+    shelf_forge(NULL);
     assert_int_equal(shelf_try(SHELF_BYTES, 8, &j), ERR_CORRUPT);
 }
 
@@ -319,7 +319,7 @@ static void frame_forge(struct slice entries)
     unsigned recent;
     struct disk *d;
 
-    shelf_forge(META_FORMAT, &ends);
+    shelf_forge(&ends);
     assert_int_equal(disk_open(shelf_folder, SHELF_BYTES, 8, &d), 0);
     assert_int_equal(disk_table(d, "recent", false, &recent), 0);
     assert_int_equal(disk_commit(d), 0);

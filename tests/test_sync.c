@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -86,11 +87,11 @@ static pid_t move_in_vain(struct stack *s)
 
     if (pid == 0) {
         struct redis *redis = redis_open(stack_path(s, "redis.sock"));
-        for (int i = 0; i < 100; i++) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;) {
             redis_do(redis, "HINCRBY", "turnout:derived", "offset", "1");
             usleep(100000);
         }
-        _exit(0);
     }
     return pid;
 }

@@ -184,6 +184,21 @@ static void test_a_feed_that_lost_its_place_is_told_of(void **state)
     watcher_free(&w);
 }
 
+/* Begun before there was anything, and then more at once than the stream keeps. */
+static void test_a_feed_that_filled_at_once_is_read_again(void **state)
+{
+    static const char fill[] =
+        "for i = 1, 10001 do redis.call('XADD', KEYS[1], '*', 'members', 'KE') end";
+    struct watcher w;
+
+    (void)state;
+    begin();
+    w = watcher_new(NULL);
+    redis_do(redis, "EVAL", fill, "1", "turnout:changes");
+    await(&w, "event: reload\ndata: {\"reason\":\"reset\"}\n\n");
+    watcher_free(&w);
+}
+
 static void test_a_redis_that_comes_late_is_waited_for(void **state)
 {
     struct watcher w;
@@ -261,6 +276,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_feed_that_has_begun_anew_is_told_of, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_feed_that_lost_its_place_is_told_of, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_feed_that_filled_at_once_is_read_again, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_redis_that_comes_late_is_waited_for, setup,
                                         teardown),

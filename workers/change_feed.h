@@ -34,7 +34,8 @@ int change_feed_begin(struct change_feed *f, unsigned count, change_fn each, voi
 /* Tells of what came since, at most `most` entries; waits for the first of them, at most wait_ms
  * (0: not at all).  Returns how many there were, or an error of the store: the place is kept.
  * ERR_CONFLICT: the stream has not the entry of the place any more, so that something may have been
- * missed; what can be done about it is to read everything again, after change_feed_begin. */
+ * missed: read everything again, after change_feed_begin.  From 0-0 on only their number tells,
+ * when it is all that the stream keeps. */
 int change_feed_next(struct change_feed *f, int wait_ms, unsigned most, change_fn each, void *arg);
 
 struct change_id change_feed_place(const struct change_feed *f);

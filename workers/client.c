@@ -7,14 +7,18 @@
 
 #define GLANCE_MS 50
 
-/* Behind the end it is looked once more, for so long: a process that was frozen meanwhile has not
- * yet been shown what has come. */
+/* Behind the end it is looked for so long more: a process that was frozen meanwhile has not yet
+ * been shown what has come. */
 #define LAST_LOOK_MS 50
 
-static int64_t time_left(int64_t end_ms)
+/* How long to wait still; 0: it is over.  *late_ms, 0 at first, is when the end was seen. */
+static int64_t time_left(int64_t end_ms, int64_t *late_ms)
 {
-    int64_t left = end_ms - clock_mono_ms();
+    int64_t now_ms = clock_mono_ms(), left;
 
+    if (now_ms >= end_ms && *late_ms == 0)
+        *late_ms = now_ms;
+    left = *late_ms ? *late_ms + LAST_LOOK_MS - now_ms : end_ms - now_ms;
     return left > 0 ? left : 0;
 }
 
@@ -22,18 +26,17 @@ static int64_t time_left(int64_t end_ms)
 static int await(struct reader *r, int64_t end_ms, uint64_t session, struct wire_message *ret)
 {
     struct slice payload;
-    int64_t left;
+    int64_t left, late_ms = 0;
     int error;
 
-    do {
-        left = time_left(end_ms);
-        error = reader_receive(r, -1, (int)(left ? left : LAST_LOOK_MS), ret, &payload);
+    while ((left = time_left(end_ms, &late_ms)) > 0) {
+        error = reader_receive(r, -1, (int)left, ret, &payload);
         if (error != ERR_AGAIN)
             return error;
         ret->kind = WIRE_UNKNOWN;
         if (reader_session(r) && reader_session(r) != session)
             return 0;
-    } while (left > 0);
+    }
     return ERR_TIMEOUT;
 }
 
@@ -104,14 +107,13 @@ static int corrupt(const struct wire_message *m)
 int client_await(struct reader *r, uint64_t session, enum wire_kind kind, int timeout_ms,
                  struct wire_message *ret, struct slice *ret_payload)
 {
-    int64_t end_ms = clock_mono_ms() + timeout_ms, left;
+    int64_t end_ms = clock_mono_ms() + timeout_ms, left, late_ms = 0;
     int error;
 
-    do {
-        left = time_left(end_ms);
+    while ((left = time_left(end_ms, &late_ms)) > 0) {
         if (reader_session(r) != session)
             return ERR_LOST;
-        error = reader_receive(r, -1, (int)(left ? left : LAST_LOOK_MS), ret, ret_payload);
+        error = reader_receive(r, -1, (int)left, ret, ret_payload);
         if (error < 0 && error != ERR_AGAIN)
             return error;
         if (error < 0 || reader_session(r) != session)
@@ -120,6 +122,6 @@ int client_await(struct reader *r, uint64_t session, enum wire_kind kind, int ti
             return 0;
         if (ret->kind == WIRE_ERROR && slice_is(ret->error.code, "corrupt"))
             return corrupt(ret);
-    } while (left > 0);
+    }
     return ERR_TIMEOUT;
 }

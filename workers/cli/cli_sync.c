@@ -145,7 +145,7 @@ static void tell_rest(const struct rest *left)
         fprintf(stderr,
                 "turnout sync: no progress; all events are in Redis, but groups and seats at "
                 "risk are not derived: a key there holds what turnout did not write, the "
-                "workers' logs say which; turnout verify --repair, and within 15 s they go on\n");
+                "workers' logs say which; after turnout verify --repair they go on within 15 s\n");
     else
         fprintf(stderr, "turnout sync: no progress; all events are in Redis, but nobody derives "
                         "groups and seats at risk: does a worker run?\n");

@@ -210,6 +210,7 @@ static int begin_anew(struct live *l)
 static int step(struct live *l)
 {
     int64_t rest_ms = l->told_ms + PACE_MS - clock_mono_ms();
+    bool begun = change_feed_place(l->feed).ms > 0;
     int error;
 
     if (rest_ms > 0 && l->digest.commits)
@@ -219,6 +220,8 @@ static int step(struct live *l)
     if (l->digest.commits && (error < 0 || clock_mono_ms() - l->told_ms >= PACE_MS))
         flush(l);
     keep_alive(l);
+    if (!begun && error >= MOST) /* whether there were more nobody knows */
+        error = ERR_CONFLICT;
     return error == ERR_CONFLICT ? begin_anew(l) : error;
 }
 
