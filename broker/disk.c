@@ -182,13 +182,13 @@ uint64_t disk_limit_bytes(const struct disk *d)
 
 /* ---- room ---- */
 
-static int disk_check_spare(int fd, uint64_t more)
+static int disk_check_free(int fd, uint64_t least)
 {
     struct statvfs fs;
 
     if (fstatvfs(fd, &fs) < 0)
         return disk_error("free space", errno);
-    return (uint64_t)fs.f_bavail * fs.f_frsize < more + DISK_SPARE ? ERR_FULL : 0;
+    return (uint64_t)fs.f_bavail * fs.f_frsize < least ? ERR_FULL : 0;
 }
 
 /* Allocates the file up to `want`, and some more.  Where the file system cannot do that, its free
@@ -205,7 +205,7 @@ static int disk_grow(struct disk *d, uint64_t want)
     err = disk_size(d, &fd);        /* what could not be allocated may have been written since */
     if (err < 0 || size <= d->allocated)
         return err;
-    err = disk_check_spare(fd, size - d->allocated);
+    err = disk_check_free(fd, size - d->allocated + DISK_SPARE);
     if (err < 0)
         return err;
     while ((err = fallocate(fd, 0, (off_t)d->allocated, (off_t)(size - d->allocated))) < 0 &&
@@ -463,14 +463,6 @@ static int disk_probe(struct disk *d)
     return code == 0 ? ERR_FULL : disk_error("after a failed commit", code);
 }
 
-/* To the last pages: where DISK_SPARE is kept free, an error of the disk must not look like it. */
-static bool disk_is_full(int fd)
-{
-    struct statvfs fs;
-
-    return fstatvfs(fd, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < DISK_LAST;
-}
-
 int disk_commit(struct disk *d)
 {
     struct turns before;
@@ -480,7 +472,7 @@ int disk_commit(struct disk *d)
     if (err == 0 && d->write) {
         bool known = turns_read(fd, d->page_bytes, &before);
         int code = mdb_txn_commit(d->write);
-        if (code == EIO && disk_is_full(fd))
+        if (code == EIO && disk_check_free(fd, DISK_LAST) == ERR_FULL)
             code = ENOSPC; /* what LMDB says of a write that came to its end half way */
         if (code != 0 && known)
             turns_restore(fd, d->page_bytes, &before); /* before disk_error may end us */
