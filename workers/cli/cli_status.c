@@ -52,6 +52,18 @@ static bool lag_known(const struct status *s)
     return s->redis && !s->lag.foreign;
 }
 
+/* What should say whether groups can be derived may itself be what turnout did not write. */
+static int ask_redis(struct status *s, struct store *store, unsigned count)
+{
+    int error = store_applied(store, count, s->applied);
+
+    if (error < 0)
+        return error;
+    error = derive_faulty(store, &s->faulty);
+    s->faulty |= error == ERR_CORRUPT;
+    return error == ERR_CORRUPT ? 0 : error;
+}
+
 /* Redis first, so that the broker can say how old the first unapplied events are. */
 static int ask(struct status *s, struct reader *r)
 {
@@ -60,10 +72,8 @@ static int ask(struct status *s, struct reader *r)
     uint64_t offsets[WIRE_MAX_PARTS];
     int error;
 
-    s->redis_error = store_applied(store, count, s->applied);
+    s->redis_error = ask_redis(s, store, count);
     s->redis = s->redis_error == 0;
-    if (s->redis && derive_faulty(store, &s->faulty) < 0)
-        s->faulty = false; /* it is only a hint */
     for (unsigned p = 0; p < count; p++)
         offsets[p] = s->applied[p].offset;
     error = client_report(r, offsets, count, ANSWER_MS, &s->report);
