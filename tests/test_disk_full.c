@@ -351,7 +351,8 @@ static void a_full_disk_refuses_what_comes_until_it_is_freed(void **state)
         disk_fill(&s);
         send_until_full(&s);
         assert_reading_goes_on(&s);
-        assert_true(report_says_full(&s));
+        if (s.mounted) /* writes that fail by themselves say nothing of the room there is */
+            assert_true(report_says_full(&s));
         an_impatient_publisher_gives_up(&s, lines);
         a_patient_one_gets_all_of_it_in(&s, lines);
         send_again(&s);
