@@ -210,14 +210,40 @@ static int event_pass(struct event_decoder *decoder, struct slice bytes, int64_t
     return rules_apply(&d);
 }
 
+/* Of an event that pack_check refuses: names the key whose value it is, if it is one's. */
+static void refuse_value(struct slice rest, struct refusal *why)
+{
+    struct refusal found;
+    struct head map, key;
+
+    if (!head_read(rest, &map) || map.kind != PACK_MAP)
+        return;
+    slice_skip(&rest, map.size);
+    if (2 * map.number > rest.size) /* it is the map itself */
+        return;
+    for (uint64_t i = 0; i < map.number; i++) {
+        struct slice at = rest;
+        if (!head_read(rest, &key) || pack_pass(&rest, 1, &found) < 0)
+            return;
+        if (pack_pass(&rest, 1, &found) == 0)
+            continue;
+        if (key.kind == PACK_STR)
+            refusal_set(why, found.code, slice_make(at.at + key.size, key.number), "%s",
+                        found.reason);
+        return;
+    }
+}
+
 /* For what has been refused: *why is replaced if something is wrong with the bytes, wherever that
  * is, as it comes before all that may be wrong with their meaning. */
 static int refuse_bytes(struct slice bytes, bool whole, struct refusal *why)
 {
     size_t size;
 
-    if (pack_check(bytes, &size, why) < 0)
+    if (pack_check(bytes, &size, why) < 0) {
+        refuse_value(bytes, why);
         return ERR_REFUSED;
+    }
     if (size > EVENT_MAX_BYTES)
         return refuse_size(why, size);
     if (whole && size != bytes.size)

@@ -471,16 +471,31 @@ static void what_is_not_one_map_with_string_keys_is_malformed(void **state)
     WHOLE("\x81\x80\x02", REFUSAL_MALFORMED, "");
     WHOLE("\x80\x80", REFUSAL_MALFORMED, "");
     assert_string_equal(refused().reason, "bytes after the event");
-    WHOLE("\x81\xa1k\x91\x91\x91\x91\x01", REFUSAL_MALFORMED, "");
+    WHOLE("\x81\xc4\x01k\x91\x91\x91\x91\x01", REFUSAL_MALFORMED, "");
     WHOLE("\x80", REFUSAL_MISSING, "type");
 }
 
 static void text_that_is_not_utf8_is_refused_also_in_unknown_keys(void **state)
 {
     (void)state;
-    WHOLE("\x81\xa4type\xa4vot\xff", REFUSAL_BAD_UTF8, "");
+    WHOLE("\x81\xa4type\xa4vot\xff", REFUSAL_BAD_UTF8, "type");
     WHOLE("\x81\xa1\xff\x01", REFUSAL_BAD_UTF8, "");
-    WHOLE("\x81\xa1k\x91\xa3\xed\xa0\x80", REFUSAL_BAD_UTF8, "");
+    WHOLE("\x81\xa1k\x91\xa3\xed\xa0\x80", REFUSAL_BAD_UTF8, "k");
+    WHOLE("\x82\xa1k\x01\xa5title\xa1\xff", REFUSAL_BAD_UTF8, "title");
+    WHOLE("\x82\xa1k\x01\xa1\xff\xa1\xff", REFUSAL_BAD_UTF8, "");
+}
+
+static void bytes_that_are_not_msgpack_are_told_with_the_key_whose_value_they_are(void **state)
+{
+    (void)state;
+    WHOLE("\x81\xa1k\x91\x91\x91\x91\x01", REFUSAL_MALFORMED, "k");
+    assert_string_equal(refused().reason, "containers nested more than 4 deep");
+    WHOLE("\x81\xa5title\xa5Prot", REFUSAL_MALFORMED, "title");
+    assert_string_equal(refused().reason, "a length points beyond the end");
+    WHOLE("\x82\xa1k\x01\xa5title\xc1", REFUSAL_MALFORMED, "title");
+    WHOLE("\x82\xa1k\x01\xa5titl", REFUSAL_MALFORMED, "");
+    WHOLE("\x82\xa1k\x01\x01\xc1", REFUSAL_MALFORMED, "");
+    WHOLE("\x84\xa1k\x01", REFUSAL_MALFORMED, "");
 }
 
 static void a_key_given_twice_is_refused_whether_known_or_not(void **state)
@@ -558,6 +573,7 @@ int main(void)
         cmocka_unit_test(keys_that_contradict_each_other_are_refused),
         cmocka_unit_test(what_is_not_one_map_with_string_keys_is_malformed),
         cmocka_unit_test(text_that_is_not_utf8_is_refused_also_in_unknown_keys),
+        cmocka_unit_test(bytes_that_are_not_msgpack_are_told_with_the_key_whose_value_they_are),
         cmocka_unit_test(a_key_given_twice_is_refused_whether_known_or_not),
         cmocka_unit_test(keys_too_many_or_too_long_are_refused),
     };
