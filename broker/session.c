@@ -456,13 +456,13 @@ static bool header_is_bad(struct slice header)
 
 static void malformed_tell(struct sessions *s, struct slice peer, const struct session *from)
 {
-    char reason[128] = "frame 1 is no msgpack array that begins with a kind";
-    enum wire_kind kind;
+    char reason[WIRE_REASON];
 
-    if (wire_peek(s->m.header, &kind) == 0)
-        snprintf(reason, sizeof reason,
-                 "kind %u: an item, or the size of frame 2, is not what PROTOCOL.md allows",
-                 (unsigned)kind);
+    if (s->m.header.size > WIRE_MAX_ASKED)
+        snprintf(reason, sizeof reason, "frame 1 has %zu bytes; expected at most %d",
+                 s->m.header.size, WIRE_MAX_ASKED);
+    else
+        wire_explain(s->m.header, s->m.payload.size, &s->arena, reason);
     peer_error(s, peer, "bad-message", true, reason);
     log_rated(&s->malformed, LOG_WARN, "%s sent what is malformed: %s",
               from ? from->name : "a peer without a session", reason);

@@ -10,6 +10,8 @@
 #include "proto/pack.h"
 #include "proto/wire_inner.h"
 
+#include <stdio.h>
+
 const struct slice wire_preamble = {"TRNT\x01", 5};
 
 /* ---- what several kinds are made of ---- */
@@ -92,7 +94,7 @@ static void decode_error(struct reader *r, struct wire_message *m)
 {
     m->error.code = read_text(r, WIRE_NAME);
     m->error.reason = read_text(r, WIRE_REASON);
-    m->error.fatal = pack_read_bool(&r->in);
+    m->error.fatal = pack_read_bool(next(r));
 }
 
 /* ---- producer and broker ---- */
@@ -116,7 +118,8 @@ static void decode_publish(struct reader *r, struct wire_message *m)
     for (uint32_t i = 0; i < p->count; i++)
         sum += sizes[i] = (uint32_t)read_number(r, 1, WIRE_MAX_PAYLOAD);
     p->sizes = sizes;
-    check(r, p->count > 0 && sum == r->payload_size);
+    check(r, p->count > 0);
+    check_payload(r, sum == r->payload_size);
 }
 
 static void encode_puback(const struct wire_message *m, struct buffer *out)
@@ -144,7 +147,7 @@ static void read_refused(struct reader *r, uint64_t least, uint64_t most, struct
     ret->code = read_text(r, WIRE_NAME);
     ret->field = read_text(r, WIRE_NAME);
     ret->reason = read_text(r, WIRE_REASON);
-    ret->retry = pack_read_bool(&r->in);
+    ret->retry = pack_read_bool(next(r));
     skip_items(r, more);
 }
 
@@ -212,7 +215,7 @@ static uint64_t read_runs(struct reader *r, struct wire_batch *b)
         uint32_t more = read_record(r, 3);
         sum += runs[i].count = read_number(r, 1, WIRE_MAX_PAYLOAD);
         runs[i].source = read_text(r, WIRE_NAME);
-        runs[i].received_ms = pack_read_int(&r->in);
+        runs[i].received_ms = pack_read_int(next(r));
         skip_items(r, more);
     }
     b->runs = runs;
@@ -229,7 +232,7 @@ static void decode_batch(struct reader *r, struct wire_message *m)
     b->count = read_number(r, 0, WIRE_MAX_PAYLOAD);
     b->end = read_number(r, b->offset + b->count, NUMBER_MAX);
     check(r, read_runs(r, b) == b->count);
-    check(r, b->count <= r->payload_size && (b->count > 0 || r->payload_size == 0));
+    check_payload(r, b->count <= r->payload_size && (b->count > 0 || r->payload_size == 0));
 }
 
 static void encode_credit(const struct wire_message *m, struct buffer *out)
@@ -306,13 +309,6 @@ static void read_bound(struct reader *r, struct wire_bound *ret)
     skip_items(r, more);
 }
 
-/* Items that a report did not always have; they are written only where there is something to say.
- */
-static uint32_t report_more(const struct wire_report *p)
-{
-    return p->rights.size || p->bound_count ? 2 : 0;
-}
-
 static void encode_report(const struct wire_message *m, struct buffer *out)
 {
     const struct wire_report *p = &m->report;
@@ -333,8 +329,6 @@ static void encode_report(const struct wire_message *m, struct buffer *out)
     pack_array(out, p->worker_count);
     for (uint32_t i = 0; i < p->worker_count; i++)
         pack_worker(out, &p->workers[i]);
-    if (report_more(p) == 0)
-        return;
     pack_str(out, p->rights);
     pack_array(out, p->bound_count);
     for (uint32_t i = 0; i < p->bound_count; i++)
@@ -347,7 +341,7 @@ static void read_partitions(struct reader *r, struct wire_report *p)
     int64_t *received_ms = need_items(r, p->count, sizeof *received_ms);
     check(r, read_list(r, 1, WIRE_MAX_PARTS) == p->count);
     for (uint32_t i = 0; i < p->count; i++)
-        received_ms[i] = pack_read_int(&r->in);
+        received_ms[i] = pack_read_int(next(r));
     p->received_ms = received_ms;
 }
 
@@ -385,8 +379,7 @@ static void decode_report(struct reader *r, struct wire_message *m)
     p->journal_limit = read_number(r, 0, NUMBER_MAX);
     read_partitions(r, p);
     read_workers(r, p);
-    if (r->more >= 2)
-        read_bounds(r, p);
+    read_bounds(r, p);
 }
 
 /* ---- the kinds ---- */
@@ -420,7 +413,7 @@ static const struct codec {
     [WIRE_PING] = {0, false, encode_nothing, decode_nothing},
     [WIRE_PONG] = {0, false, encode_nothing, decode_nothing},
     [WIRE_STATUS] = {1, false, encode_status, decode_status},
-    [WIRE_REPORT] = {12, false, encode_report, decode_report},
+    [WIRE_REPORT] = {14, false, encode_report, decode_report},
     [WIRE_ERROR] = {3, false, encode_error, decode_error},
     [WIRE_BYE] = {0, false, encode_nothing, decode_nothing},
     [WIRE_REJECTS] = {2, false, wire_encode_rejects, wire_decode_rejects},
@@ -432,9 +425,7 @@ static const struct codec {
 
 void wire_encode(const struct wire_message *m, struct buffer *out)
 {
-    uint32_t more = m->kind == WIRE_REPORT ? report_more(&m->report) : 0;
-
-    pack_array(out, 1 + codecs[m->kind].items + more);
+    pack_array(out, 1 + codecs[m->kind].items);
     pack_uint(out, m->kind);
     codecs[m->kind].encode(m, out);
 }
@@ -451,6 +442,17 @@ int wire_peek(struct slice header, enum wire_kind *ret)
     return 0;
 }
 
+/* Everything of a header behind its kind; what is wrong is said by *r. */
+static void read_items(struct reader *r, struct wire_message *m)
+{
+    const struct codec *codec = &codecs[m->kind];
+
+    check(r, pack_read_array(next(r)) > codec->items);
+    pack_read_uint(&r->in);
+    check_payload(r, codec->payload || r->payload_size == 0);
+    codec->decode(r, m);
+}
+
 int wire_decode(struct slice header, size_t payload_size, struct arena *arena,
                 struct wire_message *ret)
 {
@@ -463,14 +465,66 @@ int wire_decode(struct slice header, size_t payload_size, struct arena *arena,
     if (m.kind != WIRE_UNKNOWN) {
         if (pack_read(header, &r.in) < 0)
             return ERR_PROTOCOL;
-        uint32_t count = pack_read_array(&r.in);
-        pack_read_uint(&r.in);
-        check(&r, count > codecs[m.kind].items && (codecs[m.kind].payload || payload_size == 0));
-        r.more = r.in.failed ? 0 : count - codecs[m.kind].items - 1;
-        codecs[m.kind].decode(&r, &m);
+        read_items(&r, &m);
     }
     if (r.in.failed)
         return ERR_PROTOCOL;
     *ret = m;
     return 0;
+}
+
+/* Which item of a sound header `at` lies in, from 1, the kind; 0: it is none. */
+static unsigned item_at(struct slice header, const char *at)
+{
+    struct pack_reader in = {.rest = header};
+    unsigned item = 0;
+
+    for (pack_read_array(&in); !in.failed && in.rest.size > 0 && in.rest.at <= at; item++)
+        pack_skip(&in);
+    return item;
+}
+
+/* What is wrong with the items of a sound header. */
+static void items_explain(struct slice header, enum wire_kind kind, struct reader *r, char *reason)
+{
+    struct wire_message m;
+    unsigned item;
+
+    r->in = (struct pack_reader){.rest = header};
+    m.kind = kind;
+    read_items(r, &m);
+    item = item_at(header, r->at);
+    if (r->of_payload)
+        snprintf(reason, WIRE_REASON, "kind %u: the size of frame 2, %zu, is not what frame 1 says",
+                 kind, r->payload_size);
+    else if (item == 0)
+        snprintf(reason, WIRE_REASON, "kind %u: frame 1 has fewer than %u items", kind,
+                 codecs[kind].items + 1);
+    else
+        snprintf(reason, WIRE_REASON, "kind %u: item %u of frame 1 is not what PROTOCOL.md allows",
+                 kind, item);
+}
+
+void wire_explain(struct slice header, size_t payload_size, struct arena *arena,
+                  char reason[WIRE_REASON])
+{
+    struct reader r = {.arena = arena, .payload_size = payload_size};
+    enum wire_kind kind;
+    struct refusal why;
+    size_t size;
+
+    if (header.size > WIRE_MAX_HEADER)
+        snprintf(reason, WIRE_REASON, "frame 1 has %zu bytes; expected at most %d", header.size,
+                 WIRE_MAX_HEADER);
+    else if (pack_check(header, &size, &why) < 0)
+        snprintf(reason, WIRE_REASON, "frame 1: %s", why.reason);
+    else if (size != header.size)
+        snprintf(reason, WIRE_REASON, "frame 1 has bytes behind its array");
+    else if (wire_peek(header, &kind) < 0)
+        snprintf(reason, WIRE_REASON, "frame 1 is no array that begins with a kind");
+    else if (payload_size > WIRE_MAX_PAYLOAD)
+        snprintf(reason, WIRE_REASON, "frame 2 has %zu bytes; expected at most %d", payload_size,
+                 WIRE_MAX_PAYLOAD);
+    else
+        items_explain(header, kind, &r, reason);
 }

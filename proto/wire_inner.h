@@ -14,7 +14,8 @@ struct reader {
     struct pack_reader in;
     struct arena *arena;
     size_t payload_size;
-    uint32_t more; /* items behind those that the kind has always had */
+    const char *at;  /* where the value lies that was looked at last */
+    bool of_payload; /* it failed as the payload is not of the size that the items say */
 };
 
 static inline void check(struct reader *r, bool holds)
@@ -23,9 +24,23 @@ static inline void check(struct reader *r, bool holds)
         r->in.failed = true;
 }
 
+static inline void check_payload(struct reader *r, bool holds)
+{
+    r->of_payload |= !r->in.failed && !holds;
+    check(r, holds);
+}
+
+/* The next value is looked at, unless something has failed before it. */
+static inline struct pack_reader *next(struct reader *r)
+{
+    if (!r->in.failed)
+        r->at = r->in.rest.at;
+    return &r->in;
+}
+
 static inline uint64_t read_number(struct reader *r, uint64_t least, uint64_t most)
 {
-    uint64_t number = pack_read_uint(&r->in);
+    uint64_t number = pack_read_uint(next(r));
 
     check(r, number >= least && number <= most);
     return r->in.failed ? least : number;
@@ -33,7 +48,7 @@ static inline uint64_t read_number(struct reader *r, uint64_t least, uint64_t mo
 
 static inline struct slice read_text(struct reader *r, size_t most)
 {
-    struct slice text = pack_read_str(&r->in);
+    struct slice text = pack_read_str(next(r));
 
     check(r, text.size <= most);
     return text;
@@ -42,7 +57,7 @@ static inline struct slice read_text(struct reader *r, size_t most)
 /* Opens a list whose items take at least `item_bytes` each: the count, 0 after a fault. */
 static inline uint32_t read_list(struct reader *r, size_t item_bytes, uint32_t most)
 {
-    uint32_t count = pack_read_array(&r->in);
+    uint32_t count = pack_read_array(next(r));
 
     check(r, count <= most && count <= r->in.rest.size / item_bytes);
     return r->in.failed ? 0 : count;
@@ -51,7 +66,7 @@ static inline uint32_t read_list(struct reader *r, size_t item_bytes, uint32_t m
 /* Opens a record of `items` items; returns how many more a later version has put behind them. */
 static inline uint32_t read_record(struct reader *r, uint32_t items)
 {
-    uint32_t count = pack_read_array(&r->in);
+    uint32_t count = pack_read_array(next(r));
 
     check(r, count >= items);
     return r->in.failed ? 0 : count - items;

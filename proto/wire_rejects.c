@@ -42,7 +42,7 @@ static void read_reject(struct reader *r, uint64_t least, struct wire_reject *re
     uint32_t more = read_record(r, 8);
 
     ret->number = read_number(r, least, NUMBER_MAX - 1);
-    ret->received_ms = pack_read_int(&r->in);
+    ret->received_ms = pack_read_int(next(r));
     ret->source = read_text(r, WIRE_NAME);
     ret->code = read_text(r, WIRE_NAME);
     ret->field = read_text(r, WIRE_NAME);
@@ -65,7 +65,7 @@ void wire_decode_rejected(struct reader *r, struct wire_message *m)
         sum += rejects[i].bytes;
     }
     m->rejected.rejects = rejects;
-    check(r, sum == r->payload_size);
+    check_payload(r, sum == r->payload_size);
 }
 
 void wire_encode_numbers(const struct wire_message *m, struct buffer *out)

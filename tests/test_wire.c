@@ -397,6 +397,47 @@ static void what_is_refused_leaves_the_result_untouched(void **state)
     arena_free(&arena);
 }
 
+/* ---- why, in words ---- */
+
+static void assert_explained(struct slice header, size_t payload_size, const char *expected)
+{
+    char reason[WIRE_REASON];
+    struct arena arena = {0};
+
+    assert_int_equal(decode(header, payload_size, &arena), ERR_PROTOCOL);
+    wire_explain(header, payload_size, &arena, reason);
+    assert_string_equal(reason, expected);
+    arena_free(&arena);
+}
+
+#define EXPLAINED(header, payload_size, expected)                                                  \
+    assert_explained(slice_make((header), sizeof(header) - 1), (payload_size), (expected))
+
+static void what_is_refused_is_told_by_the_item_at_fault(void **state)
+{
+    (void)state;
+    EXPLAINED("\x93\x03\x01", 0,
+              "frame 1: an array or map claims more items than there are bytes left");
+    EXPLAINED("\x91\x09\x01", 0, "frame 1 has bytes behind its array");
+    EXPLAINED("\x81\x09\x01", 0, "frame 1 is no array that begins with a kind");
+    EXPLAINED("\x91\xa5HELLO", 0, "frame 1 is no array that begins with a kind");
+    EXPLAINED("\x92\x03\x01", 0, "kind 3: frame 1 has fewer than 3 items");
+    EXPLAINED("\x93\x03\x00\x91\x05", 5,
+              "kind 3: item 2 of frame 1 is not what PROTOCOL.md allows");
+    EXPLAINED("\x93\x03\x01\x90", 0, "kind 3: item 3 of frame 1 is not what PROTOCOL.md allows");
+    EXPLAINED("\x93\x03\x01\x92\x05\xa1x", 5,
+              "kind 3: item 3 of frame 1 is not what PROTOCOL.md allows");
+    EXPLAINED("\x93\x03\x01\x92\x05\x05", 9,
+              "kind 3: the size of frame 2, 9, is not what frame 1 says");
+    EXPLAINED("\x91\x09", 1, "kind 9: the size of frame 2, 1, is not what frame 1 says");
+    EXPLAINED("\x94\x01\xa6worker\xa1w\xff", 0,
+              "kind 1: item 4 of frame 1 is not what PROTOCOL.md allows");
+    EXPLAINED("\x94\x0d\xa1x\xa1y\x01", 0,
+              "kind 13: item 4 of frame 1 is not what PROTOCOL.md allows");
+    EXPLAINED("\x93\x03\x01\x91\x05", WIRE_MAX_PAYLOAD + 1,
+              "frame 2 has 1048577 bytes; expected at most 1048576");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -418,6 +459,7 @@ int main(void)
         cmocka_unit_test(refused_events_rise_and_agree_with_their_payload),
         cmocka_unit_test(no_number_is_settled_twice),
         cmocka_unit_test(what_is_refused_leaves_the_result_untouched),
+        cmocka_unit_test(what_is_refused_is_told_by_the_item_at_fault),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
