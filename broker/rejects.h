@@ -1,35 +1,15 @@
 /* The refused events, kept with their reasons so that they can be sent again once the cause is
- * mended.  They are a table of the journal's disk and part of its commits.
- *
- *     0         1      2      3      4      6      8          16         24     28
- *     +---------+------+------+------+------+------+----------+----------+------+---------------
- *     | version | S    | C    | F    | R    | zero | received | checksum | size | source, code,
- *     | u8 = 1  | u8   | u8   | u8   | u16  | u16  | i64 ms   | XXH3-64  | u32  | field, reason,
- *     +---------+------+------+------+------+------+----------+----------+------+ event
- *
- * S, C, F, R: bytes of source, code, field, reason.  `size` is the event's true size; of a larger
- * one the first EVENT_MAX_BYTES are kept. */
+ * mended.  They are a table of the journal's disk and part of its commits. */
 #ifndef BROKER_REJECTS_H
 #define BROKER_REJECTS_H
 
 #include "broker/disk.h"
+#include "broker/reject.h"
 
-#define REJECT_VERSION 1
-#define REJECT_HEAD    28
-
-/* So many are kept, and of a small journal no more than an eighth of its limit: one takes at most
- * three pages (28 + 64 + 64 + 64 + 160 + 8192 bytes), 12 KiB.  Of too many the oldest of the source
- * that has most goes. */
-#define REJECTS_MOST      100000
-#define REJECTS_PART      8
-#define REJECTS_MAX_BYTES (12 * 1024)
-
-struct reject {
-    int64_t received_ms;
-    struct slice source, code, field, reason;
-    struct slice event; /* as it came; when read, perhaps only its beginning */
-    uint32_t size;      /* of all of it; set by rejects_add */
-};
+/* So many are kept, and of a small journal no more than an eighth of its limit.  Of too many the
+ * oldest of the source that has most goes. */
+#define REJECTS_MOST 100000
+#define REJECTS_PART 8
 
 struct rejects; /* borrows the disk */
 
@@ -44,9 +24,6 @@ int rejects_drop(struct rejects *r, uint64_t number); /* ERR_AGAIN: none; does n
 
 /* After the commit, or after an abort. */
 void rejects_settle(struct rejects *r, bool committed);
-
-/* The slices of *ret borrow from `bytes`.  0, ERR_VERSION, or ERR_CORRUPT. */
-int reject_decode(struct slice bytes, uint64_t number, struct reject *ret);
 
 /* How many are kept. */
 uint64_t rejects_count(const struct rejects *r);

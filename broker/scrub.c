@@ -9,7 +9,7 @@
 #include "broker/image.h"
 #include "broker/number.h"
 #include "broker/recent.h"
-#include "broker/rejects.h"
+#include "broker/reject.h"
 #include "broker/walk.h"
 #include "proto/error.h"
 
@@ -490,8 +490,8 @@ static void reject_take(struct walk *w, void *arg, struct slice key, const struc
     if (r->s->newer.has_ends && number >= r->s->newer.ends.next_reject)
         walk_fault(w, "refused event %llu has not been numbered yet", (unsigned long long)number);
     if (!r->all)
-        walk_skip(w, node, REJECTS_MAX_BYTES);
-    else if (walk_value(w, node, REJECTS_MAX_BYTES, &value) &&
+        walk_skip(w, node, REJECT_MAX_BYTES);
+    else if (walk_value(w, node, REJECT_MAX_BYTES, &value) &&
              reject_decode(value, number, &reject) < 0)
         walk_fault(w, "refused event %llu is not what was written", (unsigned long long)number);
 }

@@ -2,7 +2,7 @@
  * are, one behind the other and without a gap, what stands there. */
 #include "broker/number.h"
 #include "broker/record.h"
-#include "broker/rejects.h"
+#include "broker/reject.h"
 #include "proto/error.h"
 
 #include <assert.h>

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#define MOST (JOURNAL_MIN_BYTES / REJECTS_PART / REJECTS_MAX_BYTES) /* of the smallest journal */
+#define MOST (JOURNAL_MIN_BYTES / REJECTS_PART / REJECT_MAX_BYTES) /* of the smallest journal */
 
 static struct journal *open_small(void)
 {
@@ -152,7 +152,7 @@ static void a_source_that_floods_pushes_out_its_own(void **state)
 static void a_smaller_limit_is_reached_by_and_by(void **state)
 {
     struct journal *j = shelf_open();
-    const uint64_t more = SHELF_BYTES / REJECTS_PART / REJECTS_MAX_BYTES;
+    const uint64_t more = SHELF_BYTES / REJECTS_PART / REJECT_MAX_BYTES;
 
     (void)state;
     for (unsigned i = 0; i < more; i++)

@@ -3,7 +3,7 @@
 #include "broker/meta.h"
 #include "broker/number.h"
 #include "broker/record.h"
-#include "broker/rejects.h"
+#include "broker/reject.h"
 #include "proto/error.h"
 
 #include <setjmp.h>
