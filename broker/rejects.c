@@ -18,8 +18,8 @@ struct rejects {
 
 /* ---- opening ---- */
 
-/* A damaged one counts for whatever source it seems to have, or for none, so that it has its turn to
- * go like the others. */
+/* A damaged one counts for whatever source it seems to have, or for none, so that it has its turn
+ * to go like the others. */
 static int kept_read(struct rejects *r)
 {
     struct disk_item item;

@@ -2,7 +2,7 @@
 #include "workers/account.h"
 
 #include "proto/error.h"
-#include "workers/flush.h"
+#include "workers/row_name.h"
 
 static int row_account(void *context, void *record, struct slice field, struct slice value)
 {
@@ -32,7 +32,7 @@ int account_load(struct gather *g, struct commit *c, struct store *store)
             continue;
         account = counters_row(&l->accounts, &r->key);
         if (!account->loaded)
-            gather_key(g, flush_row_key(c, &r->key), FETCH_HASH, row_account, account);
+            gather_key(g, row_name(c, &r->key), FETCH_HASH, row_account, account);
         account->loaded = true;
     }
     fetches = gather_take(g, &count);

@@ -1,8 +1,8 @@
 /* Changes of a commit, told and marked; see changes.h. */
 #include "workers/changes.h"
 
-#include "workers/flush.h"
 #include "workers/risk.h"
+#include "workers/row_name.h"
 
 const char *const change_list_name[CHANGE_LISTS] = {
     [CHANGE_MEMBERS] = "members", [CHANGE_COMMITTEES] = "committees", [CHANGE_PERIODS] = "periods",
@@ -74,7 +74,7 @@ static void tell_rows(struct ledger *l, struct commit *c, struct names *members,
         if (r->key.committee)
             names_list(l, committees, r->key.committee->entry.key);
         if (r->key.kind == ROW_MEMBER)
-            names_list(l, periods, flush_period(c, r->key.period));
+            names_list(l, periods, row_period(c, r->key.period));
     }
 }
 
@@ -127,7 +127,7 @@ static void mark_seat(struct ledger *l, struct commit *c, struct names *n,
 {
     struct slice parts[] = {slice_of("seat|"), key->committee->entry.key,
                             slice_of("|"),     key->member->entry.key,
-                            slice_of("|"),     flush_period(c, key->period)};
+                            slice_of("|"),     row_period(c, key->period)};
 
     mark(l, c, n, commit_join(c, parts, 6));
 }
@@ -138,7 +138,7 @@ static void mark_rows(struct ledger *l, struct commit *c, struct names *n)
         if (!row_moves(r))
             continue;
         if (r->key.kind == ROW_MEMBER)
-            mark_named(l, c, n, "period", flush_period(c, r->key.period));
+            mark_named(l, c, n, "period", row_period(c, r->key.period));
         else if (r->key.kind == ROW_SEAT)
             mark_seat(l, c, n, &r->key);
     }

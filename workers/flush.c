@@ -2,6 +2,7 @@
 #include "workers/flush.h"
 
 #include "workers/account.h"
+#include "workers/row_name.h"
 #include "workers/tally.h"
 
 static struct slice key_of(struct commit *c, const char *family, struct slice name)
@@ -294,42 +295,13 @@ static void flush_member(struct ledger *l, struct commit *c, void *record)
     m->changed_adoptions = NULL;
 }
 
-struct slice flush_period(struct commit *c, uint32_t period)
-{
-    struct date_civil first = {(int)period / 100, (int)period % 100, 1};
-    bool year = first.month == 0;
-    char text[DATE_TEXT];
-
-    first.month += year;
-    date_format(date_from_civil(first), text);
-    return arena_copy(c->arena, slice_make(text, year ? 4 : 7));
-}
-
-struct slice flush_row_key(struct commit *c, const struct row_key *k)
-{
-    struct slice none = slice_make("", 0);
-    struct slice committee = k->committee ? k->committee->entry.key : none;
-    struct slice member = k->member ? k->member->entry.key : none;
-    struct slice period = flush_period(c, k->period);
-    struct slice of_tenure[] = {slice_of("tenure:"), member};
-    struct slice of_member[] = {slice_of("member:"), member, slice_of(":"), period};
-    struct slice of_committee[] = {slice_of("committee:"), committee, slice_of(":"), period};
-    struct slice of_seat[] = {slice_of("seat:"), committee, slice_of("|"), member,
-                              slice_of(":"),     period};
-
-    return k->kind == ROW_MEMBER      ? commit_join(c, of_member, 4)
-           : k->kind == ROW_COMMITTEE ? commit_join(c, of_committee, 4)
-           : k->kind == ROW_SEAT      ? commit_join(c, of_seat, 6)
-                                      : commit_join(c, of_tenure, 2);
-}
-
 static void flush_row(struct ledger *l, struct commit *c, const struct row *r)
 {
     struct slice key, period;
 
     if (!row_moves(r))
         return;
-    key = flush_row_key(c, &r->key);
+    key = row_name(c, &r->key);
     if (account_has(r)) {
         account_write(l, c, r, key);
         return;
@@ -341,7 +313,7 @@ static void flush_row(struct ledger *l, struct commit *c, const struct row *r)
             commit_hincrby(c, key, r->cells[i].field->entry.key, r->cells[i].amount);
     if (r->key.kind != ROW_MEMBER)
         return;
-    period = flush_period(c, r->key.period);
+    period = row_period(c, r->key.period);
     if (ledger_first_time(l, 'p', period))
         commit_sadd(c, slice_of("periods"), period);
 }

@@ -10,9 +10,6 @@
  * the ledger settles or is dropped. */
 void flush_ledger(struct ledger *l, struct commit *c);
 
-/* "member:KE:2026", "seat:C|KE:2026" ... */
-struct slice flush_row_key(struct commit *c, const struct row_key *k);
-
 /* The same in parts: goes on from `at` until the commit has at least `most` operations (and one
  * record's more), and says whether there is more.  The records stay as they are in between. */
 struct flush_place { /* zero at the start */
@@ -24,8 +21,5 @@ bool flush_part(struct ledger *l, struct commit *c, struct flush_place *at, size
 
 /* Says what the keys are, the first time for a ledger; `partitions` as the journal has them. */
 void flush_meta(struct ledger *l, struct commit *c, unsigned partitions);
-
-/* "2026" or "2026-03" of a row's period. */
-struct slice flush_period(struct commit *c, uint32_t period);
 
 #endif

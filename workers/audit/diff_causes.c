@@ -15,14 +15,6 @@
 #define GONE     "the group has no figures in this period any more"
 #define OTHERS   "other members are in the group"
 
-void diff_amount(struct diff *d, int slot, uint32_t event, int64_t amount)
-{
-    if (!d->touched[event])
-        d->order[d->order_count++] = event;
-    d->touched[event] = true;
-    d->amounts[slot][event] += amount;
-}
-
 static void causes_clear(struct diff *d)
 {
     if (!d->order) {

@@ -9,6 +9,14 @@
 
 #define NOTHING slice_make("", 0)
 
+void diff_amount(struct diff *d, int slot, uint32_t event, int64_t amount)
+{
+    if (!d->touched[event])
+        d->order[d->order_count++] = event;
+    d->touched[event] = true;
+    d->amounts[slot][event] += amount;
+}
+
 static int64_t emit(struct diff *d, int slot, uint32_t event, int64_t amount)
 {
     if (slot >= 0 && amount)

@@ -1,5 +1,5 @@
-/* The inside of an explanation, shared by explain.c (events), explain_units.c (what contributes)
- * and explain_group.c (who is in a group). */
+/* The inside of an explanation, shared by explain.c (events), explain_facts.c (where facts came
+ * from), explain_units.c (what contributes) and explain_group.c (who is in a group). */
 #ifndef WORKERS_EXPLAIN_INNER_H
 #define WORKERS_EXPLAIN_INNER_H
 
@@ -43,6 +43,9 @@ int64_t explain_amount(const struct explain *x, const struct explain_unit *u);
 
 /* Notes the facts of the unit, the one that counts first. */
 void explain_note_unit(struct explain *x, const struct explain_unit *u);
+
+/* An event has won: it is where its fact came from (`explain`: replay.h's watcher). */
+void explain_fact_came(void *explain, const struct replayed *r);
 
 /* Notes one more fact, if it has ever come. */
 void explain_note(struct explain *x, const void *fact);
