@@ -48,6 +48,7 @@ struct live {
     struct change_feed *feed; /* from here on the thread's own */
     struct digest digest;
     int64_t told_ms, kept_ms;
+    bool reset_due; /* viewers have to be told that they may have missed something */
 };
 
 /* ---- telling; with the lock held ---- */
@@ -199,6 +200,7 @@ static int begin_anew(struct live *l)
     digest_clear(&l->digest);
     if (error < 0)
         return error;
+    l->reset_due = false;
     pthread_mutex_lock(&l->lock);
     l->counts.reloads++;
     tell_reload(l, change_feed_place(l->feed), "reset");
@@ -213,6 +215,8 @@ static int step(struct live *l)
     bool begun = change_feed_place(l->feed).ms > 0;
     int error;
 
+    if (l->reset_due)
+        return begin_anew(l);
     if (rest_ms > 0 && l->digest.commits)
         pause_ms(rest_ms);
     error =
@@ -220,9 +224,8 @@ static int step(struct live *l)
     if (l->digest.commits && (error < 0 || clock_mono_ms() - l->told_ms >= PACE_MS))
         flush(l);
     keep_alive(l);
-    if (!begun && error >= MOST) /* whether there were more nobody knows */
-        error = ERR_CONFLICT;
-    return error == ERR_CONFLICT ? begin_anew(l) : error;
+    l->reset_due = error == ERR_CONFLICT || (!begun && error >= MOST); /* were there more? */
+    return l->reset_due ? 0 : error;
 }
 
 static void *follow(void *arg)
