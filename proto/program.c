@@ -1,12 +1,15 @@
-/* How a program begins and is told to stop; see program.h. */
+/* How a program begins, is told to stop and ends; see program.h. */
 #include "proto/program.h"
 
 #include "proto/bytes.h"
+#include "proto/error.h"
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 void program_begin(void)
@@ -44,4 +47,24 @@ int program_stop_open(void)
     sigprocmask(SIG_BLOCK, &stop, NULL);
     signal(SIGPIPE, SIG_IGN);
     return signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int program_exit_status(int error)
+{
+    switch (error) {
+    case 0:
+        return EX_OK;
+    case ERR_TIMEOUT:
+    case ERR_LOST:
+        return EX_UNAVAILABLE;
+    case ERR_AGAIN:
+        return EX_TEMPFAIL;
+    case ERR_CONFIG:
+    case ERR_VERSION:
+    case ERR_FOREIGN:
+    case ERR_DENIED:
+        return EX_CONFIG;
+    default:
+        return EXIT_FAILURE;
+    }
 }

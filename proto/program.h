@@ -1,4 +1,4 @@
-/* What a program does for itself: how it begins, and how it is told to stop. */
+/* What a program does for itself: how it begins, is told to stop, and ends. */
 #ifndef PROTO_PROGRAM_H
 #define PROTO_PROGRAM_H
 
@@ -16,5 +16,8 @@ void core_forbid(void);
  * a file that can then be read, and nothing else.  A reader of the log who goes away is no reason
  * to stop.  The file, or -1 and errno. */
 int program_stop_open(void);
+
+/* The exit status that says what this error means to the caller of a program. */
+int program_exit_status(int error);
 
 #endif

@@ -2,7 +2,7 @@
 #include "proto/error.h"
 #include "proto/log.h"
 #include "proto/program.h"
-#include "workers/cli/cli.h"
+#include "workers/site.h"
 #include "workers/worker.h"
 
 #include <argp.h>
@@ -14,7 +14,7 @@
 const char *argp_program_version = "turnout-worker " TURNOUT_VERSION;
 
 struct options {
-    struct cli_stack stack;
+    struct site site;
     const char *name;
     enum log_level level;
 };
@@ -30,7 +30,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &o->stack;
+        state->child_inputs[0] = &o->site;
         return 0;
     case 'n':
         o->name = arg;
@@ -50,8 +50,8 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 static int work(const struct options *o, const struct rules *rules, const char *name, int stop_fd)
 {
     struct worker_config config = {
-        .endpoint = o->stack.read, .redis = o->stack.redis, .name = name, .rules = *rules};
-    struct store *store = cli_store(&o->stack, REDIS_LIMIT_MS);
+        .endpoint = o->site.read, .redis = o->site.redis, .name = name, .rules = *rules};
+    struct store *store = site_store(&o->site, REDIS_LIMIT_MS);
     struct worker *w = NULL;
     int error;
 
@@ -65,7 +65,7 @@ static int work(const struct options *o, const struct rules *rules, const char *
 
 int main(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {{&site_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         option_table, option_parse, NULL, "Keeps the participation counters in Redis up to date.",
         children,     NULL,         NULL};
@@ -81,15 +81,15 @@ int main(int argc, char **argv)
     stop_fd = program_stop_open();
     if (stop_fd < 0) {
         log_error("signals cannot be waited for: %m");
-        cli_stack_free(&o.stack);
+        site_free(&o.site);
         return EX_OSERR;
     }
-    error = cli_config(&o.stack, &file); /* says itself what is wrong */
+    error = site_config(&o.site, &file); /* says itself what is wrong */
     if (error == 0) {
         error = work(&o, &file.rules, o.name ? o.name : name, stop_fd);
         if (error < 0)
             log_error("%s", error_text(error));
     }
-    cli_stack_free(&o.stack);
+    site_free(&o.site);
     return error == 0 ? 0 : EX_CONFIG;
 }

@@ -20,7 +20,7 @@
 enum { KEY_AS_OF = 0x200, KEY_CSV, KEY_ALL, KEY_PROGRESS };
 
 struct board_verb {
-    struct cli_stack stack;
+    struct site site;
     struct board_ask ask;
     enum cli_form form;
     bool then, progress; /* then: as it was at as_of_ms */
@@ -55,7 +55,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &v->stack;
+        state->child_inputs[0] = &v->site;
         return 0;
     case 'p':
         set_period(v, arg, state);
@@ -87,23 +87,23 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 static int load_then(struct board_verb *v, struct board *ret)
 {
     struct store *memory = store_memory_new();
-    int error = as_of_count(v->stack.read, v->as_of_ms, v->progress, memory);
+    int error = as_of_count(v->site.read, v->as_of_ms, v->progress, memory);
 
     if (error == 0)
         error = board_load(memory, &v->ask, ret);
     ret->dated = true;
     ret->as_of_ms = v->as_of_ms;
     store_free(memory);
-    return error < 0 ? cli_fail("board", "the broker", v->stack.read, error) : EX_OK;
+    return error < 0 ? cli_fail("board", "the broker", v->site.read, error) : EX_OK;
 }
 
 static int load_now(struct board_verb *v, struct board *ret)
 {
-    struct store *store = cli_store(&v->stack, ANSWER_MS);
+    struct store *store = site_store(&v->site, ANSWER_MS);
     int error = board_load(store, &v->ask, ret);
 
     store_free(store);
-    return error < 0 ? cli_fail("board", "Redis", v->stack.redis, error) : EX_OK;
+    return error < 0 ? cli_fail("board", "Redis", v->site.redis, error) : EX_OK;
 }
 
 /* What is not on the board, and why. */
@@ -137,7 +137,7 @@ static int print(const struct board_verb *v, const struct board *b)
 
 int cli_board(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {{&site_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         option_table,
         option_parse,
@@ -165,6 +165,6 @@ int cli_board(int argc, char **argv)
     }
     board_free(&board);
     name_list_free(&v.ask.groups);
-    cli_stack_free(&v.stack);
+    site_free(&v.site);
     return status;
 }

@@ -2,6 +2,7 @@
 #include "workers/cli/cli_both.h"
 
 #include "proto/error.h"
+#include "proto/program.h"
 #include "workers/cli/cli_out.h"
 
 #include <stdio.h>
@@ -13,22 +14,22 @@
 
 static int fail_broker(const struct cli_both *b, int error)
 {
-    return cli_fail(b->verb, "the broker", b->stack->read, error == ERR_TIMEOUT ? ERR_LOST : error);
+    return cli_fail(b->verb, "the broker", b->site->read, error == ERR_TIMEOUT ? ERR_LOST : error);
 }
 
-int cli_both_open(struct cli_both *b, const char *verb, const struct cli_stack *stack)
+int cli_both_open(struct cli_both *b, const char *verb, const struct site *site)
 {
     struct applied applied;
     int error;
 
-    *b = (struct cli_both){.verb = verb, .stack = stack};
-    if (cli_config(stack, &b->config) < 0)
+    *b = (struct cli_both){.verb = verb, .site = site};
+    if (site_config(site, &b->config) < 0)
         return EX_CONFIG;
-    b->redis = cli_store(stack, REDIS_MS);
+    b->redis = site_store(site, REDIS_MS);
     error = store_applied(b->redis, 1, &applied);
     if (error < 0)
-        return cli_fail(verb, "Redis", stack->redis, error);
-    error = cli_connect(stack, BROKER_MS, &b->reader);
+        return cli_fail(verb, "Redis", site->redis, error);
+    error = site_connect(site, BROKER_MS, &b->reader);
     return error < 0 ? fail_broker(b, error) : EX_OK;
 }
 
@@ -43,8 +44,8 @@ static int fail_foreign(const struct cli_both *b)
     fprintf(stderr,
             "turnout %s: Redis at %s stands for another journal than the broker's at %s, or for "
             "more than that one holds (an older copy of it?)\n",
-            b->verb, b->stack->redis, b->stack->read);
-    return cli_exit_status(ERR_FOREIGN);
+            b->verb, b->site->redis, b->site->read);
+    return program_exit_status(ERR_FOREIGN);
 }
 
 /* A connection went: whose? */
@@ -53,7 +54,7 @@ static int fail_lost(const struct cli_both *b, int error)
     struct applied applied;
 
     if (error == ERR_LOST && store_applied(b->redis, 1, &applied) == ERR_LOST)
-        return cli_fail(b->verb, "Redis", b->stack->redis, error);
+        return cli_fail(b->verb, "Redis", b->site->redis, error);
     return fail_broker(b, error);
 }
 
@@ -67,6 +68,6 @@ int cli_both_fail(const struct cli_both *b, int error)
         return fail_lost(b, error);
     default:
         fprintf(stderr, "turnout %s: %s\n", b->verb, error_text(error));
-        return cli_exit_status(error);
+        return program_exit_status(error);
     }
 }

@@ -7,14 +7,14 @@
 
 struct cli_both {
     const char *verb;
-    const struct cli_stack *stack;
+    const struct site *site;
     struct reader *reader; /* with a session */
     struct store *redis;
     struct config config;
 };
 
 /* EX_OK; or an exit status, and a sentence on standard error.  Close it in any case. */
-int cli_both_open(struct cli_both *b, const char *verb, const struct cli_stack *stack);
+int cli_both_open(struct cli_both *b, const char *verb, const struct site *site);
 void cli_both_close(struct cli_both *b);
 
 /* Says what the error means, and whose it is; returns the exit status for it. */

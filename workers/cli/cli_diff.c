@@ -7,6 +7,7 @@
  * Only the broker is asked; the live keys are neither read nor touched. */
 #include "proto/clock.h"
 #include "proto/error.h"
+#include "proto/program.h"
 #include "workers/audit/diff.h"
 #include "workers/audit/moment.h"
 #include "workers/cli/cli.h"
@@ -24,7 +25,7 @@
 enum { KEY_FROM = 0x200, KEY_TO, KEY_ALL, KEY_MAX, KEY_PROGRESS };
 
 struct diff_verb {
-    struct cli_stack stack;
+    struct site site;
     bool json, all, progress, since, till; /* since, till: the moments are given */
     int64_t from_ms, to_ms;
     int64_t most; /* causes told of one number; 0: all */
@@ -56,7 +57,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &v->stack;
+        state->child_inputs[0] = &v->site;
         return 0;
     case KEY_FROM:
         v->since = true;
@@ -260,7 +261,7 @@ static int compare(const struct diff_verb *v, struct reader *r, const struct dif
 
     if (error == 0)
         error = diff_finish(d, &changes, &count);
-    status = error < 0 ? cli_fail("diff", "the broker", v->stack.read, error)
+    status = error < 0 ? cli_fail("diff", "the broker", v->site.read, error)
                        : tell(v, d, changes, count);
     diff_free(d);
     return status;
@@ -275,12 +276,12 @@ static int answer(const struct diff_verb *v, struct reader *r, const struct conf
                              .all = v->all,
                              .rules = config->rules,
                              .recall = recall_from_broker,
-                             .recall_arg = (void *)(uintptr_t)v->stack.read};
+                             .recall_arg = (void *)(uintptr_t)v->site.read};
     char log[LOG_ID + 1];
     int error = client_report(r, NULL, 0, ANSWER_MS, &report);
 
     if (error < 0)
-        return cli_fail("diff", "the broker", v->stack.read, error);
+        return cli_fail("diff", "the broker", v->site.read, error);
     for (unsigned p = 0; p < report.count; p++)
         ends[p] = report.ends[p];
     o.partitions = report.count;
@@ -291,7 +292,7 @@ static int answer(const struct diff_verb *v, struct reader *r, const struct conf
 
 int cli_diff(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {{&site_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         option_table,
         option_parse,
@@ -318,13 +319,13 @@ int cli_diff(int argc, char **argv)
     int status, error;
 
     argp_parse(&argp, argc, argv, 0, NULL, &v);
-    error = cli_config(&v.stack, &config);
-    status = cli_exit_status(error);
-    if (error == 0 && (error = cli_connect(&v.stack, ANSWER_MS, &r)) < 0)
-        status = cli_fail("diff", "the broker", v.stack.read, error);
+    error = site_config(&v.site, &config);
+    status = program_exit_status(error);
+    if (error == 0 && (error = site_connect(&v.site, ANSWER_MS, &r)) < 0)
+        status = cli_fail("diff", "the broker", v.site.read, error);
     if (error == 0)
         status = answer(&v, r, &config);
     reader_free(r);
-    cli_stack_free(&v.stack);
+    site_free(&v.site);
     return status;
 }

@@ -15,7 +15,7 @@
 enum { KEY_DICTIONARY = 0x200, KEY_AS_OF, KEY_PROGRESS };
 
 struct export_verb {
-    struct cli_stack stack;
+    struct site site;
     struct export_ask ask;
     bool any_kind, dictionary, then, progress;
     int64_t as_of_ms;
@@ -77,7 +77,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &v->stack;
+        state->child_inputs[0] = &v->site;
         return 0;
     case 'k':
         set_kind(v, arg, state);
@@ -102,8 +102,8 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 
 static int store_fail(const struct export_verb *v, int error)
 {
-    return v->then ? cli_fail("export", "the broker", v->stack.read, error)
-                   : cli_fail("export", "Redis", v->stack.redis, error);
+    return v->then ? cli_fail("export", "the broker", v->site.read, error)
+                   : cli_fail("export", "Redis", v->site.redis, error);
 }
 
 /* Some keys at a time, so that a reader sees the first ones at once. */
@@ -140,8 +140,8 @@ static int export_from(const struct export_verb *v, struct store *s)
 
 static int export_run(struct export_verb *v)
 {
-    struct store *s = v->then ? store_memory_new() : cli_store(&v->stack, ANSWER_MS);
-    int error = v->then ? as_of_count(v->stack.read, v->as_of_ms, v->progress, s) : 0;
+    struct store *s = v->then ? store_memory_new() : site_store(&v->site, ANSWER_MS);
+    int error = v->then ? as_of_count(v->site.read, v->as_of_ms, v->progress, s) : 0;
     int status = error < 0 ? store_fail(v, error) : export_from(v, s);
 
     store_free(s);
@@ -161,7 +161,7 @@ static int print_dictionary(void)
 
 int cli_export(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {{&site_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         option_table,
         option_parse,
@@ -190,6 +190,6 @@ int cli_export(int argc, char **argv)
     name_list_free(&v.ask.groups);
     name_list_free(&v.ask.periods);
     name_list_free(&v.ask.fields);
-    cli_stack_free(&v.stack);
+    site_free(&v.site);
     return status;
 }

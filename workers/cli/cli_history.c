@@ -15,7 +15,7 @@
 enum { KEY_PROGRESS = 0x200 };
 
 struct ask {
-    struct cli_stack stack;
+    struct site site;
     struct slice words[MOST_WORDS];
     size_t word_count;
     bool json;
@@ -33,7 +33,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->stack;
+        state->child_inputs[0] = &a->site;
         return 0;
     case 'j':
         a->json = true;
@@ -105,12 +105,12 @@ static int tell(const struct ask *a)
 static int answer(struct ask *a)
 {
     struct reader *r = NULL;
-    int error = cli_connect(&a->stack, ANSWER_MS, &r);
+    int error = site_connect(&a->site, ANSWER_MS, &r);
 
     if (error == 0)
         error = history_read(&a->history, r);
     reader_free(r);
-    return error < 0 ? cli_fail("history", "the broker", a->stack.read, error) : tell(a);
+    return error < 0 ? cli_fail("history", "the broker", a->site.read, error) : tell(a);
 }
 
 /* What is wrong with the words; of a type that there is, which words it wants. */
@@ -126,7 +126,7 @@ static int refuse(const struct ask *a, const char *reason)
 
 int cli_history(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {{&site_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         option_table,
         option_parse,
@@ -165,6 +165,6 @@ int cli_history(int argc, char **argv)
     else
         status = answer(&a);
     history_free(&a.history);
-    cli_stack_free(&a.stack);
+    site_free(&a.site);
     return status;
 }

@@ -64,13 +64,6 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const char *dir_of(const struct journal_verb *v)
-{
-    const char *dir = v->dir ? v->dir : getenv("TURNOUT_DIR");
-
-    return dir && *dir ? dir : "run";
-}
-
 /* Does not return when all is well. */
 static int broker_run(char *const arguments[])
 {
@@ -94,7 +87,7 @@ static int verb_run(const struct journal_verb *v)
     const char *action = v->check ? "--check" : "--backup", *is = v->file ? "=" : "";
     char *dir, *what, broker[] = BROKER, json[] = "--json";
 
-    if (asprintf(&dir, "--dir=%s", dir_of(v)) < 0)
+    if (asprintf(&dir, "--dir=%s", site_dir(v->dir)) < 0)
         abort();
     if (asprintf(&what, "%s%s%s", action, is, v->file ? v->file : "") < 0)
         abort();

@@ -494,8 +494,7 @@ int cli_keys(int argc, char **argv)
         NULL,
         NULL,
         NULL};
-    const char *dir = getenv("TURNOUT_DIR");
-    struct keys_verb v = {.dir = dir && *dir ? dir : "run", .file.lock = -1};
+    struct keys_verb v = {.dir = site_dir(NULL), .file.lock = -1};
     char *path;
     int status;
 

@@ -3,6 +3,7 @@
 
 #include "proto/clock.h"
 #include "proto/error.h"
+#include "proto/program.h"
 #include "workers/audit/moment.h"
 #include "workers/cli/cli.h"
 
@@ -78,5 +79,5 @@ const char *cli_error_text(int error)
 int cli_fail(const char *verb, const char *whom, const char *where, int error)
 {
     fprintf(stderr, "turnout %s: %s at %s: %s\n", verb, whom, where, cli_error_text(error));
-    return cli_exit_status(error);
+    return program_exit_status(error);
 }

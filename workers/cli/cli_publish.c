@@ -28,7 +28,7 @@
 #define IDLE_MS    50 /* while the input has nothing, acknowledgements are looked after */
 
 struct publish {
-    struct cli_stack stack;
+    struct site site;
     int timeout_s;
     char **files;
     int file_count;
@@ -59,7 +59,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &p->stack;
+        state->child_inputs[0] = &p->site;
         return 0;
     case 'p':
         p->patience_s = (int)cli_number("--patience", arg, 0, CLI_SECONDS_MOST, state);
@@ -307,8 +307,8 @@ static int publish_end(struct publish *p)
 static int publish_all(struct publish *p)
 {
     static char dash[] = "-", *standard_input[] = {dash};
-    struct turnout_options o = {.endpoint = p->stack.publish,
-                                .key_file = p->stack.key_file,
+    struct turnout_options o = {.endpoint = p->site.publish,
+                                .key_file = p->site.key_file,
                                 .name = "turnout publish",
                                 .window_events = WINDOW,
                                 .refused = on_refused,
@@ -317,7 +317,7 @@ static int publish_all(struct publish *p)
     int status = EX_OK;
 
     if (turnout_producer_new(&o, &p->producer) < 0) {
-        fprintf(stderr, "turnout publish: cannot use the endpoint %s\n", p->stack.publish);
+        fprintf(stderr, "turnout publish: cannot use the endpoint %s\n", p->site.publish);
         return EX_CONFIG;
     }
     turnout_set_timeout(p->producer, POLL_MS);
@@ -344,7 +344,7 @@ static int publish_all(struct publish *p)
 
 int cli_publish(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {{&site_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         option_table,
         option_parse,
@@ -370,7 +370,7 @@ int cli_publish(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, p);
     status = publish_all(p);
     turnout_producer_free(p->producer);
-    cli_stack_free(&p->stack);
+    site_free(&p->site);
     later_free(&p->later);
     free(p);
     return status;

@@ -16,7 +16,7 @@
 enum { KEY_FORCE = 0x200, KEY_FRESH, KEY_PROGRESS };
 
 struct rebuild_verb {
-    struct cli_stack stack;
+    struct site site;
     struct rebuild_options options;
     bool json;
 };
@@ -38,7 +38,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
     (void)arg;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &v->stack;
+        state->child_inputs[0] = &v->site;
         return 0;
     case KEY_FORCE:
         v->options.force = true;
@@ -99,7 +99,7 @@ static int fail(const struct cli_both *b, int error)
         fprintf(stderr,
                 "turnout rebuild: Redis at %s did not stand still, or has no room; what was built "
                 "stays, try again\n",
-                b->stack->redis);
+                b->site->redis);
     else
         status = cli_both_fail(b, error);
     if (error == ERR_FOREIGN)
@@ -108,9 +108,9 @@ static int fail(const struct cli_both *b, int error)
     return status;
 }
 
-static struct store *staged_store(const struct cli_stack *s)
+static struct store *staged_store(const struct site *s)
 {
-    struct redis_options options = cli_redis(s);
+    struct redis_options options = site_redis(s);
     struct buffer prefix = {0};
     struct store *store;
 
@@ -128,14 +128,14 @@ static int run(struct rebuild_verb *v)
 {
     struct rebuild_result result;
     struct cli_both both;
-    int error, status = cli_both_open(&both, "rebuild", &v->stack);
+    int error, status = cli_both_open(&both, "rebuild", &v->site);
 
     if (status == EX_OK) {
         v->options.live = both.redis;
-        v->options.staged = staged_store(&v->stack);
-        v->options.names = cli_store(&v->stack, REDIS_MS);
+        v->options.staged = staged_store(&v->site);
+        v->options.names = site_store(&v->site, REDIS_MS);
         v->options.reader = both.reader;
-        v->options.endpoint = v->stack.read;
+        v->options.endpoint = v->site.read;
         v->options.rules = both.config.rules;
         error = rebuild_run(&v->options, &result);
         status = error < 0 ? fail(&both, error) : answer(v, &result);
@@ -148,7 +148,7 @@ static int run(struct rebuild_verb *v)
 
 int cli_rebuild(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {{&site_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         option_table,
         option_parse,
@@ -173,6 +173,6 @@ int cli_rebuild(int argc, char **argv)
 
     argp_parse(&argp, argc, argv, 0, NULL, &v);
     status = run(&v);
-    cli_stack_free(&v.stack);
+    site_free(&v.site);
     return status;
 }

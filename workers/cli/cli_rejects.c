@@ -17,7 +17,7 @@
 #define COMMIT_MS 60000 /* 8 MiB to a slow disk, behind whatever else it has to do */
 
 struct rejects_verb {
-    struct cli_stack stack;
+    struct site site;
     const struct action *action;
     bool json, all;
     struct slice source, code; /* absent: whatever it is */
@@ -51,7 +51,7 @@ static const uint64_t *number_list(const struct rejects_verb *v)
 
 static int fail(const struct rejects_verb *v, int error)
 {
-    int status = cli_fail("rejects", "the broker", v->stack.read, error);
+    int status = cli_fail("rejects", "the broker", v->site.read, error);
 
     return error == ERR_CORRUPT ? EX_IOERR : status;
 }
@@ -252,7 +252,7 @@ static int settle_all(struct rejects_verb *v)
     fprintf(stderr,
             "turnout rejects: the broker at %s went away: what became of %" PRIu64
             " of them is not known; asking again is harmless\n",
-            v->stack.read, count - v->done - v->left);
+            v->site.read, count - v->done - v->left);
     return EX_TEMPFAIL;
 }
 
@@ -344,7 +344,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &v->stack;
+        state->child_inputs[0] = &v->site;
         return 0;
     case KEY_SOURCE:
         v->source = slice_of(arg);
@@ -377,7 +377,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 
 int cli_rejects(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {{&site_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         option_table,
         option_parse,
@@ -407,12 +407,12 @@ int cli_rejects(int argc, char **argv)
     int error, status;
 
     argp_parse(&argp, argc, argv, 0, NULL, &v);
-    error = cli_connect(&v.stack, ANSWER_MS, &v.reader);
+    error = site_connect(&v.site, ANSWER_MS, &v.reader);
     status = error < 0 ? fail(&v, error) : v.action->run(&v);
     reader_free(v.reader);
     text_table_free(v.table);
     buffer_free(&v.numbers);
     buffer_free(&v.out);
-    cli_stack_free(&v.stack);
+    site_free(&v.site);
     return status;
 }

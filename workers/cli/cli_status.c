@@ -1,6 +1,7 @@
 /* turnout status: broker, journal, workers and lag, as a table or as JSON. */
 #include "proto/clock.h"
 #include "proto/error.h"
+#include "proto/program.h"
 #include "workers/cli/cli.h"
 #include "workers/cli/cli_out.h"
 #include "workers/derive.h"
@@ -16,7 +17,7 @@
 #define ANSWER_MS 3000
 
 struct status {
-    struct cli_stack stack;
+    struct site site;
     bool json;
     bool redis;      /* it answered */
     int redis_error; /* or why not */
@@ -36,7 +37,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
     (void)arg;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &s->stack;
+        state->child_inputs[0] = &s->site;
         return 0;
     case 'j':
         s->json = true;
@@ -67,7 +68,7 @@ static int ask_redis(struct status *s, struct store *store, unsigned count)
 /* Redis first, so that the broker can say how old the first unapplied events are. */
 static int ask(struct status *s, struct reader *r)
 {
-    struct store *store = cli_store(&s->stack, ANSWER_MS);
+    struct store *store = site_store(&s->site, ANSWER_MS);
     unsigned count = reader_partitions(r);
     uint64_t offsets[WIRE_MAX_PARTS];
     int error;
@@ -220,7 +221,7 @@ static void print_table(const struct status *s)
     if (client_full(r))
         printf("          FULL: events are refused until its disk, or a larger --journal-size, has "
                "room\n");
-    printf("redis     %s: %s\n", s->stack.redis, redis_state(s));
+    printf("redis     %s: %s\n", s->site.redis, redis_state(s));
     if (s->faulty)
         printf("          groups and seats at risk STAND STILL: a key holds what turnout did not "
                "write "
@@ -248,7 +249,7 @@ static int redis_outcome(const struct status *s)
 
 int cli_status(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {{&site_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         option_table,
         option_parse,
@@ -265,7 +266,7 @@ int cli_status(int argc, char **argv)
     int error;
 
     argp_parse(&argp, argc, argv, 0, NULL, &s);
-    error = cli_connect(&s.stack, ANSWER_MS, &r);
+    error = site_connect(&s.site, ANSWER_MS, &r);
     if (error == 0)
         error = ask(&s, r);
     if (error == 0 && s.json)
@@ -273,10 +274,10 @@ int cli_status(int argc, char **argv)
     else if (error == 0)
         print_table(&s);
     else
-        fprintf(stderr, "turnout status: the broker at %s: %s\n", s.stack.read, error_text(error));
+        fprintf(stderr, "turnout status: the broker at %s: %s\n", s.site.read, error_text(error));
     reader_free(r);
     if (error == 0)
         error = redis_outcome(&s);
-    cli_stack_free(&s.stack);
-    return cli_flush("status") == EX_OK ? cli_exit_status(error) : EX_IOERR;
+    site_free(&s.site);
+    return cli_flush("status") == EX_OK ? program_exit_status(error) : EX_IOERR;
 }

@@ -2,6 +2,7 @@
  * that follows from it is derived. */
 #include "proto/clock.h"
 #include "proto/error.h"
+#include "proto/program.h"
 #include "workers/cli/cli.h"
 #include "workers/cli/cli_out.h"
 #include "workers/derive.h"
@@ -18,7 +19,7 @@
 #define LONGEST_MS 20 /* between two looks */
 
 struct sync {
-    struct cli_stack stack;
+    struct site site;
     int timeout_s;
     bool counters; /* only these are wanted */
     char log[LOG_ID + 1];
@@ -45,7 +46,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &s->stack;
+        state->child_inputs[0] = &s->site;
         return 0;
     case 't':
         s->timeout_s = (int)cli_number("--timeout", arg, 1, CLI_SECONDS_MOST, state);
@@ -65,7 +66,7 @@ static int ask_broker(struct sync *s, struct store *store)
     struct applied before[WIRE_MAX_PARTS] = {{0}};
     struct wire_report report;
     struct reader *r;
-    int error = cli_connect(&s->stack, CONNECT_MS, &r);
+    int error = site_connect(&s->site, CONNECT_MS, &r);
 
     if (error < 0)
         return error;
@@ -183,7 +184,7 @@ static int fail(const char *whom, const char *where, int error)
     if (error == ERR_TIMEOUT || error == ERR_LOST)
         return cli_fail("sync", whom, where, ERR_LOST);
     fprintf(stderr, "turnout sync: %s\n", error_text(error));
-    return cli_exit_status(error);
+    return program_exit_status(error);
 }
 
 static int sync_run(struct sync *s, struct store *store)
@@ -191,16 +192,16 @@ static int sync_run(struct sync *s, struct store *store)
     int error = ask_broker(s, store);
 
     if (error < 0)
-        return fail("the broker", s->stack.read, error);
+        return fail("the broker", s->site.read, error);
     error = wait_for_redis(s, store);
     if (error == ERR_TIMEOUT)
         return EX_TEMPFAIL; /* which has been told */
-    return error < 0 ? fail("Redis", s->stack.redis, error) : EX_OK;
+    return error < 0 ? fail("Redis", s->site.redis, error) : EX_OK;
 }
 
 int cli_sync(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {{&site_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         option_table,
         option_parse,
@@ -218,9 +219,9 @@ int cli_sync(int argc, char **argv)
     int status;
 
     argp_parse(&argp, argc, argv, 0, NULL, &s);
-    store = cli_store(&s.stack, CONNECT_MS / 2);
+    store = site_store(&s.site, CONNECT_MS / 2);
     status = sync_run(&s, store);
     store_free(store);
-    cli_stack_free(&s.stack);
+    site_free(&s.site);
     return status;
 }

@@ -23,7 +23,7 @@
 #define ROWS       24 /* where no terminal says how many */
 
 struct top {
-    struct cli_stack stack;
+    struct site site;
     double interval_s;
     long count; /* looks; 0: for ever */
     bool terminal, colour;
@@ -56,7 +56,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &t->stack;
+        state->child_inputs[0] = &t->site;
         return 0;
     case 'i':
         parse_interval(t, arg, state);
@@ -145,7 +145,7 @@ static int look(struct top *t, const char **ret_whom, const char **ret_where)
     t->looked = true;
     t->looked_ms = now_ms;
     *ret_whom = broker < 0 ? "the broker" : "Redis";
-    *ret_where = broker < 0 ? t->stack.read : t->stack.redis;
+    *ret_where = broker < 0 ? t->site.read : t->site.redis;
     return broker < 0 ? broker : redis;
 }
 
@@ -251,7 +251,7 @@ static int run(struct top *t)
 
 int cli_top(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {{&site_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         option_table,
         option_parse,
@@ -270,13 +270,13 @@ int cli_top(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &t);
     t.terminal = isatty(STDOUT_FILENO);
     t.colour = text_colour_wanted(stdout);
-    t.store = cli_store(&t.stack, ANSWER_MS);
-    error = cli_connect(&t.stack, ANSWER_MS, &t.reader);
-    status = error < 0 ? cli_fail("top", "the broker", t.stack.read, error) : run(&t);
+    t.store = site_store(&t.site, ANSWER_MS);
+    error = site_connect(&t.site, ANSWER_MS, &t.reader);
+    status = error < 0 ? cli_fail("top", "the broker", t.site.read, error) : run(&t);
     top_view_free(&t.now);
     top_view_free(&t.last);
     reader_free(t.reader);
     store_free(t.store);
-    cli_stack_free(&t.stack);
+    site_free(&t.site);
     return status;
 }

@@ -2,6 +2,7 @@
  * what differs. */
 #include "proto/clock.h"
 #include "proto/error.h"
+#include "proto/program.h"
 #include "workers/audit/verified.h"
 #include "workers/audit/verify.h"
 #include "workers/cli/cli_both.h"
@@ -18,7 +19,7 @@
 enum { KEY_REPAIR = 0x200, KEY_MAX, KEY_PROGRESS };
 
 struct verify_verb {
-    struct cli_stack stack;
+    struct site site;
     struct verify_options options;
     size_t most;
     bool json;
@@ -37,7 +38,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &v->stack;
+        state->child_inputs[0] = &v->site;
         return 0;
     case KEY_REPAIR:
         v->options.repair = true;
@@ -115,7 +116,7 @@ static void print_text(const struct verify_verb *v, const struct verify_result *
     char line[64];
 
     for (size_t i = 0; i < r->count && i < v->most; i++)
-        add_difference(out, v->stack.prefix, r->differences[i]);
+        add_difference(out, v->site.prefix, r->differences[i]);
     if (r->count > v->most) {
         snprintf(line, sizeof line, "and %zu more\n", r->count - v->most);
         buffer_add_text(out, line);
@@ -162,7 +163,7 @@ static void print_json(const struct verify_verb *v, const struct verify_result *
     for (size_t i = 0; i < r->count && i < v->most; i++) {
         const struct difference *d = r->differences[i];
         json_array_append_new(
-            list, json_pack("{s:o,s:o,s:o,s:o}", "key", key_json(v->stack.prefix, d->key), "field",
+            list, json_pack("{s:o,s:o,s:o,s:o}", "key", key_json(v->site.prefix, d->key), "field",
                             value_json(d->field), "expected", value_json(d->expected), "found",
                             value_json(d->found)));
     }
@@ -222,14 +223,14 @@ static int note(const struct cli_both *b, const struct verify_result *r)
         return EX_OK;
     fprintf(stderr, "turnout verify: the result does not stand in turnout:verified: Redis %s\n",
             cli_error_text(error));
-    return error == ERR_CONFIG ? EX_OK : cli_exit_status(error);
+    return error == ERR_CONFIG ? EX_OK : program_exit_status(error);
 }
 
 static int fail(const struct cli_both *b, int error)
 {
     if (error != ERR_AGAIN && error != ERR_CONFLICT)
         return cli_both_fail(b, error);
-    fprintf(stderr, "turnout verify: Redis at %s %s; try again\n", b->stack->redis,
+    fprintf(stderr, "turnout verify: Redis at %s %s; try again\n", b->site->redis,
             error == ERR_AGAIN ? "did not stand still for long enough, or has no room"
                                : "went back to an earlier state meanwhile");
     return EX_TEMPFAIL;
@@ -239,12 +240,12 @@ static int run(struct verify_verb *v)
 {
     struct verify_result result = {0};
     struct cli_both both;
-    int error, noted = EX_OK, status = cli_both_open(&both, "verify", &v->stack);
+    int error, noted = EX_OK, status = cli_both_open(&both, "verify", &v->site);
 
     if (status == EX_OK) {
         v->options.live = both.redis;
         v->options.reader = both.reader;
-        v->options.endpoint = v->stack.read;
+        v->options.endpoint = v->site.read;
         v->options.rules = both.config.rules;
         error = verify_run(&v->options, &result);
         if (result.unheld)
@@ -265,7 +266,7 @@ static int run(struct verify_verb *v)
 
 int cli_verify(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {{&site_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         option_table,
         option_parse,
@@ -290,6 +291,6 @@ int cli_verify(int argc, char **argv)
 
     argp_parse(&argp, argc, argv, 0, NULL, &v);
     status = run(&v);
-    cli_stack_free(&v.stack);
+    site_free(&v.site);
     return status;
 }

@@ -12,7 +12,7 @@
 enum { KEY_CSV = 0x200 };
 
 struct watch_verb {
-    struct cli_stack stack;
+    struct site site;
     struct watch_ask ask;
     enum cli_form form;
 };
@@ -31,7 +31,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &v->stack;
+        state->child_inputs[0] = &v->site;
         return 0;
     case 'm':
         name_list_add(&v->ask.members, slice_of(arg));
@@ -73,10 +73,10 @@ static int print(const struct watch_verb *v, const struct watch_list *w)
 
 static int watch(struct watch_verb *v)
 {
-    struct store *store = cli_store(&v->stack, ANSWER_MS);
+    struct store *store = site_store(&v->site, ANSWER_MS);
     struct watch_list list = {0};
     int error = watch_load(store, &v->ask, &list);
-    int status = error < 0 ? cli_fail("watch", "Redis", v->stack.redis, error) : print(v, &list);
+    int status = error < 0 ? cli_fail("watch", "Redis", v->site.redis, error) : print(v, &list);
 
     watch_free(&list);
     store_free(store);
@@ -85,7 +85,7 @@ static int watch(struct watch_verb *v)
 
 int cli_watch(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {{&site_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         option_table,
         option_parse,
@@ -111,6 +111,6 @@ int cli_watch(int argc, char **argv)
     status = watch(&v);
     name_list_free(&v.ask.members);
     name_list_free(&v.ask.committees);
-    cli_stack_free(&v.stack);
+    site_free(&v.site);
     return status;
 }

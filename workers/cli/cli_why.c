@@ -23,7 +23,7 @@
 enum { KEY_AS_OF = 0x200, KEY_PROGRESS };
 
 struct ask {
-    struct cli_stack stack;
+    struct site site;
     const char *key, *field;
     bool json;
     struct target target;
@@ -51,7 +51,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->stack;
+        state->child_inputs[0] = &a->site;
         return 0;
     case KEY_AS_OF:
         a->why.then = true;
@@ -191,8 +191,8 @@ static int complain(const struct ask *a, int error)
                 PATIENCE_MS / 1000);
         return EX_TEMPFAIL;
     }
-    return a->why.redis ? cli_fail("why", "Redis", a->stack.redis, error)
-                        : cli_fail("why", "the broker", a->stack.read, error);
+    return a->why.redis ? cli_fail("why", "Redis", a->site.redis, error)
+                        : cli_fail("why", "the broker", a->site.read, error);
 }
 
 static int explain(struct ask *a)
@@ -205,7 +205,7 @@ static int explain(struct ask *a)
     if (a->why.behind)
         fprintf(stderr, "turnout why: the newest %" PRIu64 " events are not in Redis yet\n",
                 a->why.behind);
-    x = explain_new(&a->target, recall_from_broker, (void *)(uintptr_t)a->stack.read);
+    x = explain_new(&a->target, recall_from_broker, (void *)(uintptr_t)a->site.read);
     error = why_walk(&a->why, x);
     status = error < 0 ? complain(a, error) : tell(a, x);
     explain_free(x);
@@ -214,13 +214,13 @@ static int explain(struct ask *a)
 
 static int answer(struct ask *a)
 {
-    int status, error = cli_connect(&a->stack, WHY_ANSWER_MS, &a->why.reader);
+    int status, error = site_connect(&a->site, WHY_ANSWER_MS, &a->why.reader);
 
     if (error < 0)
         return complain(a, error);
     a->why.target = &a->target;
     a->why.patience_ms = PATIENCE_MS;
-    a->why.store = a->why.then ? NULL : cli_store(&a->stack, WHY_ANSWER_MS);
+    a->why.store = a->why.then ? NULL : site_store(&a->site, WHY_ANSWER_MS);
     status = explain(a);
     store_free(a->why.store);
     reader_free(a->why.reader);
@@ -229,7 +229,7 @@ static int answer(struct ask *a)
 
 int cli_why(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {{&site_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         option_table,
         option_parse,
@@ -262,11 +262,11 @@ int cli_why(int argc, char **argv)
     int status = EX_USAGE;
 
     argp_parse(&argp, argc, argv, 0, NULL, &a);
-    if (target_parse(slice_of(a.key), slice_of(a.field), a.stack.prefix, &a.target, &reason) == 0)
+    if (target_parse(slice_of(a.key), slice_of(a.field), a.site.prefix, &a.target, &reason) == 0)
         status = answer(&a);
     else
         fprintf(stderr, "turnout why: %.*s\n", (int)reason.size, reason.at);
     buffer_free(&reason);
-    cli_stack_free(&a.stack);
+    site_free(&a.site);
     return status;
 }

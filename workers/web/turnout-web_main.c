@@ -3,7 +3,7 @@
 #include "proto/error.h"
 #include "proto/log.h"
 #include "proto/program.h"
-#include "workers/cli/cli.h"
+#include "workers/site.h"
 #include "workers/web/http.h"
 
 #include <argp.h>
@@ -15,7 +15,7 @@
 const char *argp_program_version = "turnout-web " TURNOUT_VERSION;
 
 struct options {
-    struct cli_stack stack;
+    struct site site;
     struct web_config web;
     const char *listen, *address_file;
     enum log_level level;
@@ -50,7 +50,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &o->stack;
+        state->child_inputs[0] = &o->site;
         return 0;
     case 'L':
         o->listen = arg;
@@ -142,7 +142,7 @@ static int serve(const struct options *o, int stop_fd)
 
 int main(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&cli_stack_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {{&site_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {option_table,
                                      option_parse,
                                      NULL,
@@ -162,19 +162,19 @@ int main(int argc, char **argv)
     log_open("turnout-web", o.level);
     if (!listen_parse(o.listen, host, &o.web.port)) {
         log_error("--listen: no HOST:PORT: %s", o.listen);
-        cli_stack_free(&o.stack);
+        site_free(&o.site);
         return EX_USAGE;
     }
     stop_fd = program_stop_open();
     if (stop_fd < 0) {
         log_error("signals cannot be waited for: %m");
-        cli_stack_free(&o.stack);
+        site_free(&o.site);
         return EX_OSERR;
     }
     o.web.host = host;
-    o.web.redis = cli_redis(&o.stack);
-    o.web.read = o.stack.read;
+    o.web.redis = site_redis(&o.site);
+    o.web.read = o.site.read;
     error = serve(&o, stop_fd);
-    cli_stack_free(&o.stack);
-    return cli_exit_status(error);
+    site_free(&o.site);
+    return program_exit_status(error);
 }

@@ -1,5 +1,5 @@
-/* What the verbs share; see cli.h. */
-#include "workers/cli/cli.h"
+/* Where a stack is; see site.h. */
+#include "workers/site.h"
 
 #include "proto/error.h"
 
@@ -53,8 +53,15 @@ static const char *or_environment(const char *given, const char *name)
     return value && *value ? value : NULL;
 }
 
+const char *site_dir(const char *given)
+{
+    const char *dir = or_environment(given, "TURNOUT_DIR");
+
+    return dir ? dir : "run";
+}
+
 /* With a key nobody means the local sockets, where no key counts. */
-static void key_take(struct cli_stack *s, struct argp_state *state)
+static void key_take(struct site *s, struct argp_state *state)
 {
     char why[256];
     bool wide = false;
@@ -74,11 +81,9 @@ static void key_take(struct cli_stack *s, struct argp_state *state)
     reader_use_key(&s->key);
 }
 
-static void stack_end(struct cli_stack *s, struct argp_state *state)
+static void site_end(struct site *s, struct argp_state *state)
 {
-    s->dir = or_environment(s->dir, "TURNOUT_DIR");
-    if (!s->dir)
-        s->dir = "run";
+    s->dir = site_dir(s->dir);
     s->redis_user = or_environment(s->redis_user, "TURNOUT_REDIS_USER");
     s->redis_password_file = or_environment(s->redis_password_file, "TURNOUT_REDIS_PASSWORD_FILE");
     if (s->redis_user && !s->redis_password_file)
@@ -91,9 +96,9 @@ static void stack_end(struct cli_stack *s, struct argp_state *state)
     s->prefix = s->prefix ? s->prefix : STORE_PREFIX;
 }
 
-static error_t stack_parse(int key, char *arg, struct argp_state *state)
+static error_t site_parse(int key, char *arg, struct argp_state *state)
 {
-    struct cli_stack *s = state->input;
+    struct site *s = state->input;
 
     switch (key) {
     case 'd':
@@ -124,16 +129,16 @@ static error_t stack_parse(int key, char *arg, struct argp_state *state)
         s->config = arg;
         return 0;
     case ARGP_KEY_END:
-        stack_end(s, state);
+        site_end(s, state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
-const struct argp cli_stack_argp = {option_table, stack_parse, NULL, NULL, NULL, NULL, NULL};
+const struct argp site_argp = {option_table, site_parse, NULL, NULL, NULL, NULL, NULL};
 
-void cli_stack_free(struct cli_stack *s)
+void site_free(struct site *s)
 {
     free((void *)(uintptr_t)s->publish);
     free((void *)(uintptr_t)s->read);
@@ -142,7 +147,7 @@ void cli_stack_free(struct cli_stack *s)
     reader_use_key(NULL);
 }
 
-struct redis_options cli_redis(const struct cli_stack *s)
+struct redis_options site_redis(const struct site *s)
 {
     return (struct redis_options){.address = s->redis,
                                   .prefix = s->prefix,
@@ -150,15 +155,15 @@ struct redis_options cli_redis(const struct cli_stack *s)
                                   .password_file = s->redis_password_file};
 }
 
-struct store *cli_store(const struct cli_stack *s, int timeout_ms)
+struct store *site_store(const struct site *s, int timeout_ms)
 {
-    struct redis_options o = cli_redis(s);
+    struct redis_options o = site_redis(s);
 
     o.timeout_ms = timeout_ms;
     return store_redis_new(&o);
 }
 
-int cli_config(const struct cli_stack *s, struct config *ret)
+int site_config(const struct site *s, struct config *ret)
 {
     char *path = s->config ? strdup(s->config) : in_dir("%s/turnout.conf", s->dir);
     char reason[256];
@@ -170,27 +175,7 @@ int cli_config(const struct cli_stack *s, struct config *ret)
     return error;
 }
 
-int cli_connect(const struct cli_stack *s, int timeout_ms, struct reader **ret)
+int site_connect(const struct site *s, int timeout_ms, struct reader **ret)
 {
     return client_connect(s->read, timeout_ms, ret);
-}
-
-int cli_exit_status(int error)
-{
-    switch (error) {
-    case 0:
-        return EX_OK;
-    case ERR_TIMEOUT:
-    case ERR_LOST:
-        return EX_UNAVAILABLE;
-    case ERR_AGAIN:
-        return EX_TEMPFAIL;
-    case ERR_CONFIG:
-    case ERR_VERSION:
-    case ERR_FOREIGN:
-    case ERR_DENIED:
-        return EX_CONFIG;
-    default:
-        return EXIT_FAILURE;
-    }
 }
