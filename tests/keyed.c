@@ -79,16 +79,24 @@ void expect_soon(const char *key, const char *lines, int status, const char *tex
     expect(r, status, text);
 }
 
-uint64_t rejects_kept(void)
+uint64_t status_number(const char *name)
 {
     struct run r = RUN("turnout", "status", "--json");
-    const char *at = strstr(r.out.at, "\"rejects\":");
+    char quoted[64];
+    const char *at;
     uint64_t n;
 
+    snprintf(quoted, sizeof quoted, "\"%s\":", name);
+    at = strstr(r.out.at, quoted);
     assert_non_null(at);
-    n = strtoull(at + strlen("\"rejects\":"), NULL, 10);
+    n = strtoull(at + strlen(quoted), NULL, 10);
     run_free(&r);
     return n;
+}
+
+uint64_t rejects_kept(void)
+{
+    return status_number("rejects");
 }
 
 struct keyfile key_read(const char *name)

@@ -42,6 +42,9 @@ struct run publish_as(const char *key, const char *lines);
 /* ... until it ends like this: after a change of the rights file by hand. */
 void expect_soon(const char *key, const char *lines, int status, const char *text);
 
+/* The first number of that name in `turnout status --json`. */
+uint64_t status_number(const char *name);
+
 /* Refused events that the broker keeps. */
 uint64_t rejects_kept(void);
 

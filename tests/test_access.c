@@ -7,9 +7,11 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -153,6 +155,66 @@ static void what_is_above_its_rate_is_sent_again_until_it_is_accepted(void **sta
     assert_string_equal(r.out.at, "{\"accepted\":300,\"rejected\":0}\n");
     expect(r, 0, "turnout publish: rate-limit: ");
     buffer_free(&lines);
+}
+
+static void lines_add(struct buffer *lines, int from, int to)
+{
+    char line[256];
+
+    for (int i = from; i <= to; i++) {
+        snprintf(line, sizeof line, VOTE("rest-%d"), i);
+        buffer_add_text(lines, line);
+    }
+}
+
+/* What its reader does not take any more is not written. */
+static void lines_write(int fd, const struct buffer *lines)
+{
+    ssize_t n = 1;
+
+    for (size_t done = 0; done < lines->size && n > 0; done += (size_t)n)
+        n = write(fd, lines->at + done, lines->size - done);
+}
+
+/* Events that had to wait for their rate come first, so that the program has once counted how long
+ * the broker says nothing. */
+static void the_rest_of_an_input_is_not_the_brokers_silence(void **state)
+{
+    char input[160];
+    struct buffer few = {0}, many = {0};
+    int64_t began_ms, end_ms;
+    uint64_t accepted = status_number("accepted");
+    pid_t program, broker = stack_pid(keyed, "broker");
+    int fd, status;
+
+    (void)state;
+    snprintf(input, sizeof input, "%s", stack_path(keyed, "input"));
+    KEYS("new", "resting", "--rate", "20");
+    assert_int_equal(mkfifo(input, 0600), 0);
+    program = stack_spawn(keyed, (const char *const[]){"turnout", "publish", "--timeout", "2",
+                                                       "--key", key_path("resting"), input, NULL});
+    fd = open(input, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    lines_add(&few, 1, 40);
+    lines_write(fd, &few);
+    while (status_number("accepted") < accepted + 40)
+        usleep(10000);
+    end_ms = clock_mono_ms() + 2500;
+    while (clock_mono_ms() < end_ms)
+        usleep(10000);
+    signal(SIGPIPE, SIG_IGN);
+    kill(broker, SIGSTOP);
+    began_ms = clock_mono_ms();
+    lines_add(&many, 41, 80000); /* more than a window */
+    lines_write(fd, &many);
+    assert_int_equal(waitpid(program, &status, 0), program);
+    kill(broker, SIGCONT);
+    assert_true(clock_mono_ms() - began_ms >= 2000);
+    assert_int_equal(WEXITSTATUS(status), 75);
+    close(fd);
+    signal(SIGPIPE, SIG_DFL);
+    buffer_free(&few);
+    buffer_free(&many);
 }
 
 static void a_workers_key_cannot_publish_but_works(void **state)
@@ -407,6 +469,7 @@ int main(void)
         cmocka_unit_test(a_committee_that_is_not_the_keys_is_refused),
         cmocka_unit_test(above_its_rate_a_key_is_refused_and_nothing_of_it_kept),
         cmocka_unit_test(what_is_above_its_rate_is_sent_again_until_it_is_accepted),
+        cmocka_unit_test(the_rest_of_an_input_is_not_the_brokers_silence),
         cmocka_unit_test(a_workers_key_cannot_publish_but_works),
         cmocka_unit_test(a_producers_key_cannot_work),
         cmocka_unit_test(a_watching_key_reads_the_journal_only_with_that_right),

@@ -150,6 +150,7 @@ static int send_event(struct publish *p, struct slice event, struct line at)
     int status;
 
     p->lines[next % PLACES] = at;
+    p->progress_ms = 0; /* the input may have rested for longer than the broker may */
     do
         status = turnout_send(p->producer, event.at, event.size, NULL);
     while (status == TURNOUT_TIMEOUT && still_hoping(p));
