@@ -29,6 +29,11 @@ struct log_rate {
 void log_rated(struct log_rate *rate, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* What a program that tries again and again would say each time: true once in LOG_AGAIN_MS.
+ * *said_ms is when it was so last, 0 before. */
+#define LOG_AGAIN_MS 10000
+bool log_again(int64_t *said_ms);
+
 #define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_WARN, __VA_ARGS__)
 #define log_info(...)  log_line(LOG_INFO, __VA_ARGS__)

@@ -59,6 +59,9 @@ int program_exit_status(int error)
         return EX_UNAVAILABLE;
     case ERR_AGAIN:
         return EX_TEMPFAIL;
+    case ERR_CORRUPT:
+    case ERR_IO:
+        return EX_IOERR;
     case ERR_CONFIG:
     case ERR_VERSION:
     case ERR_FOREIGN:

@@ -51,8 +51,8 @@ static void events_that_nobody_applies_are_told(void **state)
     (void)state;
     signal_workers(&s, SIGSTOP);
     scene_publish(&s, 100);
-    assert_sync(s.stack, NULL, 75, "100 events are not in Redis");
-    assert_sync(s.stack, "--counters", 75, "100 events are not in Redis");
+    assert_sync(s.stack, NULL, 75, "not in Redis: 100 events");
+    assert_sync(s.stack, "--counters", 75, "not in Redis: 100 events");
     signal_workers(&s, SIGCONT);
     assert_sync(s.stack, NULL, 0, "");
     scene_free(&s);
@@ -120,6 +120,20 @@ static void what_cannot_be_derived_is_told_and_not_waited_for(void **state)
     scene_free(&s);
 }
 
+static void a_key_of_another_type_is_told_like_any_that_turnout_did_not_write(void **state)
+{
+    struct scene s = scene_new("another type", 500);
+
+    (void)state;
+    signal_workers(&s, SIGSTOP);
+    MEDDLE(&s, "SET", "turnout:dirty", "x");
+    assert_sync(s.stack, NULL, 75, "a key there holds what turnout did not write");
+    redis_do(s.redis, "DEL", "turnout:dirty");
+    signal_workers(&s, SIGCONT);
+    assert_sync(s.stack, NULL, 0, "");
+    scene_free(&s);
+}
+
 static void who_does_not_answer_is_told(void **state)
 {
     struct scene s = scene_new("not there", 500);
@@ -140,6 +154,7 @@ int main(void)
         cmocka_unit_test(events_that_nobody_applies_are_told),
         cmocka_unit_test(what_nobody_derives_is_told_to_who_waits_for_it),
         cmocka_unit_test(what_cannot_be_derived_is_told_and_not_waited_for),
+        cmocka_unit_test(a_key_of_another_type_is_told_like_any_that_turnout_did_not_write),
         cmocka_unit_test(who_does_not_answer_is_told),
     };
 

@@ -253,7 +253,7 @@ static void what_is_no_sum_is_refused_and_what_there_is_is_told(void **state)
     assert_refused("meeting:C|M", "title", "no number");
     assert_refused("group:ldc:2026", "list", "no number");
     assert_refused("group:ldc:2026", "voting", "voting.num and voting.den");
-    assert_refused("group:ldc:2026", "presence.median", "presence.num and presence.den");
+    assert_refused("group:ldc:2026", "presence.median", "median of members' own rates");
     assert_refused("group:ldc:2026", "effective", "effective.num");
     assert_refused("group:ldc:2026", "nothing", "seats.dormant");
 }

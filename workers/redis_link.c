@@ -1,7 +1,6 @@
 /* The connection to Redis; see redis_link.h. */
 #include "workers/redis_link.h"
 
-#include "proto/clock.h"
 #include "proto/error.h"
 #include "proto/log.h"
 #include "workers/login.h"
@@ -15,19 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define COMPLAIN_MS  10000
 #define REPLIES_KEEP ((size_t)2 << 20) /* of memory, from one reply to the next */
-
-/* Whether it is time to complain once more: a program that tries again must not fill the log. */
-static bool complains(int64_t *last_ms)
-{
-    int64_t now_ms = clock_mono_ms();
-
-    if (now_ms - *last_ms < COMPLAIN_MS)
-        return false;
-    *last_ms = now_ms;
-    return true;
-}
 
 static const char *user_of(const struct redis_link *l)
 {
@@ -45,16 +32,26 @@ static struct slice family_of(const struct redis_link *l, struct slice key)
     return slice_cut(&rest, ':', &family) ? slice_make(key.at, prefix.size + family.size) : key;
 }
 
-/* The access list forbids the command that was answered last. */
-static int redis_denied(struct redis_link *l)
+/* The command that was answered last, and its key by the family: "HGETALL turnout:group ...". */
+static const char *asked_last(struct redis_link *l, char text[96])
 {
     struct slice words[2], family;
 
-    if (!complains(&l->denied_ms) || l->replies == 0 || !resp_find(l->asked, l->replies - 1, words))
-        return ERR_CONFIG;
+    if (l->replies == 0 || !resp_find(l->asked, l->replies - 1, words))
+        return "a command";
     family = family_of(l, words[1]);
-    log_error("redis: user %s may not %.*s %.*s%s", user_of(l), (int)words[0].size, words[0].at,
-              (int)family.size, family.at, family.size < words[1].size ? " ..." : "");
+    snprintf(text, 96, "%.*s %.*s%s", (int)words[0].size, words[0].at, (int)family.size, family.at,
+             family.size < words[1].size ? " ..." : "");
+    return text;
+}
+
+/* The access list forbids it. */
+static int redis_denied(struct redis_link *l)
+{
+    char text[96];
+
+    if (log_again(&l->denied_ms))
+        log_error("redis: user %s may not %s", user_of(l), asked_last(l, text));
     return ERR_CONFIG;
 }
 
@@ -78,21 +75,24 @@ static bool is_hindrance(const char *words)
 
 int redis_link_error(struct redis_link *l, const redisReply *r)
 {
+    char text[96];
+
     if (is_hindrance(r->str)) {
-        if (complains(&l->hindered_ms))
+        if (log_again(&l->hindered_ms))
             log_warn("redis: %.200s", r->str); /* fixed words, with nothing of what was sent */
         return ERR_AGAIN;
     }
     if (strncmp(r->str, "NOPERM", 6) == 0)
         return redis_denied(l);
     if (strncmp(r->str, "NOAUTH", 6) == 0) {
-        if (complains(&l->refused_ms))
+        if (log_again(&l->refused_ms))
             log_error("redis at %s wants a user and a password: --redis-user and "
                       "--redis-password-file",
                       l->options.address);
         return ERR_CONFIG;
     }
-    log_error("redis: %.*s", redis_link_words(r), r->str);
+    if (log_again(&l->amiss_ms))
+        log_error("redis: %s: %.*s", asked_last(l, text), redis_link_words(r), r->str);
     return ERR_CORRUPT;
 }
 
@@ -209,7 +209,7 @@ static int redis_check(struct redis_link *l)
 /* Redis does not let us in.  Once it has, somebody is changing the password just now. */
 static int login_refused(struct redis_link *l, const char *reason)
 {
-    if (complains(&l->refused_ms))
+    if (log_again(&l->refused_ms))
         log_error("redis at %s: %s", l->options.address, reason);
     return l->let_in ? ERR_AGAIN : ERR_CONFIG;
 }
@@ -291,10 +291,7 @@ static const char *text_copy(const char *text)
 void redis_link_open(struct redis_link *l, const struct redis_options *options)
 {
     signal(SIGPIPE, SIG_IGN); /* a lost server must be an error code */
-    *l = (struct redis_link){.options = *options,
-                             .refused_ms = -COMPLAIN_MS,
-                             .denied_ms = -COMPLAIN_MS,
-                             .hindered_ms = -COMPLAIN_MS};
+    *l = (struct redis_link){.options = *options};
     l->options.address = text_copy(options->address);
     l->options.prefix = text_copy(options->prefix);
     l->options.user = text_copy(options->user);

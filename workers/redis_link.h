@@ -18,6 +18,7 @@ struct redis_link {
     int64_t refused_ms;           /* when it was last told that the login is refused */
     int64_t denied_ms;            /* and that a command is */
     int64_t hindered_ms;          /* and that Redis can not do it now */
+    int64_t amiss_ms;             /* and that a key is not of the type that it should be */
     struct resp out;              /* the commands to be sent */
     struct resp before;           /* those whose replies come first, while there are any */
     const struct resp *asked;     /* those of the two that are being answered */

@@ -12,7 +12,6 @@
  * Redis works on it meanwhile.  EXEC does nothing, and answers nil, when a watched offset has
  * changed since begin: that is the compare-and-set of invariant 3.  After any error the connection
  * is given up, because a reply could still be outstanding on it (invariant 5). */
-#include "proto/clock.h"
 #include "proto/error.h"
 #include "proto/log.h"
 #include "proto/table.h"
@@ -29,7 +28,6 @@
 /* Keys whose type has been looked at; then they are looked at anew. */
 #define KNOWN_KEYS  200000
 #define SCAN_CURSOR 32
-#define TELL_MS     10000
 #define MOST_PLACES (WIRE_MAX_PARTS + 1) /* and what is derived */
 
 struct redis_store {
@@ -144,13 +142,11 @@ static int read_snapshot(struct redis_store *s, const struct store_look *look)
 /* Who looks again and again says it now and then. */
 static void place_tell(struct redis_store *s, unsigned place)
 {
-    int64_t now_ms = clock_mono_ms();
     char room[32];
     struct slice key = resp_place_key(place, room);
 
-    if (s->told_ms && now_ms - s->told_ms < TELL_MS)
+    if (!log_again(&s->told_ms))
         return;
-    s->told_ms = now_ms;
     log_error("redis: %s%.*s holds what turnout did not write; once that key is deleted, what it "
               "stands for is counted again",
               s->link.options.prefix, (int)key.size, key.at);

@@ -31,7 +31,7 @@
 #define AGAIN_MS     200 /* pause after Redis could not be used */
 #define IDLE_MS      100 /* to see whether a round of deriving is due */
 #define HELD_MS      20  /* pause while somebody holds the partitions */
-#define COMPLAIN_MS  10000
+#define PARK_MS      10000
 #define BUSY_MS      20 /* events keep coming when there were some not longer ago */
 #define DERIVE_SHARE 3  /* while they do, at most a quarter of the time goes into deriving */
 
@@ -108,11 +108,9 @@ static int worker_meet(struct worker *w, int error)
     if (error == ERR_CONFLICT) {
         log_info("another commit came first, or Redis is not what it was; looking again");
     } else {
-        if (now_ms - w->complained_ms > COMPLAIN_MS) {
+        if (log_again(&w->complained_ms))
             log_warn("cannot apply to redis at %s: %s; trying again", w->config->redis,
                      error_text(error));
-            w->complained_ms = now_ms;
-        }
         w->again_ms = now_ms + AGAIN_MS;
     }
     worker_forget(w);
@@ -259,14 +257,9 @@ static int worker_receive(struct worker *w, int stop_fd)
 /* Nothing is applied for now; whether it is time to say why once more. */
 static bool worker_refuses(struct worker *w)
 {
-    int64_t now_ms = clock_mono_ms();
-    bool complain = now_ms - w->complained_ms > COMPLAIN_MS;
-
-    w->again_ms = now_ms + LOOK_MS;
-    if (complain)
-        w->complained_ms = now_ms;
+    w->again_ms = clock_mono_ms() + LOOK_MS;
     worker_forget(w);
-    return complain;
+    return log_again(&w->complained_ms);
 }
 
 /* Redis stands for this journal, or for none yet.  One partition of another journal is enough to
@@ -461,9 +454,9 @@ static int batches_apply_singly(struct worker *w, const struct apply_batch *batc
         if (error != ERR_CORRUPT)
             continue;
         log_error("partition %u cannot be applied at offset %llu: left alone for %d s", p,
-                  (unsigned long long)batches[i].from.offset, COMPLAIN_MS / 1000);
+                  (unsigned long long)batches[i].from.offset, PARK_MS / 1000);
         stream_lose(w, p);
-        w->streams[p].parked_ms = clock_mono_ms() + COMPLAIN_MS;
+        w->streams[p].parked_ms = clock_mono_ms() + PARK_MS;
         error = 0;
     }
     return error;
@@ -500,19 +493,15 @@ static bool derive_due(const struct worker *w, int64_t now_ms)
  * find out by themselves. */
 static int derive_meet(struct worker *w, int error)
 {
-    int64_t now_ms = clock_mono_ms();
-
     if (error == ERR_CONFIG)
         return error;
     if (error >= 0 || error == ERR_CONFLICT)
         return 0;
-    if (now_ms - w->complained_ms > COMPLAIN_MS) {
+    if (log_again(&w->complained_ms))
         log_warn("cannot derive groups and watch list in redis at %s: %s; trying again",
                  w->config->redis, error_text(error));
-        w->complained_ms = now_ms;
-    }
     if (error == ERR_CORRUPT)
-        w->derived_ms = now_ms + COMPLAIN_MS;
+        w->derived_ms = clock_mono_ms() + PARK_MS;
     return 0;
 }
 
@@ -550,7 +539,6 @@ int worker_new(const struct worker_config *config, struct store *store, struct w
 
     w->config = config;
     w->store = store;
-    w->complained_ms = -COMPLAIN_MS;
     w->apply = apply_new(w->store, recall_from_broker, (void *)(uintptr_t)config->endpoint);
     apply_bound(w->apply, SEAT_FETCHES);
     w->derive = derive_new(w->store, &config->rules);

@@ -366,8 +366,11 @@ static bool text_is(const struct target *t)
     return false;
 }
 
-static int refuse_quotient(struct slice figure, struct buffer *reason)
+static int refuse_quotient(struct slice field, struct slice figure, struct buffer *reason)
 {
+    if (!slice_equal(field, figure))
+        return refuse(reason, "that is the median of members' own rates and no sum: ask for what "
+                              "member:M:PERIOD has of each");
     buffer_add_text(reason, "that is a quotient and no sum: ask for ");
     buffer_add_slice(reason, figure);
     buffer_add_text(reason, ".num and ");
@@ -389,7 +392,7 @@ static int field_parse(struct counters *names, struct target *t, struct buffer *
     if (text_is(t))
         return refuse(reason, "that field is no number");
     if (group && quotient_is(t, &figure))
-        return refuse_quotient(figure, reason);
+        return refuse_quotient(t->field, figure, reason);
     return refuse_field(names, t, reason);
 }
 

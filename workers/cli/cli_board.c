@@ -147,7 +147,8 @@ int cli_board(int argc, char **argv)
         "export --dictionary says what each means, and turnout why explains one number.  The "
         "figures of a period that is not over yet are provisional.\n\nExit status: 0 done (also "
         "when there is nothing to show, which is then said on standard error), 64 usage, 69 "
-        "Redis, or with --as-of the broker, does not answer, 74 the output cannot be written, 75 "
+        "Redis, or with --as-of the broker, does not answer, 74 what is read is damaged, or the "
+        "output cannot be written, 75 "
         "Redis is busy, 78 key, rights or user of Redis are not right.",
         children,
         NULL,

@@ -298,18 +298,18 @@ int cli_diff(int argc, char **argv)
         option_parse,
         NULL,
         "Tells which numbers of groups moved between two moments, and what moved them: one line a "
-        "number, KEY FIELD  FROM -> TO, and below it a line for each event: how much it added "
-        "(to a quotient: to its numerator and denominator), what it is about and states, its id, "
-        "source and time, its place PARTITION:OFFSET in the journal and when it was received.  The "
-        "amounts below a sum add up to its change."
-        "\v"
-        "What counts at a moment is what had been received by then.\n"
+        "number, KEY FIELD  FROM -> TO, and below it a line for each event: how much it added (to "
+        "a quotient: to its numerator and denominator), what it is about and states, its id, "
+        "source and time, its place PARTITION:OFFSET in the journal and when it was received.  "
+        "The amounts below a sum add up to its change.\vWhat counts at a moment is what had been "
+        "received by then.\n"
         "\n"
         "  turnout diff                              in the last 24 hours\n"
         "  turnout diff --from 2026-12-31 --max 0    since the end of 2026\n"
         "\n"
         "Exit status: 0 done, also when nothing moved; 64 these are no times, 69 the broker cannot "
-        "be reached, 74 the output cannot be written, 78 the configuration cannot be used.",
+        "be reached, 74 what is read is damaged, or the output cannot be written, 78 the "
+        "configuration cannot be used.",
         children,
         NULL,
         NULL};

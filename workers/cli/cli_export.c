@@ -166,15 +166,16 @@ int cli_export(int argc, char **argv)
         option_table,
         option_parse,
         NULL,
-        "Writes CSV (RFC 4180), one record a field: kind,subject,member,committee,period,field,"
-        "value; in the order of keys and fields, values as they stand in Redis."
-        "\vWhat a kind has no part in, such as a group's member, is empty, and an option that asks "
-        "for one leaves such kinds out.  Kinds vote, attendance, adoption, member-notice and "
-        "seat-notice hold facts: lines whose words the key reference names.  Each key is read at "
-        "one moment; different keys may be of different ones while events come in.\n\nExit status: "
-        "0 done (also when nothing is there, which is then said on standard error), 64 usage, 69 "
-        "Redis, or with --as-of the broker, does not answer, 74 the output cannot be written, 75 "
-        "Redis is busy, 78 key, rights or user of Redis are not right.",
+        "Writes CSV (RFC 4180), one record a field: "
+        "kind,subject,member,committee,period,field,value; in the order of keys and fields, "
+        "values as they stand in Redis.\vWhat a kind has no part in, such as a group's member, is "
+        "empty, and an option that asks for one leaves such kinds out.  Kinds vote, attendance, "
+        "adoption, member-notice and seat-notice hold facts: lines whose words the key reference "
+        "names.  Each key is read at one moment; different keys may be of different ones while "
+        "events come in.\n\nExit status: 0 done (also when nothing is there, which is then said "
+        "on standard error), 64 usage, 69 Redis, or with --as-of the broker, does not answer, 74 "
+        "what is read is damaged, or the output cannot be written, 75 Redis is busy, 78 key, "
+        "rights or user of Redis are not right.",
         children,
         NULL,
         NULL};

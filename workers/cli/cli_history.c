@@ -131,12 +131,10 @@ int cli_history(int argc, char **argv)
         option_table,
         option_parse,
         "TYPE WORD...\n'TYPE|WORD|...'",
-        "Tells all versions of one fact that the journal has, in its order: what each states, "
-        "the event's id, source and time, its place PARTITION:OFFSET, its revision, and when it "
-        "was "
-        "received.  A star marks the version that counts; a repeat says of what."
-        "\v"
-        "TYPE and its words:\n"
+        "Tells all versions of one fact that the journal has, in its order: what each states, the "
+        "event's id, source and time, its place PARTITION:OFFSET, its revision, and when it was "
+        "received.  A star marks the version that counts; a repeat says of what.\vTYPE and its "
+        "words:\n"
         "  vote COMMITTEE BALLOT MEMBER\n"
         "  attendance COMMITTEE MEETING MEMBER PARTICIPANT\n"
         "  adoption MEMBER STANDARD REFERENCE\n"
@@ -150,7 +148,8 @@ int cli_history(int argc, char **argv)
         "  turnout history 'vote|ISO/TC 207|DIS 14001|KE'     as turnout why tells it\n"
         "\n"
         "Exit status: 0 done, 1 the journal has no such fact, 64 these are no words of a fact, 69 "
-        "the broker cannot be reached, 74 the output cannot be written, 78 key or rights are not "
+        "the broker cannot be reached, 74 what is read is damaged, or the output cannot be "
+        "written, 78 key or rights are not "
         "right.",
         children,
         NULL,

@@ -107,11 +107,9 @@ int cli_journal(int argc, char **argv)
         option_parse,
         "check [FILE]",
         "Reads all of the journal, or of a backup of it, and prints what is wrong with it, one "
-        "fault "
-        "a line with its place; at last `N records, M events, D faults`. A broker may run on it. "
-        "Exit "
-        "status: 0 sound, 1 faults, 69 there is none, 74 it cannot be read, 78 another version "
-        "wrote it.",
+        "fault a line with its place; at last `N records, M events, D faults`. A broker may run "
+        "on it. Exit status: 0 sound, 1 faults, 69 there is none, 74 it cannot be read, 78 "
+        "another version wrote it.",
         NULL,
         NULL,
         NULL};
@@ -129,15 +127,12 @@ int cli_backup(int argc, char **argv)
         "FILE",
         "Writes a consistent, compact copy of the journal into FILE, while the broker runs. It is "
         "checked and synced before it gets its name; a file that was there is replaced. The "
-        "journal's "
-        "folder has to be at hand, as its bytes do not go over the wire. To restore it, stop the "
-        "stack, put it in the place of DIR/journal/data.mdb, start the stack and, before producers "
-        "send anything, run turnout rebuild --force. Exit status: 0 done, 1 the journal has "
-        "faults, "
-        "64 usage, or FILE lies in the journal's own folder, 69 there is no journal, 74 it cannot "
-        "be "
-        "read or FILE not be written, 75 another backup is writing FILE, 78 another version wrote "
-        "the journal.",
+        "journal's folder has to be at hand, as its bytes do not go over the wire. To restore it, "
+        "stop the stack, put it in the place of DIR/journal/data.mdb, start the stack and, before "
+        "producers send anything, run turnout rebuild --force. Exit status: 0 done, 1 the journal "
+        "has faults, 64 usage, or FILE lies in the journal's own folder, 69 there is no journal, "
+        "74 it cannot be read or FILE not be written, 75 another backup is writing FILE, 78 "
+        "another version wrote the journal.",
         NULL,
         NULL,
         NULL};

@@ -483,14 +483,11 @@ int cli_keys(int argc, char **argv)
         "new NAME\nlist\nrevoke NAME",
         "Keys for the broker's tcp:// endpoints.  new makes DIR/keys/NAME.key, the file that its "
         "holder gives to --key, says in the rights file what it may do, and prints the file's "
-        "path; "
-        "list shows what each key may; revoke takes all of it away for good.  A running broker "
-        "follows at once."
-        "\vTo be run on the broker's host, by the user that the broker runs as, or root.  Exit "
-        "status: 0 done, 1 no such key, or a name that is taken, 64 usage, 74 the output cannot be "
-        "written, 75 written, but the "
-        "broker that runs does not follow, or it cannot be seen whether it does, 78 a right or "
-        "file that cannot be.",
+        "path; list shows what each key may; revoke takes all of it away for good.  A running "
+        "broker follows at once.\vTo be run on the broker's host, by the user that the broker "
+        "runs as, or root.  Exit status: 0 done, 1 no such key, or a name that is taken, 64 "
+        "usage, 74 the output cannot be written, 75 written, but the broker that runs does not "
+        "follow, or it cannot be seen whether it does, 78 a right or file that cannot be.",
         NULL,
         NULL,
         NULL};

@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 
 void cli_form_set(enum cli_form *form, enum cli_form wanted, struct argp_state *state)
@@ -78,6 +79,10 @@ const char *cli_error_text(int error)
 
 int cli_fail(const char *verb, const char *whom, const char *where, int error)
 {
-    fprintf(stderr, "turnout %s: %s at %s: %s\n", verb, whom, where, cli_error_text(error));
+    bool silent = error == ERR_LOST || error == ERR_TIMEOUT;
+
+    fprintf(stderr, "turnout %s: %s at %s: %s%s\n", verb, whom, where, cli_error_text(error),
+            silent && strncmp(where, "ipc://", 6) == 0 ? "; --dir and TURNOUT_DIR say where it is"
+                                                       : "");
     return program_exit_status(error);
 }

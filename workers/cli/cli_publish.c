@@ -137,8 +137,10 @@ static int failed(struct publish *p, int status)
         return EX_OK;
     if (status == TURNOUT_TIMEOUT && key_seems_wrong(p))
         status = TURNOUT_DENIED;
-    fprintf(stderr, "turnout publish: %s\n",
-            status == TURNOUT_TIMEOUT ? "the broker does not answer" : turnout_error(p->producer));
+    if (status == TURNOUT_TIMEOUT)
+        cli_fail("publish", "the broker", p->site.publish, ERR_TIMEOUT);
+    else
+        fprintf(stderr, "turnout publish: %s\n", turnout_error(p->producer));
     if (status == TURNOUT_CONFIG || status == TURNOUT_WRONG_VERSION || status == TURNOUT_DENIED)
         return EX_CONFIG;
     return p->connected ? EX_TEMPFAIL : EX_UNAVAILABLE;
@@ -332,10 +334,10 @@ static int publish_all(struct publish *p)
         status = publish_end(p);
     c = turnout_counts(p->producer);
     if (c.sent > c.accepted + c.refused)
-        fprintf(stderr, "turnout publish: %" PRIu64 " events are not acknowledged\n",
+        fprintf(stderr, "turnout publish: not acknowledged: %" PRIu64 " events\n",
                 c.sent - c.accepted - c.refused);
     if (later_count(&p->later) > 0)
-        fprintf(stderr, "turnout publish: %zu events were refused for now, and are not sent\n",
+        fprintf(stderr, "turnout publish: refused for now, and not sent: %zu events\n",
                 later_count(&p->later));
     printf("{\"accepted\":%" PRIu64 ",\"rejected\":%" PRIu64 "}\n", c.accepted, p->rejected);
     if (cli_flush("publish") != EX_OK)
@@ -353,12 +355,11 @@ int cli_publish(int argc, char **argv)
         "Sends events, one JSON object a line, from the files or standard input, and waits until "
         "the broker has made them durable.  Each refusal is told on standard error, what is "
         "refused only for now is sent again; the last line on standard output is "
-        "{\"accepted\":N,\"rejected\":M}.  The broker keeps what it refuses (turnout rejects), but "
-        "never sees a line that is no JSON object, has a key twice, is not UTF-8 or is above 8 "
-        "KiB. "
-        "Exit status: 0 all accepted, 1 some refused or a file not read, 64 usage, 69 or 75 the "
-        "broker does not answer, 74 the output cannot be written, 78 the key or its rights are not "
-        "right.",
+        "{\"accepted\":N,\"rejected\":M}.  The broker keeps what it refuses (turnout rejects), "
+        "but never sees a line that is no JSON object, has a key twice, is not UTF-8 or is above "
+        "8 KiB. Exit status: 0 all accepted, 1 some refused or a file not read, 64 usage, 69 or "
+        "75 the broker does not answer, 74 the output cannot be written, 78 the key or its rights "
+        "are not right.",
         children,
         NULL,
         NULL};

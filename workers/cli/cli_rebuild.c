@@ -153,18 +153,15 @@ int cli_rebuild(int argc, char **argv)
         option_table,
         option_parse,
         NULL,
-        "Builds Redis anew from the journal: beside the live keys, which workers and readers go on "
-        "using, and then switches over in one step.\vUntil then Redis holds everything twice.  The "
-        "switch itself makes it pause for about 7 microseconds a key.  When it "
-        "is interrupted, the next one goes on where it was; of two at a time one goes on at most, "
-        "mostly the one that began later.\n\nExit status: 0 done; 64 usage; 69 the broker or Redis "
-        "does not answer; 74 the output cannot be written; "
-        "75 another rebuild is under way or Redis was flushed meanwhile (run it again if no other "
-        "runs), or Redis "
-        "did not stand still or has no room; 78 Redis "
-        "belongs to another journal, and --force was not given, or key, rights or user of Redis "
-        "are "
-        "not right.",
+        "Builds Redis anew from the journal: beside the live keys, which workers and readers go "
+        "on using, and then switches over in one step.\vUntil then Redis holds everything twice.  "
+        "The switch itself makes it pause for about 7 microseconds a key.  When it is "
+        "interrupted, the next one goes on where it was; of two at a time one goes on at most, "
+        "mostly the one that began later.\n\nExit status: 0 done; 64 usage; 69 the broker or "
+        "Redis does not answer; 74 what is read is damaged, or the output cannot be written; 75 "
+        "another rebuild is under way or Redis was flushed meanwhile (run it again if no other "
+        "runs), or Redis did not stand still or has no room; 78 Redis belongs to another journal, "
+        "and --force was not given, or key, rights or user of Redis are not right.",
         children,
         NULL,
         NULL};

@@ -51,9 +51,7 @@ static const uint64_t *number_list(const struct rejects_verb *v)
 
 static int fail(const struct rejects_verb *v, int error)
 {
-    int status = cli_fail("rejects", "the broker", v->site.read, error);
-
-    return error == ERR_CORRUPT ? EX_IOERR : status;
+    return cli_fail("rejects", "the broker", v->site.read, error);
 }
 
 /* The next page from `first` on, of at most `most`. */
@@ -384,11 +382,9 @@ int cli_rejects(int argc, char **argv)
         "list\nshow NUMBER...\nredrive [NUMBER...]\ndrop [NUMBER...]",
         "The events that the broker refused and kept.  list tells why each was refused; show also "
         "what it says, as JSON, or in hexadecimal where it is no msgpack that JSON can say; "
-        "redrive "
-        "has them judged anew once the cause is mended (the rights of their source, say): those "
-        "accepted now count like any other event; drop forgets them."
-        "\v"
-        "redrive ends with {\"accepted\":N,\"rejected\":M} on standard output, drop with "
+        "redrive has them judged anew once the cause is mended (the rights of their source, say): "
+        "those accepted now count like any other event; drop forgets them.\vredrive ends with "
+        "{\"accepted\":N,\"rejected\":M} on standard output, drop with "
         "{\"dropped\":N,\"kept\":M}; each number that stays, or is not kept any more, is told on "
         "standard error with its code, field and reason.  Asking twice is harmless: an event is "
         "accepted once.\n"

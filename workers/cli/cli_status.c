@@ -224,8 +224,7 @@ static void print_table(const struct status *s)
     printf("redis     %s: %s\n", s->site.redis, redis_state(s));
     if (s->faulty)
         printf("          groups and seats at risk STAND STILL: a key holds what turnout did not "
-               "write "
-               "(the workers' logs say which); turnout verify --repair\n");
+               "write (the workers' logs say which); turnout verify --repair\n");
     for (uint32_t i = 0; i < r->worker_count; i++) {
         const struct wire_peer *w = &r->workers[i];
         printf("worker    %.*s (pid %" PRId64 "): %u partitions\n", (int)w->name.size, w->name.at,
@@ -256,8 +255,7 @@ int cli_status(int argc, char **argv)
         NULL,
         "Tells how broker, journal and workers do, and how far Redis is behind.  Exit status: 0 "
         "broker and Redis answer, 64 usage, 69 one of them does not, 74 the output cannot be "
-        "written, 78 Redis belongs to another journal, or "
-        "does not let us in.",
+        "written, 78 Redis belongs to another journal, or does not let us in.",
         children,
         NULL,
         NULL};
@@ -274,7 +272,7 @@ int cli_status(int argc, char **argv)
     else if (error == 0)
         print_table(&s);
     else
-        fprintf(stderr, "turnout status: the broker at %s: %s\n", s.site.read, error_text(error));
+        cli_fail("status", "the broker", s.site.read, error);
     reader_free(r);
     if (error == 0)
         error = redis_outcome(&s);

@@ -15,7 +15,7 @@
 #include <time.h>
 
 #define TIMEOUT_S  60
-#define CONNECT_MS 10000
+#define ANSWER_MS  10000
 #define LONGEST_MS 20 /* between two looks */
 
 struct sync {
@@ -59,6 +59,14 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
     }
 }
 
+/* How long one answer is waited for. */
+static int answer_ms(const struct sync *s)
+{
+    int timeout_ms = s->timeout_s * 1000;
+
+    return timeout_ms < ANSWER_MS ? timeout_ms : ANSWER_MS;
+}
+
 /* What has been acknowledged by now.  Redis is looked at first: what it stood for before must be in
  * the journal afterwards, or it is not this journal that it stands for. */
 static int ask_broker(struct sync *s, struct store *store)
@@ -66,13 +74,13 @@ static int ask_broker(struct sync *s, struct store *store)
     struct applied before[WIRE_MAX_PARTS] = {{0}};
     struct wire_report report;
     struct reader *r;
-    int error = site_connect(&s->site, CONNECT_MS, &r);
+    int error = site_connect(&s->site, answer_ms(s), &r);
 
     if (error < 0)
         return error;
     if (store_applied(store, reader_partitions(r), before) < 0)
         memset(before, 0, sizeof before); /* Redis may be on its way back */
-    error = client_report(r, NULL, 0, CONNECT_MS, &report);
+    error = client_report(r, NULL, 0, answer_ms(s), &report);
     if (error == 0 && applied_any_foreign(before, report.count, report.log, report.ends))
         error = ERR_FOREIGN;
     if (error == 0 && report.log.size == LOG_ID) {
@@ -100,17 +108,22 @@ static int look_at_events(struct sync *s, struct store *store, uint64_t *ret_lef
     return error;
 }
 
+/* What tells how it stands with groups may itself be what turnout did not write. */
 static int look_at_derived(struct store *store, struct rest *ret)
 {
     unsigned place = PLACE_DERIVED;
-    struct applied derived;
+    struct applied derived = {0};
     struct store_look look = {.places = &place, .count = 1, .ret_applied = &derived};
     int error = store_begin(store, &look);
 
-    ret->derived = derived.offset;
     if (error == 0)
         error = derive_faulty(store, &ret->faulty);
-    return error ? error : derive_waiting(store, &ret->waiting);
+    if (error == 0)
+        error = derive_waiting(store, &ret->waiting);
+    ret->derived = derived.offset;
+    if (error == ERR_CORRUPT)
+        ret->faulty = ret->waiting = true;
+    return error == ERR_CORRUPT ? 0 : error;
 }
 
 static int look(struct sync *s, struct store *store, struct rest *ret)
@@ -140,7 +153,7 @@ static bool rest_same(const struct rest *now, const struct rest *last)
 static void tell_rest(const struct rest *left)
 {
     if (left->events)
-        fprintf(stderr, "turnout sync: no progress; %" PRIu64 " events are not in Redis\n",
+        fprintf(stderr, "turnout sync: no progress; not in Redis: %" PRIu64 " events\n",
                 left->events);
     else if (left->faulty)
         fprintf(stderr,
@@ -208,9 +221,9 @@ int cli_sync(int argc, char **argv)
         NULL,
         "Returns when all events that the broker had acknowledged are in Redis, and with them the "
         "groups and seats at risk that follow from them.\vExit status: 0 they are, 64 usage, 69 "
-        "the broker or Redis cannot be reached, 75 nothing moves, or a key that turnout did not "
-        "write keeps groups and seats from being derived, 78 Redis belongs to another "
-        "journal, or key, rights or user of Redis are not right.",
+        "the broker or Redis cannot be reached, 74 what Redis holds is damaged, 75 nothing moves, "
+        "or a key that turnout did not write keeps groups and seats from being derived, 78 Redis "
+        "belongs to another journal, or key, rights or user of Redis are not right.",
         children,
         NULL,
         NULL};
@@ -219,7 +232,7 @@ int cli_sync(int argc, char **argv)
     int status;
 
     argp_parse(&argp, argc, argv, 0, NULL, &s);
-    store = site_store(&s.site, CONNECT_MS / 2);
+    store = site_store(&s.site, answer_ms(&s));
     status = sync_run(&s, store);
     store_free(store);
     site_free(&s.site);

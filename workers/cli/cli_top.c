@@ -260,7 +260,8 @@ int cli_top(int argc, char **argv)
         "figures, seats at risk and the newest changes.  On a terminal it is drawn in place until "
         "an interrupt; elsewhere every look is one line of words name=value.\vExit status: 0 done "
         "or interrupted, 64 usage, 69 at the first look the broker or Redis does not answer, 74 "
-        "the output cannot be written, 78 key, rights or user of Redis are not right.",
+        "what is read is damaged, or the output cannot be written, 78 key, rights or user of Redis "
+        "are not right.",
         children,
         NULL,
         NULL};

@@ -274,15 +274,13 @@ int cli_verify(int argc, char **argv)
         "Counts everything again from the journal and compares with Redis, key by key.  Prints a "
         "line for each difference, and at last how much was compared.\vIt may run at any time: "
         "what differs at first is looked at once more while the workers stand still for a moment; "
-        "for a "
-        "user of Redis who only reads (auditor), once nothing has moved by itself meanwhile.  "
-        "What it came to stands in turnout:verified, for the boards.  "
-        "Names that stay behind in the sets of members, groups and periods are no difference.\n\n"
+        "for a user of Redis who only reads (auditor), once nothing has moved by itself "
+        "meanwhile.  What it came to stands in turnout:verified, for the boards.  Names that stay "
+        "behind in the sets of members, groups and periods are no difference.\n\n"
         "Exit status: 0 nothing differs, or all of it was mended; 1 something differs; 64 usage; "
-        "69 the broker or Redis does not answer; 74 the output cannot be written; 75 Redis did not "
-        "stand still, or has no room for "
-        "the result, try again; 78 Redis "
-        "belongs to another journal, or key, rights or user of Redis are not right.",
+        "69 the broker or Redis does not answer; 74 what is read is damaged, or the output cannot "
+        "be written; 75 Redis did not stand still, or has no room for the result, try again; 78 "
+        "Redis belongs to another journal, or key, rights or user of Redis are not right.",
         children,
         NULL,
         NULL};

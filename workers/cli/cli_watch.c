@@ -91,15 +91,15 @@ int cli_watch(int argc, char **argv)
         option_parse,
         NULL,
         "Lists the seats at risk, red before amber: why, what exactly is missing, and which open "
-        "mandatory ballot of the committee that the member has not answered closes next."
-        "\vmissed-ballot: a DIS, FDIS or SR was missed this year (red), or closes soon and is "
-        "unanswered (amber).  missed-share: too many internal ballots (CIB) were missed (red), or "
-        "one more would be (amber).  missed-meetings: the last meetings in a row were missed "
-        "(red), "
-        "or the last one (amber).  A late vote, an excuse or a corrected attendance clears a seat; "
-        "the list is advice.\n\nExit status: 0 done (also when no seat is at risk, which is then "
-        "said on standard error), 64 usage, 69 Redis does not answer, 74 the output cannot be "
-        "written, 75 Redis is busy, 78 the user of Redis is not right.",
+        "mandatory ballot of the committee that the member has not answered closes "
+        "next.\vmissed-ballot: a DIS, FDIS or SR was missed this year (red), or closes soon and "
+        "is unanswered (amber).  missed-share: too many internal ballots (CIB) were missed (red), "
+        "or one more would be (amber).  missed-meetings: the last meetings in a row were missed "
+        "(red), or the last one (amber).  A late vote, an excuse or a corrected attendance clears "
+        "a seat; the list is advice.\n\nExit status: 0 done (also when no seat is at risk, which "
+        "is then said on standard error), 64 usage, 69 Redis does not answer, 74 what is read is "
+        "damaged, or the output cannot be written, 75 Redis is busy, 78 the user of Redis is not "
+        "right.",
         children,
         NULL,
         NULL};

@@ -174,6 +174,9 @@ static int tell(const struct ask *a, struct explain *x)
         if (out.size > WRITE_BYTES)
             status = cli_write("why", &out);
     }
+    if (count == 0)
+        fprintf(stderr,
+                "turnout why: no fact counts there (nor would any under a mistaken name)\n");
     (a->json ? sum_json : sum_text)(a, sum, &out);
     if (status == EX_OK)
         status = cli_write("why", &out);
@@ -186,8 +189,8 @@ static int complain(const struct ask *a, int error)
 {
     if (error == ERR_TIMEOUT && a->why.redis) {
         fprintf(stderr,
-                "turnout why: for %d s there was always something left to be derived for "
-                "groups: is a worker running? --as-of asks the journal alone\n",
+                "turnout why: for %d s there was always something left to be derived for groups: "
+                "is a worker running? --as-of asks the journal alone\n",
                 PATIENCE_MS / 1000);
         return EX_TEMPFAIL;
     }
@@ -236,11 +239,10 @@ int cli_why(int argc, char **argv)
         "KEY FIELD",
         "Tells which facts add up to a number in Redis, one a line: how much each adds and for "
         "which member, what it is about and states, the event's id, source and time, its place "
-        "PARTITION:OFFSET in the journal, the event that it replaced, and the other facts it rests "
-        "on.  A duty that was missed has no vote: its facts are the ballot's and the seat's "
-        "notices.  The last line is the sum, beside what Redis has."
-        "\v"
-        "KEY, with or without the prefix, and FIELD:\n"
+        "PARTITION:OFFSET in the journal, the event that it replaced, and the other facts it "
+        "rests on.  A duty that was missed has no vote: its facts are the ballot's and the seat's "
+        "notices.  The last line is the sum, beside what Redis has.\vKEY, with or without the "
+        "prefix, and FIELD:\n"
         "  member:M:PERIOD  committee:C:YEAR  seat:C|M:YEAR  their counters\n"
         "  ballot:C|B  meeting:C|MT                          their tallies\n"
         "  group:G:PERIOD  group:G-without-top3:PERIOD       counters, members, seats,\n"
@@ -250,10 +252,10 @@ int cli_why(int argc, char **argv)
         "  turnout why 'seat:ISO/TC 207|KE:2026' technical.ballots.missed\n"
         "  turnout why group:developing:2026 voting.num --as-of 2026-06-30\n"
         "\n"
-        "Exit status: 0 the sum is what Redis has, 1 it is not, 64 there is no such number, 69 the "
-        "broker or Redis cannot be reached, 74 the output cannot be written, 75 groups do not come "
-        "to rest, 78 Redis belongs to "
-        "another journal, or key, rights or user of Redis are not right.",
+        "Exit status: 0 the sum is what Redis has, 1 it is not, 64 there is no such number, 69 "
+        "the broker or Redis cannot be reached, 74 what is read is damaged, or the output cannot "
+        "be written, 75 groups do not come to rest, 78 Redis belongs to another journal, or key, "
+        "rights or user of Redis are not right.",
         children,
         NULL,
         NULL};
