@@ -262,46 +262,22 @@ int feed_drain(struct feed *f, int64_t now_ms, bool *ret_more)
 
 /* ---- what readers get ---- */
 
-/* Cuts off what is too much for one BATCH: earlier brokers made longer records. */
-static bool events_cut(struct slice *events, uint64_t *count)
-{
-    struct slice rest = *events;
-    uint64_t n = 0;
-
-    for (; n < *count; n++) {
-        struct slice next = rest;
-        if (!pack_pass_over(&next, 1))
-            return false;
-        if (events->size - next.size > RECORD_BYTES)
-            break;
-        rest = next;
-    }
-    *count = n;
-    events->size -= rest.size;
-    return n > 0;
-}
-
 static int part_add(struct feed *f, struct wire_batch *batch, size_t *bytes, uint64_t at,
                     const struct record *r)
 {
     uint64_t skip = batch->run_count == 0 ? batch->offset - at : 0, count = r->count - skip;
     struct slice events = r->events;
-    bool cut;
 
     /* The record's checksum is right, so a failure here means that its count is wrong. */
     if (!pack_pass_over(&events, skip))
         return ERR_CORRUPT;
-    if (batch->count + count > RECORD_MAX_EVENTS ||
-        (*bytes > 0 && *bytes + events.size > RECORD_BYTES))
+    if (batch->count + count > RECORD_MAX_EVENTS || *bytes + events.size > RECORD_BYTES)
         return ERR_FULL;
-    cut = events.size > RECORD_BYTES;
-    if (cut && !events_cut(&events, &count))
-        return ERR_CORRUPT;
     f->runs[batch->run_count] = (struct wire_run){count, r->source, r->received_ms};
     f->parts[batch->run_count++] = events;
     batch->count += count;
     *bytes += events.size;
-    return cut ? ERR_FULL : 0; /* the rest comes first in the next */
+    return 0;
 }
 
 /* As many whole records as one BATCH holds and the credit covers, the last of them perhaps in

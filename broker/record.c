@@ -80,7 +80,7 @@ int record_decode(struct slice bytes, unsigned partition, uint64_t offset, struc
     r.source = slice_make(bytes.at + RECORD_HEAD, source);
     r.events = slice_make(r.source.at + source, bytes.size - RECORD_HEAD - source);
     if (r.count == 0 || r.count > RECORD_MAX_EVENTS || r.count > r.events.size ||
-        r.events.size > WIRE_MAX_PAYLOAD)
+        r.events.size > RECORD_BYTES)
         return ERR_CORRUPT;
     *ret = r;
     return 0;

@@ -17,17 +17,17 @@
 #define RECORD_VERSION    1
 #define RECORD_HEAD       24
 #define RECORD_MAX_EVENTS 16384 /* so that every record fits into one BATCH */
-#define RECORD_MAX_BYTES  (RECORD_HEAD + WIRE_NAME + WIRE_MAX_PAYLOAD)
-/* No record is made with more events than this many bytes, and no BATCH has more: what waits for a
- * reader in ZeroMQ is bounded by its number of messages (link.c).  With its head, and LMDB's
- * of 16 bytes, a record of that size ends where a page does. */
-#define RECORD_BYTES ((size_t)256 * 1024 - RECORD_HEAD - WIRE_NAME - 16)
+/* No record has more events than this many bytes, and no BATCH: what waits for a reader in ZeroMQ
+ * is bounded by its number of messages (link.c).  With its head, and LMDB's of 16 bytes, a record
+ * of that size ends where a page does. */
+#define RECORD_BYTES     ((size_t)256 * 1024 - RECORD_HEAD - WIRE_NAME - 16)
+#define RECORD_MAX_BYTES (RECORD_HEAD + WIRE_NAME + RECORD_BYTES)
 
 struct record {
     struct slice source; /* at most WIRE_NAME bytes */
     int64_t received_ms;
     uint32_t count;      /* 1 to RECORD_MAX_EVENTS */
-    struct slice events; /* consecutive msgpack maps, at most WIRE_MAX_PAYLOAD bytes */
+    struct slice events; /* consecutive msgpack maps, at most RECORD_BYTES */
 };
 
 size_t record_size(const struct record *r);

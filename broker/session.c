@@ -288,7 +288,7 @@ static void session_greet(struct sessions *s, struct session *who, const struct 
     free(who->streams);
     buffer_free(&who->unsent);
     who->away_events = who->away_bytes = 0;
-    who->sent = who->seen = who->mark_ping = 0;
+    who->sent = who->seen = who->mark_ping = who->pings = who->pongs = 0;
     who->streams = NULL;
     who->ack = NULL;
     who->gone = who->assign_due = false;

@@ -194,69 +194,6 @@ static void a_long_partition_comes_in_batches_within_the_limits(void **state)
     peer_close(p);
 }
 
-/* Below the broker, a record as earlier ones made them, between two short ones; returns the bytes
- * of all events. */
-static struct buffer long_record(unsigned partition, unsigned count)
-{
-    struct journal_config config = {.limit_bytes = (uint64_t)64 * 1024 * 1024,
-                                    .partitions = JOURNAL_PARTITIONS};
-    struct peer *p = peer_hello("producer");
-    const unsigned counts[] = {1, count - 2, 1};
-    struct buffer all = {0};
-    struct slice left;
-    struct journal *j;
-    char folder[600];
-
-    for (unsigned n = 0; n < count; n++)
-        peer_add_vote(p, "TC 1", 10000 + n); /* all of one size */
-    buffer_add_slice(&all, buffer_slice(&p->events));
-    size_t one = all.size / count;
-    peer_close(p);
-    broker_close(peer_broker);
-    peer_broker = NULL;
-    snprintf(folder, sizeof folder, "%s/journal", peer_folder);
-    config.folder = folder;
-    assert_int_equal(journal_open(&config, &j), 0);
-    left = buffer_slice(&all);
-    for (unsigned i = 0; i < 3; i++) {
-        size_t size = counts[i] * one;
-        struct record r = {slice_of("local"), 1, counts[i], slice_make(left.at, size)};
-        assert_int_equal(journal_append(j, partition, &r), 0);
-        left = slice_make(left.at + size, left.size - size);
-    }
-    assert_int_equal(journal_commit(j), 0);
-    journal_close(j);
-    broker_restart(0);
-    return all;
-}
-
-static void a_record_longer_than_a_batch_comes_in_parts(void **state)
-{
-    unsigned partition = peer_partition("TC 1"), count = 8000;
-    uint64_t from[] = {0, 1, count / 2, count - 2};
-
-    (void)state;
-    broker_restart(0);
-    struct buffer all = long_record(partition, count);
-    size_t one = all.size / count;
-    assert_true(all.size > 3 * RECORD_BYTES && all.size <= WIRE_MAX_PAYLOAD);
-    assert_int_equal(all.size % count, 0);
-    for (unsigned i = 0; i < sizeof from / sizeof *from; i++) {
-        struct peer *p = peer_hello("client");
-        peer_read(p, partition, 1, from[i], 64 * WIRE_MAX_PAYLOAD);
-        for (uint64_t offset = from[i]; offset < count;) {
-            const struct wire_batch *b = &peer_expect(p, WIRE_BATCH)->batch;
-            assert_int_equal(b->offset, offset);
-            assert_true(p->payload.size <= RECORD_BYTES);
-            assert_int_equal(p->payload.size, b->count * one);
-            assert_memory_equal(p->payload.at, all.at + offset * one, p->payload.size);
-            offset += b->count;
-        }
-        peer_close(p);
-    }
-    buffer_free(&all);
-}
-
 static void what_is_not_there_cannot_be_read(void **state)
 {
     unsigned partition = peer_partition("TC 1");
@@ -425,7 +362,6 @@ int main(void)
         TEST(a_reader_at_the_end_gets_what_comes_later),
         TEST(credit_is_respected),
         TEST(a_long_partition_comes_in_batches_within_the_limits),
-        TEST(a_record_longer_than_a_batch_comes_in_parts),
         TEST(what_is_not_there_cannot_be_read),
         TEST(a_damaged_record_stops_its_stream_only),
         TEST(reading_goes_on_over_a_restart),

@@ -67,7 +67,7 @@ static void a_record_within_its_limits_is_read_and_written_the_same(void **state
     (void)state;
     assert_record(record_bytes(5, 100, 7), 0);
     assert_record(record_bytes(0, 1, 1), 0);
-    assert_record(record_bytes(WIRE_NAME, WIRE_MAX_PAYLOAD, RECORD_MAX_EVENTS), 0);
+    assert_record(record_bytes(WIRE_NAME, RECORD_BYTES, RECORD_MAX_EVENTS), 0);
 }
 
 static void a_record_beyond_its_limits_is_corrupt(void **state)
@@ -75,10 +75,10 @@ static void a_record_beyond_its_limits_is_corrupt(void **state)
     (void)state;
     assert_record(record_bytes(5, 100, 0), ERR_CORRUPT);
     assert_record(record_bytes(5, 100, 101), ERR_CORRUPT);
-    assert_record(record_bytes(5, WIRE_MAX_PAYLOAD, RECORD_MAX_EVENTS + 1), ERR_CORRUPT);
+    assert_record(record_bytes(5, RECORD_BYTES, RECORD_MAX_EVENTS + 1), ERR_CORRUPT);
     assert_record(record_bytes(WIRE_NAME + 1, 100, 7), ERR_CORRUPT);
-    assert_record(record_bytes(0, WIRE_MAX_PAYLOAD + 1, 7), ERR_CORRUPT);
-    assert_record(record_bytes(WIRE_NAME, WIRE_MAX_PAYLOAD + 1, 7), ERR_CORRUPT);
+    assert_record(record_bytes(0, RECORD_BYTES + 1, 7), ERR_CORRUPT);
+    assert_record(record_bytes(WIRE_NAME, RECORD_BYTES + 1, 7), ERR_CORRUPT);
 }
 
 static void a_source_longer_than_the_record_is_corrupt(void **state)

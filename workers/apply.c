@@ -321,15 +321,20 @@ static void note_moves(struct apply *a, const struct apply_batch *batches, size_
     }
 }
 
-static int apply_steps(struct apply *a, const struct apply_batch *batches, size_t count,
-                       int64_t now_ms)
+static int decode_all(struct apply *a, const struct apply_batch *batches, size_t count)
 {
     int error = 0;
 
     for (size_t i = 0; i < count && error == 0; i++)
         error = decode_batch(a, &batches[i]);
-    if (error < 0)
-        return error;
+    return error;
+}
+
+static int apply_steps(struct apply *a, const struct apply_batch *batches, size_t count,
+                       int64_t now_ms)
+{
+    int error;
+
     gather_events(a);
     error = fold_all(a, batches, count);
     if (error == 0)
@@ -346,9 +351,12 @@ static int apply_steps(struct apply *a, const struct apply_batch *batches, size_
 
 int apply_batches(struct apply *a, const struct apply_batch *batches, size_t count, int64_t now_ms)
 {
-    int error = apply_steps(a, batches, count, now_ms);
+    int error = decode_all(a, batches, count);
 
-    a->unconfirmed = error == 0;
+    if (error == 0) { /* the store has not been asked before: the last commit's outcome may wait */
+        error = apply_steps(a, batches, count, now_ms);
+        a->unconfirmed = error == 0;
+    }
     for (size_t i = 0; i < a->commit.move_count && error == 0; i++)
         a->left[a->commit.moves[i].place] = a->commit.moves[i].to;
     commit_clear(&a->commit);

@@ -69,6 +69,7 @@ static struct applied held(const struct applied *now, const char *log, int64_t n
     struct applied to = *now;
 
     if (!to.known) {
+        assert(*log); /* who renews has taken, so that all places are known */
         to.known = true;
         memcpy(to.log, log, sizeof to.log);
         to.time_ms = now_ms;
