@@ -7,20 +7,15 @@
 
 #include "proto/error.h"
 #include "workers/audit/glance.h"
+#include "workers/audit/tap.h"
 
 #include <stdlib.h>
 
 #define CHUNK 256 /* keys of one fetch */
 
-/* The expected store, listened to. */
-struct listener {
-    struct store base;
-    struct compare *compare;
-};
-
 struct compare {
     struct store *expected, *found;
-    struct listener listener;
+    struct store *tap;        /* the expected one, listened to */
     struct arena arena;       /* names */
     struct arena differences; /* of the last look */
     struct arena kept;        /* those of an earlier one */
@@ -43,47 +38,20 @@ struct look {
     bool other_type;
 };
 
-static int listen(struct store *base, const struct commit *commit);
-
 /* ---- the expected store, listened to ---- */
-static struct store *expected_of(struct store *base)
+static void listen(void *compare, const struct commit *commit)
 {
-    return ((struct listener *)base)->compare->expected;
-}
-
-static int listener_begin(struct store *base, const struct store_look *look)
-{
-    return store_begin(expected_of(base), look);
-}
-
-static int listener_fetch(struct store *base, const struct store_fetch *fetches, size_t count,
-                          void *context)
-{
-    return store_fetch(expected_of(base), fetches, count, context);
-}
-
-static int listener_keys(struct store *base, store_key_fn each, void *arg)
-{
-    return store_keys(expected_of(base), each, arg);
-}
-
-static void listener_drop(struct store *base)
-{
-    store_drop(expected_of(base));
+    for (size_t i = 0; i < commit->count; i += commit_run(commit, i))
+        compare_add(compare, commit->ops[i].key);
 }
 
 struct compare *compare_new(struct store *expected, struct store *found)
 {
-    static const struct store_ops ops = {.begin = listener_begin,
-                                         .fetch = listener_fetch,
-                                         .commit = listen,
-                                         .keys = listener_keys,
-                                         .drop = listener_drop};
     struct compare *c = memory_zeroed(sizeof *c);
 
     c->expected = expected;
     c->found = found;
-    c->listener = (struct listener){{&ops}, c};
+    c->tap = tap_new(expected, listen, c);
     return c;
 }
 
@@ -91,6 +59,7 @@ void compare_free(struct compare *c)
 {
     if (!c)
         return;
+    store_free(c->tap);
     table_free(&c->keys);
     free(c->due.items);
     free(c->rest.items);
@@ -103,7 +72,7 @@ void compare_free(struct compare *c)
 
 struct store *compare_store(struct compare *c)
 {
-    return &c->listener.base;
+    return c->tap;
 }
 
 /* ---- keys ---- */
@@ -120,19 +89,6 @@ static struct twin *twin_of(struct compare *c, struct slice key)
     t->family = f;
     table_add(&c->keys, &t->entry);
     return t;
-}
-
-static int listen(struct store *base, const struct commit *commit)
-{
-    struct compare *c = ((struct listener *)base)->compare;
-    int error = store_commit(c->expected, commit);
-
-    for (size_t i = 0; i < commit->count && error == 0; i += commit_run(commit, i)) {
-        struct twin *t = twin_of(c, commit->ops[i].key);
-        if (t)
-            t->again = true;
-    }
-    return error;
 }
 
 static int list_key(void *arg, struct slice key)

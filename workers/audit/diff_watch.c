@@ -1,14 +1,8 @@
 /* Watching what events move; see diff_inner.h.  A store in front of the one in memory: whatever is
  * committed while an event is in hand is noted as that event's doing. */
 #include "workers/audit/diff_inner.h"
+#include "workers/audit/tap.h"
 #include "workers/audit/target.h"
-
-#include <stdlib.h>
-
-struct watch {
-    struct store base;
-    struct diff *diff;
-};
 
 /* ---- notes ---- */
 static struct diff_moves *moves_of(struct diff *d, struct table *t, struct slice name)
@@ -135,52 +129,15 @@ static void note_op(struct diff *d, const struct commit_op *op)
         note_number(d, op);
 }
 
-static int watch_commit(struct store *base, const struct commit *c)
+static void watch(void *diff, const struct commit *c)
 {
-    struct diff *d = ((struct watch *)base)->diff;
+    struct diff *d = diff;
 
     for (size_t i = 0; d->watching && i < c->count; i++)
         note_op(d, &c->ops[i]);
-    return store_commit(d->memory, c);
-}
-
-/* ---- all else is the store's ---- */
-static int watch_begin(struct store *base, const struct store_look *look)
-{
-    return store_begin(((struct watch *)base)->diff->memory, look);
-}
-
-static int watch_fetch(struct store *base, const struct store_fetch *fetches, size_t count,
-                       void *context)
-{
-    return store_fetch(((struct watch *)base)->diff->memory, fetches, count, context);
-}
-
-static int watch_keys(struct store *base, store_key_fn each, void *arg)
-{
-    return store_keys(((struct watch *)base)->diff->memory, each, arg);
-}
-
-static void watch_drop(struct store *base)
-{
-    store_drop(((struct watch *)base)->diff->memory);
-}
-
-static void watch_free(struct store *base)
-{
-    free(base);
 }
 
 struct store *diff_watch_new(struct diff *d)
 {
-    static const struct store_ops ops = {.begin = watch_begin,
-                                         .fetch = watch_fetch,
-                                         .commit = watch_commit,
-                                         .keys = watch_keys,
-                                         .drop = watch_drop,
-                                         .free = watch_free};
-    struct watch *w = memory_need(sizeof *w);
-
-    *w = (struct watch){{&ops}, d};
-    return &w->base;
+    return tap_new(d->memory, watch, d);
 }
