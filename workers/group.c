@@ -237,6 +237,17 @@ static void teams_form(struct groups *g)
     }
 }
 
+/* What teams_form does for all, asked of one member and one group. */
+bool profile_in_group(const struct profile_fact *p, struct slice group)
+{
+    if (slice_is(group, ALL))
+        return true;
+    for (uint32_t i = 0; p && i < p->group_count; i++)
+        if (slice_equal(p->groups[i], group))
+            return true;
+    return p && slice_is(group, p->developing ? DEVELOPING : OTHER);
+}
+
 /* "group:africa:2026-03", "group:africa-without-top3:2026-03" */
 static struct slice key_of(const struct groups *g, struct slice name, const char *suffix,
                            struct commit *c)

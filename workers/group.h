@@ -37,6 +37,9 @@ bool groups_any(const struct groups *g);
 void groups_write(struct groups *g, const struct slice *known, size_t known_count,
                   struct commit *c);
 
+/* Whether a member that is named, and has this notice (NULL: none), is in the group. */
+bool profile_in_group(const struct profile_fact *p, struct slice group);
+
 /* The last day of "2026" or "2026-03"; false for what is no period. */
 bool period_last_day(struct slice period, date_days *ret);
 

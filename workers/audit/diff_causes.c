@@ -6,6 +6,7 @@
  * left out. */
 #include "workers/audit/diff_inner.h"
 #include "workers/audit/target.h"
+#include "workers/group.h"
 
 #include <stdlib.h>
 
@@ -42,23 +43,9 @@ struct crowd {
     date_days day;
 };
 
-static bool has_token(const struct profile_fact *p, struct slice group)
-{
-    for (uint32_t i = 0; p && i < p->group_count; i++)
-        if (slice_equal(p->groups[i], group))
-            return true;
-    return false;
-}
-
 static bool belongs(const struct crowd *c, const struct person *who)
 {
-    const struct profile_fact *p;
-
-    if (!who || !who->named)
-        return false;
-    p = person_profile(who, c->day);
-    return slice_is(c->group, "all") || has_token(p, c->group) ||
-           (p && slice_is(c->group, p->developing ? "developing" : "other"));
+    return who && who->named && profile_in_group(person_profile(who, c->day), c->group);
 }
 
 /* "KE" in "BR,KE,ZA" */

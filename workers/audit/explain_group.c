@@ -4,7 +4,7 @@
  * many votes, and, where it is asked for, which seats have duties.  Then it is known who is in the
  * group, and the parts are made. */
 #include "workers/audit/explain_inner.h"
-#include "workers/people.h"
+#include "workers/group.h"
 #include "workers/risk.h"
 
 #include <assert.h>
@@ -215,21 +215,9 @@ static void count_unit(struct explain *x, const struct explain_unit *u)
 }
 
 /* ---- who is in the group ---- */
-static bool has_token(const struct profile *p, struct slice name)
-{
-    for (uint32_t i = 0; p && i < p->fact.group_count; i++)
-        if (slice_equal(p->fact.groups[i], name))
-            return true;
-    return false;
-}
-
 static bool belongs(const struct being *b, struct slice group)
 {
-    if (!b->named)
-        return false;
-    if (slice_is(group, "all") || has_token(b->profile, group))
-        return true;
-    return b->profile && slice_is(group, b->profile->fact.developing ? "developing" : "other");
+    return b->named && profile_in_group(b->profile ? &b->profile->fact : NULL, group);
 }
 
 static size_t gather_in(struct explain_group *g, struct slice group)
