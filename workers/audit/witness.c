@@ -3,9 +3,8 @@
 
 #include "workers/audit/moment.h"
 #include "workers/audit/subject.h"
+#include "workers/json_out.h"
 #include "workers/table_text.h"
-
-#include <stdlib.h>
 
 void witness_place(unsigned partition, uint64_t offset, struct buffer *out)
 {
@@ -53,19 +52,6 @@ void witness_brief(const struct witness *w, struct buffer *out)
     witness_place(w->partition, w->offset, out);
 }
 
-json_t *witness_string(struct slice text)
-{
-    json_t *string = json_stringn(text.size ? text.at : "", text.size);
-    struct buffer clean = {0};
-
-    if (string)
-        return string;
-    text_add_clean(&clean, text);
-    string = json_stringn(clean.at, clean.size);
-    buffer_free(&clean);
-    return string;
-}
-
 static json_t *moment_json(int64_t ms)
 {
     char text[MOMENT_TEXT];
@@ -81,26 +67,12 @@ json_t *witness_json(const struct witness *w)
     json_t *object;
 
     statement_format(w->type, w->fact, &states);
-    object = json_pack("{s:o,s:o,s:o,s:o,s:o,s:I,s:o,s:I,s:I,s:b}", "fact",
-                       witness_string(w->subject), "states", witness_string(buffer_slice(&states)),
-                       "id", witness_string(v->id), "source", witness_string(w->source), "time",
-                       moment_json(v->time_ms), "rev", (json_int_t)v->rev, "received",
-                       moment_json(w->received_ms), "partition", (json_int_t)w->partition, "offset",
-                       (json_int_t)w->offset, "retracted", (int)v->retracted);
+    object =
+        json_pack("{s:o,s:o,s:o,s:o,s:o,s:I,s:o,s:I,s:I,s:b}", "fact", json_text(w->subject),
+                  "states", json_text(buffer_slice(&states)), "id", json_text(v->id), "source",
+                  json_text(w->source), "time", moment_json(v->time_ms), "rev", (json_int_t)v->rev,
+                  "received", moment_json(w->received_ms), "partition", (json_int_t)w->partition,
+                  "offset", (json_int_t)w->offset, "retracted", (int)v->retracted);
     buffer_free(&states);
     return object;
-}
-
-static int add_bytes(const char *bytes, size_t size, void *out)
-{
-    buffer_add(out, bytes, size);
-    return 0;
-}
-
-void witness_line(json_t *object, struct buffer *out)
-{
-    json_dump_callback(object, add_bytes, out,
-                       JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
-    buffer_add(out, "\n", 1);
-    json_decref(object);
 }

@@ -36,10 +36,4 @@ void witness_place(unsigned partition, uint64_t offset, struct buffer *out);
 /* An object with fact, states, id, source, time, rev, received, partition, offset, retracted. */
 json_t *witness_json(const struct witness *w);
 
-/* A string; bytes that are no UTF-8 become question marks. */
-json_t *witness_string(struct slice text);
-
-/* Appends the object as one line, and lets it go. */
-void witness_line(json_t *object, struct buffer *out);
-
 #endif

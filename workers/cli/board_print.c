@@ -2,11 +2,11 @@
 #include "workers/cli/board_print.h"
 
 #include "workers/audit/moment.h"
+#include "workers/json_out.h"
 #include "workers/table_text.h"
 #include "workers/view/csv.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -224,13 +224,6 @@ void board_print_csv(const struct board *b, struct buffer *out)
 }
 
 /* ---- JSON ---- */
-static json_t *text_or_null(struct slice s)
-{
-    json_t *text = s.at ? json_stringn(s.at, s.size) : NULL;
-
-    return text ? text : json_null(); /* also for what is not UTF-8 */
-}
-
 static json_t *value_json(const struct board_value *v)
 {
     char text[24];
@@ -249,12 +242,12 @@ static json_t *group_json(const struct board *b, const struct board_group *g)
 {
     json_t *group = json_object(), *figures = json_object();
 
-    json_object_set_new(group, "group", text_or_null(g->name));
+    json_object_set_new(group, "group", json_text_or_null(g->name));
     for (int i = 0; i < BOARD_COUNTS; i++)
         if (b->year || i != BOARD_DORMANT)
             json_object_set_new(group, board_count_name[i], json_integer(g->counts[i]));
     if (g->without.at)
-        json_object_set_new(group, "without", text_or_null(g->without));
+        json_object_set_new(group, "without", json_text_or_null(g->without));
     for (int i = 0; i < BOARD_FIGURES; i++)
         if (b->year || i != BOARD_EFFECTIVE)
             json_object_set_new(figures, board_figure_name[i], value_json(&g->figures[i]));
@@ -266,20 +259,15 @@ void board_print_json(const struct board *b, struct buffer *out)
 {
     json_t *all = json_object(), *groups = json_array();
     char moment[MOMENT_TEXT];
-    char *text;
 
     if (b->dated)
         moment_format(b->as_of_ms, moment);
-    json_object_set_new(all, "period", text_or_null(b->period));
+    json_object_set_new(all, "period", json_text_or_null(b->period));
     json_object_set_new(all, "as_of", b->dated ? json_string(moment) : json_null());
-    json_object_set_new(all, "list", text_or_null(b->list));
+    json_object_set_new(all, "list", json_text_or_null(b->list));
     json_object_set_new(all, "provisional", json_boolean(b->provisional));
     for (size_t i = 0; i < b->count; i++)
         json_array_append_new(groups, group_json(b, &b->groups[i]));
     json_object_set_new(all, "groups", groups);
-    text = json_dumps(all, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
-    buffer_add_text(out, text ? text : "null");
-    buffer_add_text(out, "\n");
-    free(text);
-    json_decref(all);
+    json_line(all, out);
 }

@@ -12,6 +12,7 @@
 #include "workers/audit/moment.h"
 #include "workers/cli/cli.h"
 #include "workers/cli/cli_out.h"
+#include "workers/json_out.h"
 #include "workers/recall.h"
 #include "workers/table_text.h"
 
@@ -191,11 +192,11 @@ static json_t *value_json(struct slice text)
     if (slice_to_int(text, &n))
         return json_integer(n);
     if (text.size >= sizeof room)
-        return witness_string(text);
+        return json_text(text);
     memcpy(room, text.at, text.size);
     room[text.size] = '\0';
     real = strtod(room, &end);
-    return *end || end == room ? witness_string(text) : json_real(real);
+    return *end || end == room ? json_text(text) : json_real(real);
 }
 
 static json_t *cause_json(const struct diff_change *c, const struct diff_cause *cause)
@@ -223,11 +224,11 @@ static void change_json(const struct diff_change *c, const struct diff_cause *ca
 
     for (size_t i = 0; i < told; i++)
         json_array_append_new(list, cause_json(c, &causes[i]));
-    witness_line(json_pack("{s:o,s:o,s:o,s:o,s:o,s:I}", "key", witness_string(c->key), "field",
-                           witness_string(c->field), "from", value_json(value_of(c, c->from)), "to",
-                           value_json(value_of(c, c->to)), "causes", list, "more",
-                           (json_int_t)(count - told)),
-                 out);
+    json_line(json_pack("{s:o,s:o,s:o,s:o,s:o,s:I}", "key", json_text(c->key), "field",
+                        json_text(c->field), "from", value_json(value_of(c, c->from)), "to",
+                        value_json(value_of(c, c->to)), "causes", list, "more",
+                        (json_int_t)(count - told)),
+              out);
 }
 
 static int tell(const struct diff_verb *v, struct diff *d, const struct diff_change *changes,

@@ -4,6 +4,7 @@
 #include "workers/audit/moment.h"
 #include "workers/cli/cli.h"
 #include "workers/cli/cli_out.h"
+#include "workers/json_out.h"
 #include "workers/table_text.h"
 
 #include <stdlib.h>
@@ -80,7 +81,7 @@ static void copy_json(const struct history_copy *c, struct buffer *out)
 
     json_object_set_new(line, "winner", json_boolean(c->winner));
     json_object_set_new(line, "repeat", json_boolean(c->first != NULL));
-    witness_line(line, out);
+    json_line(line, out);
 }
 
 static int tell(const struct ask *a)

@@ -5,10 +5,10 @@
 #include "workers/cli/cli.h"
 #include "workers/cli/cli_out.h"
 #include "workers/derive.h"
+#include "workers/json_out.h"
 #include "workers/lag.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,6 +159,7 @@ static json_t *lag_json(const struct status *s)
 static void print_json(const struct status *s)
 {
     const struct wire_report *r = &s->report;
+    struct buffer out = {0};
     json_t *broker = json_pack(
         "{s:o,s:o,s:I,s:I,s:I,s:I,s:o,s:o}", "server", text(r->server), "log", text(r->log),
         "uptime_ms", (json_int_t)r->uptime_ms, "accepted", (json_int_t)r->accepted, "refused",
@@ -173,9 +174,9 @@ static void print_json(const struct status *s)
                   "redis", "reachable", s->redis, "foreign", s->lag.foreign, "underivable",
                   s->faulty, "workers", workers_json(r), "lag", lag_json(s));
 
-    json_dumpf(all, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
-    putchar('\n');
-    json_decref(all);
+    json_line(all, &out);
+    fwrite(out.at, 1, out.size, stdout);
+    buffer_free(&out);
 }
 
 static const char *redis_state(const struct status *s)

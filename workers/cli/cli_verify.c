@@ -7,9 +7,9 @@
 #include "workers/audit/verify.h"
 #include "workers/cli/cli_both.h"
 #include "workers/cli/cli_out.h"
+#include "workers/json_out.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -157,8 +157,7 @@ static json_t *key_json(const char *prefix, struct slice key)
 static void print_json(const struct verify_verb *v, const struct verify_result *r,
                        struct buffer *out)
 {
-    json_t *list = json_array(), *all;
-    char *text;
+    json_t *list = json_array();
 
     for (size_t i = 0; i < r->count && i < v->most; i++) {
         const struct difference *d = r->differences[i];
@@ -167,14 +166,10 @@ static void print_json(const struct verify_verb *v, const struct verify_result *
                             value_json(d->field), "expected", value_json(d->expected), "found",
                             value_json(d->found)));
     }
-    all = json_pack("{s:I,s:I,s:I,s:o,s:b}", "keys", (json_int_t)r->keys, "fields",
-                    (json_int_t)r->fields, "different", (json_int_t)r->count, "differences", list,
-                    "repaired", r->repaired);
-    text = json_dumps(all, JSON_COMPACT | JSON_PRESERVE_ORDER);
-    buffer_add_text(out, text);
-    buffer_add_text(out, "\n");
-    free(text);
-    json_decref(all);
+    json_line(json_pack("{s:I,s:I,s:I,s:o,s:b}", "keys", (json_int_t)r->keys, "fields",
+                        (json_int_t)r->fields, "different", (json_int_t)r->count, "differences",
+                        list, "repaired", r->repaired),
+              out);
 }
 
 /* ---- the verb ---- */

@@ -10,6 +10,7 @@
 #include "workers/audit/why.h"
 #include "workers/cli/cli.h"
 #include "workers/cli/cli_out.h"
+#include "workers/json_out.h"
 #include "workers/recall.h"
 #include "workers/table_text.h"
 
@@ -106,7 +107,7 @@ static json_t *fact_json(const struct explain_fact *f)
 
     if (f->replaced.at)
         replaced =
-            json_pack("{s:o,s:I,s:I}", "id", witness_string(f->replaced), "partition",
+            json_pack("{s:o,s:I,s:I}", "id", json_text(f->replaced), "partition",
                       (json_int_t)f->witness.partition, "offset", (json_int_t)f->replaced_offset);
     json_object_set_new(object, "replaced", replaced);
     return object;
@@ -115,7 +116,7 @@ static json_t *fact_json(const struct explain_fact *f)
 static void part_json(const struct explain_part *part, struct buffer *out)
 {
     json_t *line = json_pack("{s:I,s:o}", "amount", (json_int_t)part->amount, "member",
-                             witness_string(part->member));
+                             json_text(part->member));
     json_t *fact = fact_json(part->facts[0]), *with = json_array();
 
     json_object_update(line, fact);
@@ -123,16 +124,16 @@ static void part_json(const struct explain_part *part, struct buffer *out)
     for (size_t i = 1; i < part->count; i++)
         json_array_append_new(with, fact_json(part->facts[i]));
     json_object_set_new(line, "with", with);
-    witness_line(line, out);
+    json_line(line, out);
 }
 
 static void sum_json(const struct ask *a, int64_t sum, struct buffer *out)
 {
     json_t *redis = a->why.then           ? json_null()
                     : a->why.live.numeric ? json_integer(a->why.live.number)
-                                          : witness_string(slice_of(a->why.live.text));
+                                          : json_text(slice_of(a->why.live.text));
 
-    witness_line(json_pack("{s:I,s:o}", "sum", (json_int_t)sum, "redis", redis), out);
+    json_line(json_pack("{s:I,s:o}", "sum", (json_int_t)sum, "redis", redis), out);
 }
 
 static void sum_text(const struct ask *a, int64_t sum, struct buffer *out)

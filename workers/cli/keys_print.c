@@ -1,11 +1,10 @@
 /* The list of keys, printed; see keys_print.h. */
 #include "workers/cli/keys_print.h"
 
+#include "workers/json_out.h"
 #include "workers/table_text.h"
 
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 static const char *may_name(const struct right *r)
 {
@@ -120,15 +119,9 @@ static json_t *right_json(const struct right *r)
 
 void keys_print_json(const struct rights *rights, struct buffer *out)
 {
-    json_t *all = json_array(), *whole;
-    char *text;
+    json_t *all = json_array();
 
     for (size_t i = 0; i < rights_count(rights); i++)
         json_array_append_new(all, right_json(rights_at(rights, i)));
-    whole = json_pack("{s:o}", "keys", all);
-    text = json_dumps(whole, JSON_COMPACT | JSON_PRESERVE_ORDER);
-    buffer_add_text(out, text);
-    buffer_add_text(out, "\n");
-    free(text);
-    json_decref(whole);
+    json_line(json_pack("{s:o}", "keys", all), out);
 }

@@ -2,13 +2,12 @@
 #include "workers/cli/watch_print.h"
 
 #include "workers/audit/moment.h"
+#include "workers/json_out.h"
 #include "workers/table_text.h"
 #include "workers/view/csv.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define ITEMS_NAMED 3  /* of a row of the table; CSV and JSON name all */
 #define TITLE_MOST  40 /* characters of a committee's title in the table */
@@ -186,13 +185,6 @@ void watch_print_csv(const struct watch_list *w, struct buffer *out)
 }
 
 /* ---- JSON ---- */
-static json_t *text_json(struct slice s)
-{
-    json_t *text = s.at ? json_stringn(s.at, s.size) : NULL;
-
-    return text ? text : json_null(); /* also for what is not UTF-8 */
-}
-
 static json_t *day_json(date_days day)
 {
     char text[DATE_TEXT];
@@ -205,11 +197,11 @@ static json_t *item_json(const struct watch_item *i, const char *id, const char 
 {
     json_t *item = json_object();
 
-    json_object_set_new(item, id, text_json(i->id));
+    json_object_set_new(item, id, json_text_or_null(i->id));
     if (i->kind.at)
-        json_object_set_new(item, "kind", text_json(i->kind));
+        json_object_set_new(item, "kind", json_text_or_null(i->kind));
     if (i->title.size)
-        json_object_set_new(item, "title", text_json(i->title));
+        json_object_set_new(item, "title", json_text_or_null(i->title));
     json_object_set_new(item, day, day_json(i->day));
     return item;
 }
@@ -235,12 +227,12 @@ static json_t *entry_json(const struct watch_entry *e)
 
     json_object_set_new(entry, "risk", json_string(score_name[e->score]));
     json_object_set_new(entry, "reason", json_string(risk_name[e->reason]));
-    json_object_set_new(entry, "committee", text_json(e->committee));
-    json_object_set_new(entry, "title", text_json(e->label));
-    json_object_set_new(entry, "member", text_json(e->member));
+    json_object_set_new(entry, "committee", json_text_or_null(e->committee));
+    json_object_set_new(entry, "title", json_text_or_null(e->label));
+    json_object_set_new(entry, "member", json_text_or_null(e->member));
     json_object_set_new(entry, "missing", missing_json(e));
     watch_missing_text(e, SIZE_MAX, &words);
-    json_object_set_new(entry, "words", text_json(buffer_slice(&words)));
+    json_object_set_new(entry, "words", json_text_or_null(buffer_slice(&words)));
     json_object_set_new(entry, "next",
                         e->next ? item_json(e->next, "ballot", "closes") : json_null());
     buffer_free(&words);
@@ -250,7 +242,7 @@ static json_t *entry_json(const struct watch_entry *e)
 void watch_print_json(const struct watch_list *w, struct buffer *out)
 {
     json_t *all = json_object(), *seats = json_array();
-    char moment[MOMENT_TEXT], *text;
+    char moment[MOMENT_TEXT];
 
     moment_format(w->as_of_ms, moment);
     json_object_set_new(all, "day", day_json(w->today));
@@ -260,9 +252,5 @@ void watch_print_json(const struct watch_list *w, struct buffer *out)
     for (size_t i = 0; i < w->count; i++)
         json_array_append_new(seats, entry_json(w->entries[i]));
     json_object_set_new(all, "seats", seats);
-    text = json_dumps(all, JSON_COMPACT | JSON_PRESERVE_ORDER);
-    buffer_add_text(out, text ? text : "null");
-    buffer_add_text(out, "\n");
-    free(text);
-    json_decref(all);
+    json_line(all, out);
 }

@@ -1,10 +1,7 @@
 /* A view as JSON: one object, each sheet an array of rows. */
 #include "workers/audit/moment.h"
-#include "workers/audit/witness.h"
+#include "workers/json_out.h"
 #include "workers/web/writer.h"
-
-#include <stdio.h>
-#include <stdlib.h>
 
 static json_t *moment(int64_t ms)
 {
@@ -46,7 +43,7 @@ static json_t *cell(const struct sheet_cell *c, enum cell_kind column)
     case CELL_MOMENT:
         return moment(c->n);
     default:
-        return witness_string(c->text);
+        return json_text(c->text);
     }
 }
 
@@ -69,21 +66,21 @@ void view_json(const struct view *v, struct buffer *out)
     json_t *all = json_pack("{s:s}", "page", v->name);
 
     if (v->subject.at)
-        json_object_set_new(all, "subject", witness_string(v->subject));
+        json_object_set_new(all, "subject", json_text(v->subject));
     if (v->period.at) {
-        json_object_set_new(all, "period", witness_string(v->period));
+        json_object_set_new(all, "period", json_text(v->period));
         json_object_set_new(all, "provisional", json_boolean(v->provisional));
     }
     json_object_set_new(all, "as_of", v->dated ? moment(v->as_of_ms) : json_null());
     if (v->list.at)
-        json_object_set_new(all, "list", witness_string(v->list));
+        json_object_set_new(all, "list", json_text(v->list));
     json_object_set_new(all, "state", json_string(v->state));
     for (const struct sheet *s = v->first; s; s = s->next)
         json_object_set_new(all, s->name, rows(s));
-    witness_line(all, out);
+    json_line(all, out);
 }
 
 void trouble_json(const char *code, struct slice words, struct buffer *out)
 {
-    witness_line(json_pack("{s:s,s:o}", "error", code, "reason", witness_string(words)), out);
+    json_line(json_pack("{s:s,s:o}", "error", code, "reason", json_text(words)), out);
 }

@@ -1,7 +1,7 @@
 /* Digests; see digest.h. */
 #include "workers/web/digest.h"
 
-#include "workers/audit/witness.h"
+#include "workers/json_out.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -48,7 +48,7 @@ static json_t *list_json(const struct digest *d, int list, bool brief)
         return json_string("*");
     names = json_array();
     for (size_t i = 0; i < d->lists[list].count; i++)
-        json_array_append_new(names, witness_string(d->lists[list].items[i]));
+        json_array_append_new(names, json_text(d->lists[list].items[i]));
     return names;
 }
 
@@ -59,7 +59,7 @@ static void data_text(const struct digest *d, bool brief, struct buffer *out)
     for (int i = 0; i < CHANGE_LISTS; i++)
         if (d->all[i] || d->lists[i].count)
             json_object_set_new(all, change_list_name[i], list_json(d, i, brief));
-    witness_line(all, out);
+    json_line(all, out);
 }
 
 void digest_text(const struct digest *d, struct buffer *out)
