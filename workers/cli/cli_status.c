@@ -84,11 +84,6 @@ static int ask(struct status *s, struct reader *r)
     return error;
 }
 
-static json_t *text(struct slice s)
-{
-    return json_stringn(s.at, s.size);
-}
-
 static json_t *numbers(const uint64_t *n, uint32_t count)
 {
     json_t *list = json_array();
@@ -116,7 +111,7 @@ static json_t *workers_json(const struct wire_report *r)
     for (uint32_t i = 0; i < r->worker_count; i++) {
         const struct wire_peer *w = &r->workers[i];
         json_array_append_new(list,
-                              json_pack("{s:o,s:I,s:I,s:o}", "name", text(w->name), "pid",
+                              json_pack("{s:o,s:I,s:I,s:o}", "name", json_text(w->name), "pid",
                                         (json_int_t)w->pid, "silent_ms", (json_int_t)w->silent_ms,
                                         "partitions", numbers(w->partitions, w->count)));
     }
@@ -160,11 +155,12 @@ static void print_json(const struct status *s)
 {
     const struct wire_report *r = &s->report;
     struct buffer out = {0};
-    json_t *broker = json_pack(
-        "{s:o,s:o,s:I,s:I,s:I,s:I,s:o,s:o}", "server", text(r->server), "log", text(r->log),
-        "uptime_ms", (json_int_t)r->uptime_ms, "accepted", (json_int_t)r->accepted, "refused",
-        (json_int_t)r->refused, "producers", (json_int_t)r->producers, "rights_fault",
-        r->rights.size ? text(r->rights) : json_null(), "bounds", bounds_json(r));
+    json_t *broker =
+        json_pack("{s:o,s:o,s:I,s:I,s:I,s:I,s:o,s:o}", "server", json_text(r->server), "log",
+                  json_text(r->log), "uptime_ms", (json_int_t)r->uptime_ms, "accepted",
+                  (json_int_t)r->accepted, "refused", (json_int_t)r->refused, "producers",
+                  (json_int_t)r->producers, "rights_fault",
+                  r->rights.size ? json_text(r->rights) : json_null(), "bounds", bounds_json(r));
     json_t *journal = json_pack("{s:I,s:I,s:I,s:b,s:I,s:o}", "events", (json_int_t)events_of(r),
                                 "bytes", (json_int_t)r->journal_bytes, "limit_bytes",
                                 (json_int_t)r->journal_limit, "full", client_full(r), "rejects",

@@ -149,7 +149,7 @@ static json_t *key_json(const char *prefix, struct slice key)
 
     buffer_add_text(&text, prefix);
     add_value(&text, key);
-    j = json_stringn(text.at, text.size);
+    j = json_text(buffer_slice(&text));
     buffer_free(&text);
     return j;
 }
