@@ -131,12 +131,13 @@ static int check_count(const struct checked *c)
 
 static int check_date(const struct checked *c)
 {
-    struct slice text;
-    int r = value_str(c, &text);
+    struct slice text = slice_make(c->value->at, c->value->number);
+    bool is_text = c->value->kind == PACK_STR;
 
-    if (r == 0 && !date_parse(text, value_place(c)))
-        return value_refuse(c, REFUSAL_BAD_VALUE, "expected a date YYYY-MM-DD");
-    return r;
+    if (!is_text || !date_parse(text, value_place(c)))
+        return value_refuse(c, is_text ? REFUSAL_BAD_VALUE : REFUSAL_BAD_TYPE,
+                            "expected a date \"YYYY-MM-DD\"");
+    return 0;
 }
 
 static int check_time(const struct checked *c)

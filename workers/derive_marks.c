@@ -4,11 +4,11 @@
  *     seat|C|M|YEAR    the seat in the year; the committee; the year
  *     seats|C|DATE     the committee, in all years from then on; all periods from then on
  *     watch|C          the committee
- *     answer|C|DATE    the committee, if a ballot that closes then is one to warn of today: another
- * day looks at all committees anyway members          nothing by itself: people are looked at in
- * every round
+ *     answer|C|DATE    the committee, if a ballot that closes then is one to warn of today
+ *     members          nothing: people are looked at in every round
  *
- * and when the people or their groups are not those of the last round, all periods. */
+ * On another day than that of the last round all committees are looked at; when the people or their
+ * groups are not those of the last round, all periods. */
 #include "proto/error.h"
 #include "workers/derive_round.h"
 

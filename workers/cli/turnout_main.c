@@ -60,6 +60,7 @@ int main(int argc, char **argv)
             argv[1] = name;
             return verbs[i].run(argc - 1, argv + 1);
         }
-    fprintf(stderr, "turnout: no such verb: %s\n", argv[1]);
+    fprintf(stderr, "turnout: no such verb: %s%s\n", argv[1],
+            argv[1][0] == '-' ? " (options come after the verb)" : "");
     return help(stderr, EX_USAGE);
 }
