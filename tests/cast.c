@@ -5,24 +5,43 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
+
+#include <cmocka.h>
 
 #define KNOWN 8
 
-void cast_open(struct cast *c)
+struct cast cast;
+
+int cast_open(void **state)
 {
-    *c = (struct cast){.groups = groups_new(), .store = store_memory_new()};
-    c->commit.arena = &c->arena;
+    (void)state;
+    cast = (struct cast){.groups = groups_new(), .store = store_memory_new()};
+    cast.commit.arena = &cast.arena;
+    return 0;
 }
 
-void cast_close(struct cast *c)
+int cast_close(void **state)
 {
-    groups_free(c->groups);
-    people_free(&c->people);
-    commit_free(&c->commit);
-    arena_free(&c->arena);
-    store_free(c->store);
-    dump_free(c->dump);
+    (void)state;
+    groups_free(cast.groups);
+    people_free(&cast.people);
+    commit_free(&cast.commit);
+    arena_free(&cast.arena);
+    store_free(cast.store);
+    dump_free(cast.dump);
+    return 0;
+}
+
+date_days day(const char *text)
+{
+    date_days d = 0;
+
+    if (!date_parse(slice_of(text), &d))
+        fail_msg("%s is no day", text);
+    return d;
 }
 
 struct person *cast_person(struct cast *c, const char *id)

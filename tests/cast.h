@@ -17,8 +17,13 @@ struct cast {
 
 #define CAST_LIST "2026-04-01-1f3c9a2b" /* the group list's version in all periods */
 
-void cast_open(struct cast *c);
-void cast_close(struct cast *c);
+/* The one of the test that runs, by cmocka's setup and teardown. */
+extern struct cast cast;
+int cast_open(void **state);
+int cast_close(void **state);
+
+/* "2026-04-01", which must be a day. */
+date_days day(const char *text);
 
 struct person *cast_person(struct cast *c, const char *id);
 

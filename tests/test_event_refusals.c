@@ -9,10 +9,7 @@
 
 #include "proto/error.h"
 #include "proto/pack.h"
-#include "tests/compose.h"
-
-static struct event_decoder *decoder;
-static struct buffer bytes; /* of the last event made */
+#include "tests/decoded.h"
 
 struct refused {
     enum event_type type;
@@ -535,21 +532,6 @@ static void keys_too_many_or_too_long_are_refused(void **state)
     assert_int_equal(refused().code, REFUSAL_OUT_OF_RANGE);
     assert_int_equal(strlen(refused().field), REFUSAL_FIELD);
     WHOLE("\x81\xa0\x01", REFUSAL_OUT_OF_RANGE, "");
-}
-
-static int decoder_open(void **state)
-{
-    (void)state;
-    decoder = event_decoder_new();
-    return 0;
-}
-
-static int decoder_close(void **state)
-{
-    (void)state;
-    event_decoder_free(decoder);
-    buffer_free(&bytes);
-    return 0;
 }
 
 int main(void)

@@ -9,30 +9,6 @@
 
 #include <cmocka.h>
 
-static struct cast cast;
-
-static int begin(void **state)
-{
-    (void)state;
-    cast_open(&cast);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    cast_close(&cast);
-    return 0;
-}
-
-static date_days day(const char *text)
-{
-    date_days d = 0;
-
-    assert_true(date_parse(slice_of(text), &d));
-    return d;
-}
-
 /* A member with technical ballots due and missed, and votes. */
 static void member(const char *id, int64_t due, int64_t missed, int64_t votes)
 {
@@ -391,7 +367,7 @@ static void counters_that_cancel_out_are_absent_and_hostile_ones_wrap(void **sta
 
 int main(void)
 {
-#define test(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define test(name) cmocka_unit_test_setup_teardown(name, cast_open, cast_close)
     const struct CMUnitTest tests[] = {
         test(a_period_ends_on_its_last_day),
         test(figures_of_a_year_are_those_worked_out_by_hand),

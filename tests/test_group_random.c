@@ -9,22 +9,6 @@
 
 #include <cmocka.h>
 
-static struct cast cast;
-
-static int begin(void **state)
-{
-    (void)state;
-    cast_open(&cast);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    cast_close(&cast);
-    return 0;
-}
-
 #define PEOPLE 24
 #define FIELDS 20
 #define TOKENS 6
@@ -386,7 +370,7 @@ static void random_periods_are_what_a_slow_count_says(void **state)
 
 int main(void)
 {
-#define test(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define test(name) cmocka_unit_test_setup_teardown(name, cast_open, cast_close)
     const struct CMUnitTest tests[] = {
         test(random_periods_are_what_a_slow_count_says),
     };

@@ -9,30 +9,6 @@
 
 #include <cmocka.h>
 
-static struct cast cast;
-
-static int begin(void **state)
-{
-    (void)state;
-    cast_open(&cast);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    cast_close(&cast);
-    return 0;
-}
-
-static date_days day(const char *text)
-{
-    date_days d = 0;
-
-    assert_true(date_parse(slice_of(text), &d));
-    return d;
-}
-
 static bool developing_on(const char *id, const char *on)
 {
     return person_profile(cast_person(&cast, id), day(on))->developing;
@@ -145,7 +121,7 @@ static void the_list_has_a_version_that_its_order_does_not_change(void **state)
 
 int main(void)
 {
-#define test(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define test(name) cmocka_unit_test_setup_teardown(name, cast_open, cast_close)
     const struct CMUnitTest tests[] = {
         test(the_profile_is_that_in_force_or_the_earliest),
         test(a_retracted_notice_is_no_profile),

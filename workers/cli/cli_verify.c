@@ -271,7 +271,7 @@ int cli_verify(int argc, char **argv)
         "what differs at first is looked at once more while the workers stand still for a moment; "
         "for a user of Redis who only reads (auditor), once nothing has moved by itself "
         "meanwhile.  What it came to stands in turnout:verified, for the boards.  Names that stay "
-        "behind in the sets of members, groups and periods are no difference.\n\n"
+        "behind among the committees, members, groups and periods are no difference.\n\n"
         "Exit status: 0 nothing differs, or all of it was mended; 1 something differs; 64 usage; "
         "69 the broker or Redis does not answer; 74 what is read is damaged, or the output cannot "
         "be written; 75 Redis did not stand still, or has no room for the result, try again; 78 "
