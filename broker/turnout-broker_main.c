@@ -75,7 +75,7 @@ static const struct argp_option options[] = {
     {0},
 };
 
-struct settings {
+struct options {
     struct broker_config broker;
     enum log_level log;
     bool check, json;
@@ -102,7 +102,7 @@ static bool size_parse(const char *text, uint64_t least, uint64_t most, uint64_t
 
 static error_t option_take(int key, char *value, struct argp_state *state)
 {
-    struct settings *s = state->input;
+    struct options *s = state->input;
     uint64_t n;
 
     switch (key) {
@@ -206,7 +206,7 @@ int main(int argc, char **argv)
         NULL,    NULL,
         NULL};
     const char *dir = getenv("TURNOUT_DIR");
-    struct settings s = {.log = LOG_INFO};
+    struct options s = {.log = LOG_INFO};
     struct broker *broker = NULL;
     int stop_fd, err;
 

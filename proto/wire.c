@@ -2,7 +2,7 @@
  *
  * Each kind has a function that writes its items and one that reads them, side by side, and a
  * line in the table at the end.  Reading goes on after the first fault with zeros, as the
- * reader's `failed` is sticky, and is judged once.  Whatever a hostile peer writes is bounded
+ * cursor's `failed` is sticky, and is judged once.  Whatever a hostile peer writes is bounded
  * before memory is asked for: a list has no more items than bytes are left for them. */
 #include "proto/wire.h"
 
@@ -16,7 +16,7 @@ const struct slice wire_preamble = {"TRNT\x01", 5};
 
 /* ---- what several kinds are made of ---- */
 
-static struct slice read_log(struct reader *r)
+static struct slice read_log(struct cursor *r)
 {
     struct slice log = read_text(r, WIRE_LOG);
 
@@ -27,7 +27,7 @@ static struct slice read_log(struct reader *r)
 }
 
 /* One number for each partition at most, none of them above `most`. */
-static const uint64_t *read_offsets(struct reader *r, uint64_t most, uint32_t *ret_count)
+static const uint64_t *read_offsets(struct cursor *r, uint64_t most, uint32_t *ret_count)
 {
     uint32_t count = *ret_count = read_list(r, 1, WIRE_MAX_PARTS);
     uint64_t *numbers = need_items(r, count, sizeof *numbers);
@@ -46,7 +46,7 @@ static void encode_hello(const struct wire_message *m, struct buffer *out)
     pack_int(out, m->hello.pid);
 }
 
-static void decode_hello(struct reader *r, struct wire_message *m)
+static void decode_hello(struct cursor *r, struct wire_message *m)
 {
     m->hello.role = read_text(r, WIRE_NAME);
     m->hello.name = read_text(r, WIRE_NAME);
@@ -68,7 +68,7 @@ static void encode_welcome(const struct wire_message *m, struct buffer *out)
     pack_str(out, w->server);
 }
 
-static void decode_welcome(struct reader *r, struct wire_message *m)
+static void decode_welcome(struct cursor *r, struct wire_message *m)
 {
     struct wire_welcome *w = &m->welcome;
 
@@ -90,7 +90,7 @@ static void encode_error(const struct wire_message *m, struct buffer *out)
     pack_bool(out, m->error.fatal);
 }
 
-static void decode_error(struct reader *r, struct wire_message *m)
+static void decode_error(struct cursor *r, struct wire_message *m)
 {
     m->error.code = read_text(r, WIRE_NAME);
     m->error.reason = read_text(r, WIRE_REASON);
@@ -107,7 +107,7 @@ static void encode_publish(const struct wire_message *m, struct buffer *out)
         pack_uint(out, m->publish.sizes[i]);
 }
 
-static void decode_publish(struct reader *r, struct wire_message *m)
+static void decode_publish(struct cursor *r, struct wire_message *m)
 {
     struct wire_publish *p = &m->publish;
     uint64_t sum = 0;
@@ -139,7 +139,7 @@ static void encode_puback(const struct wire_message *m, struct buffer *out)
     }
 }
 
-static void read_refused(struct reader *r, uint64_t least, uint64_t most, struct wire_refused *ret)
+static void read_refused(struct cursor *r, uint64_t least, uint64_t most, struct wire_refused *ret)
 {
     uint32_t more = read_record(r, 5);
 
@@ -152,7 +152,7 @@ static void read_refused(struct reader *r, uint64_t least, uint64_t most, struct
 }
 
 /* The refused numbers rise and lie within the range, so that a reader can walk both at once. */
-static void decode_puback(struct reader *r, struct wire_message *m)
+static void decode_puback(struct cursor *r, struct wire_message *m)
 {
     struct wire_puback *p = &m->puback;
 
@@ -178,7 +178,7 @@ static void encode_read(const struct wire_message *m, struct buffer *out)
     pack_uint(out, m->read.credit);
 }
 
-static void decode_read(struct reader *r, struct wire_message *m)
+static void decode_read(struct cursor *r, struct wire_message *m)
 {
     m->read.partition = read_number(r, 0, WIRE_MAX_PARTS - 1);
     m->read.stream = read_number(r, 0, NUMBER_MAX);
@@ -205,7 +205,7 @@ static void encode_batch(const struct wire_message *m, struct buffer *out)
 }
 
 /* Returns how many events the runs cover together. */
-static uint64_t read_runs(struct reader *r, struct wire_batch *b)
+static uint64_t read_runs(struct cursor *r, struct wire_batch *b)
 {
     uint64_t sum = 0;
 
@@ -222,7 +222,7 @@ static uint64_t read_runs(struct reader *r, struct wire_batch *b)
     return sum;
 }
 
-static void decode_batch(struct reader *r, struct wire_message *m)
+static void decode_batch(struct cursor *r, struct wire_message *m)
 {
     struct wire_batch *b = &m->batch;
 
@@ -242,7 +242,7 @@ static void encode_credit(const struct wire_message *m, struct buffer *out)
     pack_uint(out, m->credit.bytes);
 }
 
-static void decode_credit(struct reader *r, struct wire_message *m)
+static void decode_credit(struct cursor *r, struct wire_message *m)
 {
     m->credit.partition = read_number(r, 0, WIRE_MAX_PARTS - 1);
     m->credit.stream = read_number(r, 0, NUMBER_MAX);
@@ -254,7 +254,7 @@ static void encode_assign(const struct wire_message *m, struct buffer *out)
     pack_numbers(out, m->assign.partitions, m->assign.count);
 }
 
-static void decode_assign(struct reader *r, struct wire_message *m)
+static void decode_assign(struct cursor *r, struct wire_message *m)
 {
     m->assign.partitions = read_offsets(r, WIRE_MAX_PARTS - 1, &m->assign.count);
 }
@@ -266,7 +266,7 @@ static void encode_status(const struct wire_message *m, struct buffer *out)
     pack_numbers(out, m->status.offsets, m->status.count);
 }
 
-static void decode_status(struct reader *r, struct wire_message *m)
+static void decode_status(struct cursor *r, struct wire_message *m)
 {
     m->status.offsets = read_offsets(r, NUMBER_MAX, &m->status.count);
 }
@@ -280,7 +280,7 @@ static void pack_worker(struct buffer *out, const struct wire_peer *w)
     pack_numbers(out, w->partitions, w->count);
 }
 
-static void read_worker(struct reader *r, struct wire_peer *ret)
+static void read_worker(struct cursor *r, struct wire_peer *ret)
 {
     uint32_t more = read_record(r, 4);
 
@@ -299,7 +299,7 @@ static void pack_bound(struct buffer *out, const struct wire_bound *b)
     pack_uint(out, b->limit);
 }
 
-static void read_bound(struct reader *r, struct wire_bound *ret)
+static void read_bound(struct cursor *r, struct wire_bound *ret)
 {
     uint32_t more = read_record(r, 3);
 
@@ -335,7 +335,7 @@ static void encode_report(const struct wire_message *m, struct buffer *out)
         pack_bound(out, &p->bounds[i]);
 }
 
-static void read_partitions(struct reader *r, struct wire_report *p)
+static void read_partitions(struct cursor *r, struct wire_report *p)
 {
     p->ends = read_offsets(r, NUMBER_MAX, &p->count);
     int64_t *received_ms = need_items(r, p->count, sizeof *received_ms);
@@ -345,7 +345,7 @@ static void read_partitions(struct reader *r, struct wire_report *p)
     p->received_ms = received_ms;
 }
 
-static void read_workers(struct reader *r, struct wire_report *p)
+static void read_workers(struct cursor *r, struct wire_report *p)
 {
     p->worker_count = read_list(r, 5, UINT32_MAX);
     struct wire_peer *workers = need_items(r, p->worker_count, sizeof *workers);
@@ -354,7 +354,7 @@ static void read_workers(struct reader *r, struct wire_report *p)
     p->workers = workers;
 }
 
-static void read_bounds(struct reader *r, struct wire_report *p)
+static void read_bounds(struct cursor *r, struct wire_report *p)
 {
     p->rights = read_text(r, WIRE_REASON);
     p->bound_count = read_list(r, 4, UINT32_MAX);
@@ -364,7 +364,7 @@ static void read_bounds(struct reader *r, struct wire_report *p)
     p->bounds = bounds;
 }
 
-static void decode_report(struct reader *r, struct wire_message *m)
+static void decode_report(struct cursor *r, struct wire_message *m)
 {
     struct wire_report *p = &m->report;
 
@@ -390,7 +390,7 @@ static void encode_nothing(const struct wire_message *m, struct buffer *out)
     (void)out;
 }
 
-static void decode_nothing(struct reader *r, struct wire_message *m)
+static void decode_nothing(struct cursor *r, struct wire_message *m)
 {
     (void)r;
     (void)m;
@@ -400,7 +400,7 @@ static const struct codec {
     uint32_t items; /* after the kind */
     bool payload;
     void (*encode)(const struct wire_message *m, struct buffer *out);
-    void (*decode)(struct reader *r, struct wire_message *m);
+    void (*decode)(struct cursor *r, struct wire_message *m);
 } codecs[WIRE_KINDS] = {
     [WIRE_HELLO] = {3, false, encode_hello, decode_hello},
     [WIRE_WELCOME] = {9, false, encode_welcome, decode_welcome},
@@ -443,7 +443,7 @@ int wire_peek(struct slice header, enum wire_kind *ret)
 }
 
 /* Everything of a header behind its kind; what is wrong is said by *r. */
-static void read_items(struct reader *r, struct wire_message *m)
+static void read_items(struct cursor *r, struct wire_message *m)
 {
     const struct codec *codec = &codecs[m->kind];
 
@@ -457,7 +457,7 @@ int wire_decode(struct slice header, size_t payload_size, struct arena *arena,
                 struct wire_message *ret)
 {
     struct wire_message m = {.kind = WIRE_UNKNOWN};
-    struct reader r = {.arena = arena, .payload_size = payload_size};
+    struct cursor r = {.arena = arena, .payload_size = payload_size};
 
     if (header.size > WIRE_MAX_HEADER || payload_size > WIRE_MAX_PAYLOAD ||
         wire_peek(header, &m.kind) < 0)
@@ -485,7 +485,7 @@ static unsigned item_at(struct slice header, const char *at)
 }
 
 /* What is wrong with the items of a sound header. */
-static void items_explain(struct slice header, enum wire_kind kind, struct reader *r, char *reason)
+static void items_explain(struct slice header, enum wire_kind kind, struct cursor *r, char *reason)
 {
     struct wire_message m;
     unsigned item;
@@ -508,7 +508,7 @@ static void items_explain(struct slice header, enum wire_kind kind, struct reade
 void wire_explain(struct slice header, size_t payload_size, struct arena *arena,
                   char reason[WIRE_REASON])
 {
-    struct reader r = {.arena = arena, .payload_size = payload_size};
+    struct cursor r = {.arena = arena, .payload_size = payload_size};
     enum wire_kind kind;
     struct refusal why;
     size_t size;

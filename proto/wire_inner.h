@@ -1,6 +1,6 @@
 /* What the functions that write and read headers share; for wire.c and wire_rejects.c only.
  *
- * Reading goes on after the first fault with zeros, as the reader's `failed` is sticky. */
+ * Reading goes on after the first fault with zeros, as the cursor's `failed` is sticky. */
 #ifndef PROTO_WIRE_INNER_H
 #define PROTO_WIRE_INNER_H
 
@@ -10,7 +10,7 @@
 /* No number is above 2^63-1, so that languages without unsigned integers can hold them all. */
 #define NUMBER_MAX ((uint64_t)INT64_MAX)
 
-struct reader {
+struct cursor {
     struct pack_reader in;
     struct arena *arena;
     size_t payload_size;
@@ -18,27 +18,27 @@ struct reader {
     bool of_payload; /* it failed as the payload is not of the size that the items say */
 };
 
-static inline void check(struct reader *r, bool holds)
+static inline void check(struct cursor *r, bool holds)
 {
     if (!holds)
         r->in.failed = true;
 }
 
-static inline void check_payload(struct reader *r, bool holds)
+static inline void check_payload(struct cursor *r, bool holds)
 {
     r->of_payload |= !r->in.failed && !holds;
     check(r, holds);
 }
 
 /* The next value is looked at, unless something has failed before it. */
-static inline struct pack_reader *next(struct reader *r)
+static inline struct pack_reader *next(struct cursor *r)
 {
     if (!r->in.failed)
         r->at = r->in.rest.at;
     return &r->in;
 }
 
-static inline uint64_t read_number(struct reader *r, uint64_t least, uint64_t most)
+static inline uint64_t read_number(struct cursor *r, uint64_t least, uint64_t most)
 {
     uint64_t number = pack_read_uint(next(r));
 
@@ -46,7 +46,7 @@ static inline uint64_t read_number(struct reader *r, uint64_t least, uint64_t mo
     return r->in.failed ? least : number;
 }
 
-static inline struct slice read_text(struct reader *r, size_t most)
+static inline struct slice read_text(struct cursor *r, size_t most)
 {
     struct slice text = pack_read_str(next(r));
 
@@ -55,7 +55,7 @@ static inline struct slice read_text(struct reader *r, size_t most)
 }
 
 /* Opens a list whose items take at least `item_bytes` each: the count, 0 after a fault. */
-static inline uint32_t read_list(struct reader *r, size_t item_bytes, uint32_t most)
+static inline uint32_t read_list(struct cursor *r, size_t item_bytes, uint32_t most)
 {
     uint32_t count = pack_read_array(next(r));
 
@@ -64,7 +64,7 @@ static inline uint32_t read_list(struct reader *r, size_t item_bytes, uint32_t m
 }
 
 /* Opens a record of `items` items; returns how many more a later version has put behind them. */
-static inline uint32_t read_record(struct reader *r, uint32_t items)
+static inline uint32_t read_record(struct cursor *r, uint32_t items)
 {
     uint32_t count = pack_read_array(next(r));
 
@@ -72,14 +72,14 @@ static inline uint32_t read_record(struct reader *r, uint32_t items)
     return r->in.failed ? 0 : count - items;
 }
 
-static inline void skip_items(struct reader *r, uint32_t count)
+static inline void skip_items(struct cursor *r, uint32_t count)
 {
     while (count-- > 0 && !r->in.failed)
         pack_skip(&r->in);
 }
 
 /* An array in the arena of the items of a list; of one item where the list is empty. */
-static inline void *need_items(struct reader *r, uint32_t count, size_t size)
+static inline void *need_items(struct cursor *r, uint32_t count, size_t size)
 {
     return arena_need(r->arena, size * (count ? count : 1));
 }
@@ -93,12 +93,12 @@ static inline void pack_numbers(struct buffer *out, const uint64_t *numbers, uin
 
 /* ---- the kinds about refused events, in wire_rejects.c ---- */
 void wire_encode_rejects(const struct wire_message *m, struct buffer *out);
-void wire_decode_rejects(struct reader *r, struct wire_message *m);
+void wire_decode_rejects(struct cursor *r, struct wire_message *m);
 void wire_encode_rejected(const struct wire_message *m, struct buffer *out);
-void wire_decode_rejected(struct reader *r, struct wire_message *m);
+void wire_decode_rejected(struct cursor *r, struct wire_message *m);
 void wire_encode_numbers(const struct wire_message *m, struct buffer *out);
-void wire_decode_numbers(struct reader *r, struct wire_message *m);
+void wire_decode_numbers(struct cursor *r, struct wire_message *m);
 void wire_encode_settled(const struct wire_message *m, struct buffer *out);
-void wire_decode_settled(struct reader *r, struct wire_message *m);
+void wire_decode_settled(struct cursor *r, struct wire_message *m);
 
 #endif

@@ -8,7 +8,7 @@ void wire_encode_rejects(const struct wire_message *m, struct buffer *out)
     pack_uint(out, m->rejects.most);
 }
 
-void wire_decode_rejects(struct reader *r, struct wire_message *m)
+void wire_decode_rejects(struct cursor *r, struct wire_message *m)
 {
     m->rejects.first = read_number(r, 0, NUMBER_MAX);
     m->rejects.most = read_number(r, 1, NUMBER_MAX);
@@ -37,7 +37,7 @@ void wire_encode_rejected(const struct wire_message *m, struct buffer *out)
     }
 }
 
-static void read_reject(struct reader *r, uint64_t least, struct wire_reject *ret)
+static void read_reject(struct cursor *r, uint64_t least, struct wire_reject *ret)
 {
     uint32_t more = read_record(r, 8);
 
@@ -53,7 +53,7 @@ static void read_reject(struct reader *r, uint64_t least, struct wire_reject *re
 }
 
 /* Numbers rise, here and below, so that nothing is told or asked for twice. */
-void wire_decode_rejected(struct reader *r, struct wire_message *m)
+void wire_decode_rejected(struct cursor *r, struct wire_message *m)
 {
     uint32_t count = m->rejected.count = read_list(r, 9, WIRE_MAX_NUMBERS);
     struct wire_reject *rejects = need_items(r, count, sizeof *rejects);
@@ -73,7 +73,7 @@ void wire_encode_numbers(const struct wire_message *m, struct buffer *out)
     pack_numbers(out, m->numbers.numbers, m->numbers.count);
 }
 
-void wire_decode_numbers(struct reader *r, struct wire_message *m)
+void wire_decode_numbers(struct cursor *r, struct wire_message *m)
 {
     uint32_t count = m->numbers.count = read_list(r, 1, WIRE_MAX_NUMBERS);
     uint64_t *numbers = need_items(r, count, sizeof *numbers), least = 1;
@@ -97,7 +97,7 @@ void wire_encode_settled(const struct wire_message *m, struct buffer *out)
     }
 }
 
-static void read_settlement(struct reader *r, uint64_t least, struct wire_settlement *ret)
+static void read_settlement(struct cursor *r, uint64_t least, struct wire_settlement *ret)
 {
     uint32_t more = read_record(r, 4);
 
@@ -108,7 +108,7 @@ static void read_settlement(struct reader *r, uint64_t least, struct wire_settle
     skip_items(r, more);
 }
 
-void wire_decode_settled(struct reader *r, struct wire_message *m)
+void wire_decode_settled(struct cursor *r, struct wire_message *m)
 {
     uint32_t count = m->settled.count = read_list(r, 5, WIRE_MAX_NUMBERS);
     struct wire_settlement *list = need_items(r, count, sizeof *list);
