@@ -44,6 +44,32 @@ static inline bool slice_begins(struct slice a, const char *text)
     return a.size >= start.size && slice_equal(slice_make(a.at, start.size), start);
 }
 
+static inline bool slice_ends(struct slice a, const char *text)
+{
+    struct slice end = slice_of(text);
+
+    return a.size >= end.size && slice_equal(slice_make(a.at + a.size - end.size, end.size), end);
+}
+
+/* Take `start` or `end` off *rest; false, and *rest as it was, when it does not begin or end so. */
+static inline bool slice_cut_begin(struct slice *rest, struct slice start)
+{
+    if (rest->size < start.size || !slice_equal(slice_make(rest->at, start.size), start))
+        return false;
+    *rest = slice_make(rest->at + start.size, rest->size - start.size);
+    return true;
+}
+
+static inline bool slice_cut_end(struct slice *rest, struct slice end)
+{
+    size_t left = rest->size - end.size;
+
+    if (rest->size < end.size || !slice_equal(slice_make(rest->at + left, end.size), end))
+        return false;
+    rest->size = left;
+    return true;
+}
+
 /* Byte order; of two that agree as far as the shorter goes, the longer is greater. */
 int slice_compare(struct slice a, struct slice b);
 

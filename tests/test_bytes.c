@@ -105,6 +105,57 @@ static void a_slice_is_cut_at_the_first_end(void **state)
     assert_false(slice_cut(&rest, '|', &piece));
 }
 
+static void a_slice_begins_and_ends_with_what_it_is_made_of(void **state)
+{
+    static const char *const no[] = {"x", "xab", "abx", "aa", "bb", "aba"};
+
+    (void)state;
+    for (size_t front = 0; front <= 2; front++) {
+        char text[3] = "ab";
+        text[front] = '\0';
+        assert_true(slice_begins(slice_of("ab"), text));
+        assert_true(slice_ends(slice_of("ab"), &"ab"[front]));
+    }
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++) {
+        assert_false(slice_begins(slice_of("ab"), no[i]));
+        assert_false(slice_ends(slice_of("ab"), no[i]));
+    }
+    assert_false(slice_begins(slice_of("ab"), "b") || slice_ends(slice_of("ab"), "a"));
+    assert_true(slice_begins(slice_make(NULL, 0), "") && slice_ends(slice_make(NULL, 0), ""));
+    assert_false(slice_begins(slice_make(NULL, 0), "a") || slice_ends(slice_make(NULL, 0), "a"));
+}
+
+static void a_beginning_or_an_end_is_cut_off_only_where_it_stands(void **state)
+{
+    struct slice rest = slice_of("new:seat:2026");
+
+    (void)state;
+    assert_false(slice_cut_begin(&rest, slice_of("seat:")));
+    assert_false(slice_cut_end(&rest, slice_of("seat:")));
+    assert_false(slice_cut_begin(&rest, slice_of("new:seat:2026.")));
+    assert_false(slice_cut_end(&rest, slice_of(".new:seat:2026")));
+    assert_true(slice_is(rest, "new:seat:2026"));
+    assert_true(slice_cut_begin(&rest, slice_of("new:")));
+    assert_true(slice_is(rest, "seat:2026"));
+    assert_true(slice_cut_end(&rest, slice_of(":2026")));
+    assert_true(slice_is(rest, "seat"));
+    assert_true(slice_cut_begin(&rest, slice_make(NULL, 0)));
+    assert_true(slice_cut_end(&rest, slice_make(NULL, 0)));
+    assert_true(slice_is(rest, "seat"));
+    assert_true(slice_cut_begin(&rest, slice_of("seat")));
+    assert_true(rest.at && rest.size == 0);
+    assert_false(slice_cut_begin(&rest, slice_of("a")) || slice_cut_end(&rest, slice_of("a")));
+    rest = slice_make("a\0b", 3);
+    assert_true(slice_cut_end(&rest, slice_make("\0b", 2)));
+    assert_true(slice_is(rest, "a"));
+    assert_true(slice_cut_end(&rest, slice_of("a")));
+    assert_true(rest.at && rest.size == 0);
+    rest = slice_make(NULL, 0);
+    assert_false(slice_cut_begin(&rest, slice_of("a")) || slice_cut_end(&rest, slice_of("a")));
+    assert_true(slice_cut_begin(&rest, slice_of("")) && slice_cut_end(&rest, slice_of("")));
+    assert_int_equal(rest.size, 0);
+}
+
 /* UTF-8 by its definition alone: the shortest form of a code point that is no surrogate. */
 static size_t utf8_write(uint32_t c, char out[4])
 {
@@ -261,6 +312,8 @@ int main(void)
         cmocka_unit_test(an_integer_is_read_back_as_it_was_written),
         cmocka_unit_test(what_is_not_exactly_an_integer_is_refused),
         cmocka_unit_test(a_slice_is_cut_at_the_first_end),
+        cmocka_unit_test(a_slice_begins_and_ends_with_what_it_is_made_of),
+        cmocka_unit_test(a_beginning_or_an_end_is_cut_off_only_where_it_stands),
         cmocka_unit_test(every_code_point_is_valid_but_surrogates),
         cmocka_unit_test(all_three_bytes_are_judged_as_by_the_definition),
         cmocka_unit_test(a_bad_byte_is_found_wherever_it_stands),

@@ -24,11 +24,10 @@ static const char *user_of(const struct redis_link *l)
 /* A key by its family alone: what follows in it may be what an event said. */
 static struct slice family_of(const struct redis_link *l, struct slice key)
 {
-    struct slice prefix = l->out.prefix, rest, family;
+    struct slice prefix = l->out.prefix, rest = key, family;
 
-    if (key.size < prefix.size || memcmp(key.at, prefix.at, prefix.size) != 0)
+    if (!slice_cut_begin(&rest, prefix))
         return slice_make("", 0);
-    rest = slice_make(key.at + prefix.size, key.size - prefix.size);
     return slice_cut(&rest, ':', &family) ? slice_make(key.at, prefix.size + family.size) : key;
 }
 

@@ -29,17 +29,6 @@ static const struct duty_field {
     {"meetings.excused", offsetof(struct duties, meetings_excused)},
 };
 
-/* Takes the level off the front, if it is there. */
-static bool level_cut(struct slice *field, const char *level)
-{
-    size_t size = strlen(level);
-
-    if (field->size < size || memcmp(field->at, level, size) != 0)
-        return false;
-    *field = slice_make(field->at + size, field->size - size);
-    return true;
-}
-
 static void duty_add(int64_t *to, int64_t more)
 {
     *to = (int64_t)((uint64_t)*to + (uint64_t)more);
@@ -47,7 +36,8 @@ static void duty_add(int64_t *to, int64_t more)
 
 void duties_add(struct duties *d, struct slice field, int64_t value)
 {
-    if (!level_cut(&field, "technical.") && !level_cut(&field, "governance.")) {
+    if (!slice_cut_begin(&field, slice_of("technical.")) &&
+        !slice_cut_begin(&field, slice_of("governance."))) {
         if (slice_is(field, "ballots.commented"))
             duty_add(&d->commented, value);
         return;

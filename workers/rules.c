@@ -79,11 +79,7 @@ bool rules_parse(struct slice text, struct rules *ret)
 
 static const struct rule *rule_find(struct slice name)
 {
-    size_t prefix = strlen(PREFIX);
-
-    if (name.size < prefix || memcmp(name.at, PREFIX, prefix) != 0)
-        return NULL;
-    return rule_named(slice_make(name.at + prefix, name.size - prefix));
+    return slice_cut_begin(&name, slice_of(PREFIX)) ? rule_named(name) : NULL;
 }
 
 int rules_set(struct rules *r, struct slice name, struct slice value, const char **ret_reason)

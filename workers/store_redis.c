@@ -453,7 +453,6 @@ static int read_scan(struct redis_store *s, char cursor[SCAN_CURSOR], store_key_
 {
     redisReply *r;
     int error = redis_link_take(&s->link, &r);
-    size_t prefix = s->link.out.prefix.size;
 
     if (error < 0)
         return error;
@@ -462,10 +461,7 @@ static int read_scan(struct redis_store *s, char cursor[SCAN_CURSOR], store_key_
         error = ERR_CORRUPT;
     for (size_t i = 0; error == 0 && i < r->element[1]->elements; i++) {
         struct slice name = reply_slice(r->element[1]->element[i]);
-        if (name.size < prefix || memcmp(name.at, s->link.options.prefix, prefix) != 0)
-            error = ERR_CORRUPT;
-        else
-            error = each(arg, slice_make(name.at + prefix, name.size - prefix));
+        error = slice_cut_begin(&name, s->link.out.prefix) ? each(arg, name) : ERR_CORRUPT;
     }
     if (error == 0)
         snprintf(cursor, SCAN_CURSOR, "%s", r->element[0]->str);

@@ -195,11 +195,8 @@ static void visit_people(struct people *people, struct slice key, struct slice f
 
     if (slice_is(key, "facts"))
         people_person(people, field)->named = slice_to_int(value, &facts) && facts > 0;
-    if (!slice_begins(key, PROFILES))
-        return;
-    struct slice member =
-        slice_make(key.at + sizeof PROFILES - 1, key.size - (sizeof PROFILES - 1));
-    people_add_notice(people, people_person(people, member), field, value);
+    if (slice_cut_begin(&key, slice_of(PROFILES)))
+        people_add_notice(people, people_person(people, key), field, value);
 }
 
 static void visit_before(void *arg, enum fetch_kind kind, struct slice key, struct slice field,

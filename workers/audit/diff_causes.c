@@ -172,11 +172,7 @@ static void group_causes(struct diff *d, struct slice key, struct slice field, i
 /* "voting" of "voting" and of "voting.median" */
 static struct slice figure_of(struct slice field)
 {
-    static const char median[] = ".median";
-    size_t size = sizeof median - 1;
-
-    if (field.size > size && memcmp(field.at + field.size - size, median, size) == 0)
-        field.size -= size;
+    slice_cut_end(&field, slice_of(".median"));
     return field;
 }
 
@@ -198,11 +194,6 @@ static void key_causes(struct diff *d, const struct diff_change *c)
 {
     for (const struct diff_move *m = diff_field_moves(d, c->key, c->field); m; m = m->same)
         diff_amount(d, 0, m->event, m->amount);
-}
-
-static bool is_group(struct slice key)
-{
-    return key.size > 6 && memcmp(key.at, "group:", 6) == 0;
 }
 
 static int by_receipt(const void *a, const void *b, void *diff)
@@ -265,7 +256,7 @@ const struct diff_cause *diff_causes(struct diff *d, const struct diff_change *c
     size_t count;
 
     causes_clear(d);
-    if (!is_group(c->key))
+    if (!slice_begins(c->key, "group:"))
         key_causes(d, c);
     else if (c->quotient)
         quotient_causes(d, c);

@@ -258,11 +258,7 @@ static size_t leave_out(struct explain_group *g)
 /* A group without its largest has figures only, and none of governance. */
 static bool has_figure(const struct target *t)
 {
-    static const char governance[] = "governance.";
-
-    return t->measure != MEASURE_COUNTERS ||
-           (t->figure && (t->field.size < sizeof governance ||
-                          memcmp(t->field.at, governance, sizeof governance - 1) != 0));
+    return t->measure != MEASURE_COUNTERS || (t->figure && !slice_begins(t->field, "governance."));
 }
 
 /* A group that is really named so hides the one without the largest of another.  Returns how many

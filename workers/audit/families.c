@@ -117,21 +117,11 @@ bool family_is_list(const struct family *f)
     return slice_is(name, "periods") || slice_is(name, "groups");
 }
 
-static bool ends(struct slice text, struct slice with)
-{
-    return text.size >= with.size &&
-           memcmp(text.at + text.size - with.size, with.at, with.size) == 0;
-}
-
 /* member:M:PERIOD, group:G:PERIOD: a period holds no colon, nor does a group. */
 bool family_lists(struct slice set, struct slice name, struct slice key)
 {
-    size_t group = strlen("group:");
-
-    if (slice_is(set, "periods") && slice_begins(key, "member:") && key.size > name.size)
-        return ends(key, name) && key.at[key.size - name.size - 1] == ':';
-    if (slice_is(set, "groups") && slice_begins(key, "group:") && key.size > group + name.size)
-        return slice_equal(slice_make(key.at + group, name.size), name) &&
-               key.at[group + name.size] == ':';
-    return false;
+    if (slice_is(set, "periods"))
+        return slice_cut_end(&key, name) && slice_ends(key, ":") && slice_begins(key, "member:");
+    return slice_is(set, "groups") && slice_cut_begin(&key, slice_of("group:")) &&
+           slice_cut_begin(&key, name) && slice_begins(key, ":");
 }

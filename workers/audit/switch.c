@@ -210,15 +210,15 @@ static int listing_renew(struct listing *l)
 static int listing_add(void *arg, struct slice key)
 {
     struct listing *l = arg;
-    struct slice family = slice_of(FAMILY_NEW);
+    struct slice built = key;
     int error = 0;
 
     if (++l->seen % RENEW_KEYS == 0 && clock_mono_ms() - l->renewed_ms >= RENEW_MS)
         error = listing_renew(l);
     if (error < 0)
         return error;
-    if (key.size > family.size && memcmp(key.at, family.at, family.size) == 0)
-        return names_add(&l->built, slice_make(key.at + family.size, key.size - family.size));
+    if (slice_cut_begin(&built, slice_of(FAMILY_NEW)) && built.size)
+        return names_add(&l->built, built);
     return names_add(&l->there, key);
 }
 

@@ -106,8 +106,7 @@ static int key_parse(struct slice key, const char *prefix, struct target *t, str
     struct slice name, family;
     int f = 0;
 
-    if (*prefix && slice_begins(key, prefix))
-        key = slice_from(key, strlen(prefix));
+    slice_cut_begin(&key, slice_of(prefix));
     name = t->key = key;
     if (!slice_cut(&name, ':', &family))
         return refuse_key(reason);
@@ -161,11 +160,10 @@ static bool adoptions_is(struct slice field)
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
         if (slice_is(field, whole[i]))
             return true;
-    if (slice_begins(field, "adoptions.theme."))
-        return token_is_small(slice_from(field, strlen("adoptions.theme.")));
-    return slice_begins(field, "adoptions.sdg.") &&
-           slice_to_int(slice_from(field, strlen("adoptions.sdg.")), &goal) && goal >= 1 &&
-           goal <= 17;
+    if (slice_cut_begin(&field, slice_of("adoptions.theme.")))
+        return token_is_small(field);
+    return slice_cut_begin(&field, slice_of("adoptions.sdg.")) && slice_to_int(field, &goal) &&
+           goal >= 1 && goal <= 17;
 }
 
 static void add_term(struct target *t, struct slice counter, int sign)
@@ -209,12 +207,9 @@ static const struct plain {
 /* "voting.num" of "voting": 1; its ".den": 2; itself: 3; else 0. */
 static int figure_part(struct slice field, const char *name)
 {
-    struct slice rest;
-
-    if (!slice_begins(field, name))
+    if (!slice_cut_begin(&field, slice_of(name)))
         return 0;
-    rest = slice_from(field, strlen(name));
-    return slice_is(rest, ".num") ? 1 : slice_is(rest, ".den") ? 2 : rest.size == 0 ? 3 : 0;
+    return slice_is(field, ".num") ? 1 : slice_is(field, ".den") ? 2 : field.size == 0 ? 3 : 0;
 }
 
 static bool figure_parse(struct counters *names, struct target *t)
@@ -257,7 +252,7 @@ static bool quotient_is(const struct target *t, struct slice *ret_figure)
 
     for (int i = 0; i < 2; i++)
         if (slice_is(name, medians[i]))
-            name = slice_make(name.at, name.size - strlen(".median"));
+            slice_cut_end(&name, slice_of(".median"));
     *ret_figure = name;
     for (int i = 0; i < FIGURES; i++)
         if (slice_is(name, figures[i].name))

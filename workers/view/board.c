@@ -168,9 +168,8 @@ static int row_group(void *context, void *record, struct slice field, struct sli
         if (slice_is(field, board_count_name[i]))
             return read_number(value, &g->counts[i]);
     for (int i = 0; i < BOARD_FIGURES; i++) {
-        size_t size = strlen(board_figure_name[i]);
-        struct slice part = {field.at + size, field.size - size};
-        if (field.size < size || memcmp(field.at, board_figure_name[i], size) != 0)
+        struct slice part = field;
+        if (!slice_cut_begin(&part, slice_of(board_figure_name[i])))
             continue;
         if (part.size == 0 ||
             (i < BOARD_RATES && (slice_is(part, ".num") || slice_is(part, ".den"))))

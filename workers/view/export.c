@@ -74,15 +74,15 @@ struct export
 };
 
 /* ---- keys ---- */
-static bool family_of(struct slice name, enum export_kind *ret)
+/* False for what is of no exported family, or has only its name. */
+static bool family_cut(struct slice name, enum export_kind *ret, struct slice *ret_subject)
 {
-    for (int i = 0; i < EXPORT_KINDS; i++) {
-        size_t size = strlen(families[i].name);
-        if (name.size > size && memcmp(name.at, families[i].name, size) == 0) {
+    for (int i = 0; i < EXPORT_KINDS; i++)
+        if (slice_cut_begin(&name, slice_of(families[i].name))) {
             *ret = (enum export_kind)i;
-            return true;
+            *ret_subject = name;
+            return name.size > 0;
         }
-    }
     return false;
 }
 
@@ -103,14 +103,11 @@ static bool key_parse(struct slice name, struct export_key *ret)
 {
     const struct family *f;
     struct slice rest;
-    size_t size;
 
     *ret = (struct export_key){.name = name};
-    if (!family_of(name, &ret->kind))
+    if (!family_cut(name, &ret->kind, &ret->subject))
         return false;
     f = &families[ret->kind];
-    size = strlen(f->name);
-    ret->subject = slice_make(name.at + size, name.size - size);
     if (f->period && !period_cut(&ret->subject, &ret->period))
         return false;
     rest = ret->subject;
