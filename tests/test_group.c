@@ -69,6 +69,28 @@ static void a_period_ends_on_its_last_day(void **state)
     }
 }
 
+static void a_name_is_told_from_its_period_and_its_ending(void **state)
+{
+    struct slice name = slice_of("ISO/TC 1:2|KE:2026-03"), part = slice_of("as before");
+
+    (void)state;
+    assert_true(period_cut(&name, &part));
+    assert_true(slice_is(name, "ISO/TC 1:2|KE"));
+    assert_true(slice_is(part, "2026-03"));
+    name = slice_of(":");
+    assert_true(period_cut(&name, &part));
+    assert_true(name.size == 0 && part.size == 0);
+    assert_false(period_cut(&name, &part));
+    assert_true(group_without(slice_of("ldc-without-top3"), &name));
+    assert_true(slice_is(name, "ldc"));
+    assert_true(group_without(slice_of("ldc-without-top3-without-top3"), &name));
+    assert_true(slice_is(name, "ldc-without-top3"));
+    assert_false(group_without(slice_of("ldc"), &name));
+    assert_false(group_without(slice_of("-without-top3"), &name));
+    assert_false(group_without(slice_of("ldc-without-top3."), &name));
+    assert_true(slice_is(name, "ldc-without-top3"));
+}
+
 /* Five members: KE and TZ developing, in africa; DE neither; US twice in its group; XX unknown. */
 static void five_members(void)
 {
@@ -370,6 +392,7 @@ int main(void)
 #define test(name) cmocka_unit_test_setup_teardown(name, cast_open, cast_close)
     const struct CMUnitTest tests[] = {
         test(a_period_ends_on_its_last_day),
+        test(a_name_is_told_from_its_period_and_its_ending),
         test(figures_of_a_year_are_those_worked_out_by_hand),
         test(without_its_three_largest_a_group_is_what_remains),
         test(of_equal_voters_the_smaller_names_are_left_out_first),

@@ -18,7 +18,6 @@
 #define ALL        "all"
 #define DEVELOPING "developing"
 #define OTHER      "other"
-#define WITHOUT    "-without-top3"
 #define TOP        3
 #define KEEP_BYTES ((size_t)1 << 20) /* of the arena, from period to period */
 
@@ -81,6 +80,25 @@ bool period_last_day(struct slice period, date_days *ret)
         *ret = first + 30;
     else
         *ret = date_from_civil((struct date_civil){c.year, c.month + 1, 1}) - 1;
+    return true;
+}
+
+bool period_cut(struct slice *name, struct slice *ret_period)
+{
+    const char *colon = memrchr(name->at, ':', name->size);
+
+    if (!colon)
+        return false;
+    *ret_period = slice_make(colon + 1, (size_t)(name->at + name->size - colon - 1));
+    name->size = (size_t)(colon - name->at);
+    return true;
+}
+
+bool group_without(struct slice group, struct slice *ret_of)
+{
+    if (!slice_cut_end(&group, slice_of(GROUP_WITHOUT)) || group.size == 0)
+        return false;
+    *ret_of = group;
     return true;
 }
 
@@ -336,7 +354,7 @@ static void members_write(struct groups *g, const struct figure_out *out, const 
 /* The team without its top, unless there is a group of that name. */
 static void rest_write(struct groups *g, const struct team *t, struct figure_out *out)
 {
-    struct slice name[] = {t->entry.key, slice_of(WITHOUT)};
+    struct slice name[] = {t->entry.key, slice_of(GROUP_WITHOUT)};
     const struct standing *top[TOP], **rest = arena_need(&g->arena, t->count * sizeof *rest);
     size_t top_count = team_top(t, top), count = 0;
     struct sums sums = {0};
@@ -349,7 +367,7 @@ static void rest_write(struct groups *g, const struct team *t, struct figure_out
         rest[count++] = t->members[i];
         sums_add(&sums, &t->members[i]->sums);
     }
-    out->key = key_of(g, t->entry.key, WITHOUT, out->commit);
+    out->key = key_of(g, t->entry.key, GROUP_WITHOUT, out->commit);
     commit_del(out->commit, out->key);
     if (count == 0)
         return;
@@ -395,7 +413,7 @@ void groups_write(struct groups *g, const struct slice *known, size_t known_coun
         if (table_find(&g->teams, known[i]))
             continue;
         commit_del(c, key_of(g, known[i], "", c));
-        commit_del(c, key_of(g, known[i], WITHOUT, c));
+        commit_del(c, key_of(g, known[i], GROUP_WITHOUT, c));
     }
     if (g->any)
         teams_write(g, c);

@@ -40,8 +40,18 @@ void groups_write(struct groups *g, const struct slice *known, size_t known_coun
 /* Whether a member that is named, and has this notice (NULL: none), is in the group. */
 bool profile_in_group(const struct profile_fact *p, struct slice group);
 
+/* Behind the name of a group whose three largest voters are left out. */
+#define GROUP_WITHOUT "-without-top3"
+
+/* "ldc" of "ldc-without-top3": the group whose three largest are left out; false for others. */
+bool group_without(struct slice group, struct slice *ret_of);
+
 /* The last day of "2026" or "2026-03"; false for what is no period. */
 bool period_last_day(struct slice period, date_days *ret);
+
+/* Takes ":PERIOD", whatever it is, off the end of a key's name: what is before it may have colons
+ * of its own.  False when there is no colon. */
+bool period_cut(struct slice *name, struct slice *ret_period);
 
 /* ---- figures: which counters they are made of ---- */
 struct figure_term {

@@ -94,7 +94,7 @@ static struct crowd crowd_of(struct diff *d, const struct target *t, bool after)
         c.group = slice_of("all");
         return c;
     }
-    if (!target_without(t->group, &whole) || any_belongs(&c))
+    if (!group_without(t->group, &whole) || any_belongs(&c))
         return c;
     c.group = whole;
     if (after) {

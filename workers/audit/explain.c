@@ -3,6 +3,7 @@
  * They are replayed, and of each fact it is noted where its newest version came from
  * (explain_facts.c).  What can fail: the replay. */
 #include "workers/audit/explain_inner.h"
+#include "workers/group.h"
 
 #include <stdlib.h>
 
@@ -65,7 +66,7 @@ bool explain_narrows(const struct explain *x)
 
     if (t->family == TARGET_COMMITTEE)
         return true;
-    target_without(group, &group);
+    group_without(group, &group);
     return t->family == TARGET_GROUP &&
            !((t->measure == MEASURE_MEMBERS || (t->whole && group.size < t->group.size)) &&
              slice_is(group, "all"));

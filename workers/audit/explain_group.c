@@ -272,7 +272,7 @@ static size_t form_group(struct explain *x)
     if (!g->any)
         return 0;
     count = gather_in(g, group);
-    if (count == 0 && target_without(group, &whole)) {
+    if (count == 0 && group_without(group, &whole)) {
         if (!has_figure(x->target))
             return 0;
         group = whole;

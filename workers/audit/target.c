@@ -6,8 +6,6 @@
 #include "proto/event_text.h"
 #include "workers/group.h"
 
-#define WITHOUT "-without-top3"
-
 static const struct family {
     const char *name, *form;
     const char *texts; /* fields that are no numbers, each between spaces */
@@ -33,16 +31,6 @@ static struct slice slice_from(struct slice text, size_t at)
     return slice_make(text.at + at, text.size - at);
 }
 
-bool target_without(struct slice group, struct slice *ret_of)
-{
-    size_t size = sizeof WITHOUT - 1;
-
-    if (group.size <= size || !slice_is(slice_make(group.at + group.size - size, size), WITHOUT))
-        return false;
-    *ret_of = slice_make(group.at, group.size - size);
-    return true;
-}
-
 /* ---- the key ---- */
 static int refuse_key(struct buffer *reason)
 {
@@ -54,19 +42,12 @@ static int refuse_key(struct buffer *reason)
     return refuse(reason, "; PERIOD is a year 2026 or a month 2026-03");
 }
 
-/* Takes ":PERIOD" off the end: identifiers may contain colons too. */
-static bool cut_period(struct slice *name, bool year, struct target *t)
+/* Takes the period off the end, which has to be one; a `year`, if asked for. */
+static bool take_period(struct slice *name, bool year, struct target *t)
 {
     struct date_civil last;
-    size_t at = name->size;
 
-    while (at > 0 && name->at[at - 1] != ':')
-        at--;
-    if (at < 2)
-        return false;
-    t->period_text = slice_from(*name, at);
-    *name = slice_make(name->at, at - 1);
-    if (!period_last_day(t->period_text, &t->last_day))
+    if (!period_cut(name, &t->period_text) || !period_last_day(t->period_text, &t->last_day))
         return false;
     last = date_to_civil(t->last_day);
     t->year = t->period_text.size == 4;
@@ -85,13 +66,13 @@ static bool name_parse(struct slice name, struct target *t)
 {
     switch (t->family) {
     case TARGET_MEMBER:
-        return cut_period(&name, false, t) && (t->member = name).size;
+        return take_period(&name, false, t) && (t->member = name).size;
     case TARGET_COMMITTEE:
-        return cut_period(&name, true, t) && (t->committee = name).size;
+        return take_period(&name, true, t) && (t->committee = name).size;
     case TARGET_SEAT:
-        return cut_period(&name, true, t) && cut_pair(name, &t->committee, &t->member);
+        return take_period(&name, true, t) && cut_pair(name, &t->committee, &t->member);
     case TARGET_GROUP:
-        return cut_period(&name, false, t) && (t->group = name).size;
+        return take_period(&name, false, t) && (t->group = name).size;
     case TARGET_BALLOT:
     case TARGET_MEETING:
         return cut_pair(name, &t->committee, &t->matter);

@@ -68,7 +68,4 @@ struct target {
 int target_parse(struct slice key, struct slice field, const char *prefix, struct target *ret,
                  struct buffer *reason);
 
-/* "ldc" of "ldc-without-top3": the group whose three largest are left out; false for others. */
-bool target_without(struct slice group, struct slice *ret_of);
-
 #endif

@@ -178,22 +178,12 @@ static int row_group(void *context, void *record, struct slice field, struct sli
     return 0; /* counters, which are not on the board */
 }
 
-static bool ends_with(struct slice text, const char *end)
-{
-    size_t size = strlen(end);
-
-    return text.size > size && memcmp(text.at + text.size - size, end, size) == 0;
-}
-
 static void board_add(struct board *b, struct slice name)
 {
-    static const size_t cut = sizeof BOARD_WITHOUT_TOP - 1;
     struct board_group *g = &b->groups[b->count++];
 
     g->name = g->base = arena_copy(&b->arena, name);
-    g->without_top = ends_with(name, BOARD_WITHOUT_TOP);
-    if (g->without_top)
-        g->base.size -= cut;
+    g->without_top = group_without(g->name, &g->base);
 }
 
 /* Those asked for by name, else all that the store names. */
@@ -204,7 +194,7 @@ static void board_wants(struct board *b, const struct board_ask *ask, const stru
 
     b->groups = arena_need(&b->arena, 2 * (names->count + 1) * sizeof *b->groups);
     for (size_t i = 0; i < names->count; i++) {
-        struct slice twin = joined(&b->arena, names->items[i], BOARD_WITHOUT_TOP, slice_of(""));
+        struct slice twin = joined(&b->arena, names->items[i], GROUP_WITHOUT, slice_of(""));
         if (name_list_has(&done, names->items[i]))
             continue;
         name_list_add(&done, names->items[i]);

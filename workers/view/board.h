@@ -78,6 +78,4 @@ struct board_ask {
 int board_load(struct store *s, const struct board_ask *ask, struct board *ret);
 void board_free(struct board *b);
 
-#define BOARD_WITHOUT_TOP "-without-top3"
-
 #endif

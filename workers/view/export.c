@@ -2,6 +2,7 @@
  * and committee the field may. */
 #include "workers/view/export.h"
 
+#include "workers/group.h"
 #include "workers/view/csv.h"
 
 #include <stdlib.h>
@@ -84,18 +85,6 @@ static bool family_cut(struct slice name, enum export_kind *ret, struct slice *r
             return name.size > 0;
         }
     return false;
-}
-
-/* Takes ":PERIOD" off the end; members and committees may have colons of their own. */
-static bool period_cut(struct slice *name, struct slice *ret)
-{
-    const char *colon = memrchr(name->at, ':', name->size);
-
-    if (!colon)
-        return false;
-    *ret = slice_make(colon + 1, (size_t)(name->at + name->size - colon - 1));
-    name->size = (size_t)(colon - name->at);
-    return true;
 }
 
 /* False for what is no key of an exported family. */
