@@ -99,6 +99,9 @@ extern const char *const planning_name[PLANNINGS];
 /* The index of the word among `names` (from 1 on), 0 if it is none of them. */
 uint8_t name_find(const char *const *names, unsigned count, struct slice word);
 
+/* False when the word is no type. */
+bool event_type_find(struct slice word, enum event_type *ret);
+
 /* All slices borrow from the encoded bytes, or from the decoder (lists).  Defaults are filled
  * in; a key that is absent, null or not of this type's is an absent slice, 0, or DATE_NONE. */
 struct event {

@@ -53,6 +53,16 @@ uint8_t name_find(const char *const *names, unsigned count, struct slice word)
     return 0;
 }
 
+bool event_type_find(struct slice word, enum event_type *ret)
+{
+    for (unsigned i = 0; i < EVENT_TYPES; i++)
+        if (word_equal(event_type_name[i], word)) {
+            *ret = (enum event_type)i;
+            return true;
+        }
+    return false;
+}
+
 #define VOTE       (1 << EVENT_VOTE)
 #define ATTENDANCE (1 << EVENT_ATTENDANCE)
 #define ADOPTION   (1 << EVENT_ADOPTION)

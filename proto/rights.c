@@ -104,22 +104,14 @@ static int set_source(struct parser *p, struct slice value)
     return 0;
 }
 
-static int type_find(struct slice word)
-{
-    for (int i = 0; i < EVENT_TYPES; i++)
-        if (slice_is(word, event_type_name[i]))
-            return i;
-    return -1;
-}
-
 static int set_types(struct parser *p, struct slice value)
 {
+    enum event_type type;
     struct slice word;
 
     p->at->types = 0;
     while (word_next(&value, &word)) {
-        int type = type_find(word);
-        if (type < 0)
+        if (!event_type_find(word, &type))
             return fail(p, "there is no such type: %.*s", (int)(word.size < 40 ? word.size : 40),
                         word.at);
         p->at->types |= 1U << type;

@@ -331,6 +331,22 @@ static void every_word_of_every_key_is_known(void **state)
     WORDS(EVENT_MEETING, "status", planning_name, PLANNINGS, planning);
 }
 
+static void every_type_is_found_by_its_name(void **state)
+{
+    static const char *const none[] = {"", "votes", "vot", "Vote", "vote ", "notice"};
+    enum event_type type = EVENT_TYPES;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_false(event_type_find(slice_of(none[i]), &type));
+    assert_false(event_type_find((struct slice){0}, &type));
+    assert_int_equal(type, EVENT_TYPES);
+    for (int i = 0; i < EVENT_TYPES; i++) {
+        assert_true(event_type_find(slice_of(event_type_name[i]), &type));
+        assert_int_equal(type, i);
+    }
+}
+
 /* ---- limits ---- */
 
 static void values_at_their_limits_are_accepted(void **state)
@@ -408,6 +424,7 @@ int main(void)
         cmocka_unit_test(keys_of_no_or_another_type_are_ignored),
         cmocka_unit_test(a_retracted_event_needs_only_its_subject),
         cmocka_unit_test(every_word_of_every_key_is_known),
+        cmocka_unit_test(every_type_is_found_by_its_name),
         cmocka_unit_test(values_at_their_limits_are_accepted),
         cmocka_unit_test(the_time_may_be_at_its_limits_in_both_forms),
         cmocka_unit_test(an_event_judged_again_may_be_of_any_time),

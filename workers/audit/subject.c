@@ -53,16 +53,6 @@ static size_t words_of(struct slice text, struct slice *ret, size_t most)
     return count + 1;
 }
 
-static bool type_find(struct slice word, enum event_type *ret)
-{
-    for (int t = 0; t < EVENT_TYPES; t++)
-        if (slice_is(word, event_type_name[t])) {
-            *ret = (enum event_type)t;
-            return true;
-        }
-    return false;
-}
-
 static int refuse(const char **ret_reason, const char *reason)
 {
     *ret_reason = reason;
@@ -80,7 +70,7 @@ int subject_parse(const struct slice *words, size_t count, struct subject *ret,
         count = words_of(words[0], cut, sizeof cut / sizeof *cut);
         words = cut;
     }
-    if (count == 0 || !type_find(words[0], &s.type))
+    if (count == 0 || !event_type_find(words[0], &s.type))
         return refuse(ret_reason, "the type is vote, attendance, adoption, member, committee, "
                                   "seat, ballot or meeting");
     shape = &shapes[s.type];

@@ -117,11 +117,11 @@ static int answer(struct ask *a)
 /* What is wrong with the words; of a type that there is, which words it wants. */
 static int refuse(const struct ask *a, const char *reason)
 {
+    enum event_type type;
+
     fprintf(stderr, "turnout history: %s\n", reason);
-    for (int t = 0; t < EVENT_TYPES; t++)
-        if (slice_is(a->words[0], event_type_name[t]))
-            fprintf(stderr, "turnout history: %s %s\n", event_type_name[t],
-                    subject_words((enum event_type)t));
+    if (event_type_find(a->words[0], &type))
+        fprintf(stderr, "turnout history: %s %s\n", event_type_name[type], subject_words(type));
     return EX_USAGE;
 }
 
