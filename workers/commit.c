@@ -3,6 +3,17 @@
 
 #include <stdlib.h>
 
+struct slice place_key(unsigned place, char room[PLACE_KEY])
+{
+    struct buffer key = {room, 0, PLACE_KEY}; /* never grows: 17 characters at most */
+
+    if (place == PLACE_DERIVED)
+        return slice_of("derived");
+    buffer_add_text(&key, "offset:");
+    buffer_add_int(&key, place);
+    return buffer_slice(&key);
+}
+
 bool applied_same(const struct applied *a, const struct applied *b)
 {
     return a->known == b->known && a->offset == b->offset && a->epoch == b->epoch &&

@@ -16,6 +16,11 @@
  * number, or all that is derived from the counters. */
 #define PLACE_DERIVED UINT_MAX
 
+#define PLACE_KEY 32 /* room for a place's key */
+
+/* "offset:3" or "derived", the key of what a place stands for; in `room`. */
+struct slice place_key(unsigned place, char room[PLACE_KEY]);
+
 /* What a place stands for. */
 struct applied {
     bool known;           /* false: nothing was ever applied */

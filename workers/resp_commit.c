@@ -120,17 +120,6 @@ static void write_zeros(struct resp *out, const struct commit *c)
         i = write_zeros_from(out, c, i);
 }
 
-struct slice resp_place_key(unsigned place, char room[32])
-{
-    struct buffer key = {room, 0, 32}; /* never grows: 17 characters at most */
-
-    if (place == PLACE_DERIVED)
-        return slice_of("derived");
-    buffer_add_text(&key, "offset:");
-    buffer_add_int(&key, place);
-    return buffer_slice(&key);
-}
-
 static void write_number(struct resp *out, const char *field, uint64_t number)
 {
     resp_text(out, field);
@@ -141,8 +130,8 @@ static void write_number(struct resp *out, const char *field, uint64_t number)
 static void write_move(struct resp *out, const struct commit_move *m)
 {
     const struct applied *to = &m->to;
-    char room[32];
-    struct slice key = resp_place_key(m->place, room);
+    char room[PLACE_KEY];
+    struct slice key = place_key(m->place, room);
 
     resp_command(out, 10 + (to->epoch ? 2 : 0) + (to->held_ms ? 2 : 0));
     resp_text(out, "HSET");

@@ -5,9 +5,6 @@
 #include "workers/commit.h"
 #include "workers/resp.h"
 
-/* "offset:3" or "derived", the key of what a place stands for; in `room`. */
-struct slice resp_place_key(unsigned place, char room[32]);
-
 void resp_commit(struct resp *out, const struct commit *c);
 
 #endif

@@ -1,8 +1,6 @@
 /* Looks and fetches as Redis commands; see resp_look.h. */
 #include "workers/resp_look.h"
 
-#include "workers/resp_commit.h"
-
 #define SCAN_COUNT 1000 /* keys of one step: about a millisecond of Redis */
 
 static void write_hash(struct resp *out, const struct store_fetch *f)
@@ -71,7 +69,7 @@ void resp_unwatch(struct resp *out)
 
 void resp_places(struct resp *out, const struct store_look *look)
 {
-    char room[32];
+    char room[PLACE_KEY];
 
     resp_unwatch(out); /* of an earlier begin that came to nothing */
     if (look->watched) {
@@ -79,11 +77,11 @@ void resp_places(struct resp *out, const struct store_look *look)
         resp_text(out, "WATCH");
     }
     for (size_t i = 0; i < look->watched; i++)
-        resp_key(out, resp_place_key(look->places[i], room));
+        resp_key(out, place_key(look->places[i], room));
     for (size_t i = 0; i < look->count; i++) {
         resp_command(out, 2 + RESP_APPLIED);
         resp_text(out, "HMGET");
-        resp_key(out, resp_place_key(look->places[i], room));
+        resp_key(out, place_key(look->places[i], room));
         resp_text(out, "log");
         resp_text(out, "offset");
         resp_text(out, "time");

@@ -142,8 +142,8 @@ static int read_snapshot(struct redis_store *s, const struct store_look *look)
 /* Who looks again and again says it now and then. */
 static void place_tell(struct redis_store *s, unsigned place)
 {
-    char room[32];
-    struct slice key = resp_place_key(place, room);
+    char room[PLACE_KEY];
+    struct slice key = place_key(place, room);
 
     if (!log_again(&s->told_ms))
         return;

@@ -48,7 +48,7 @@ int live_read(struct store *s, unsigned partitions, struct slice key, struct sli
 {
     static const struct slice fields[] = {{"log", 3}, {"offset", 6}};
     struct store_fetch fetches[WIRE_MAX_PARTS + 1];
-    char keys[WIRE_MAX_PARTS][24];
+    char keys[WIRE_MAX_PARTS][PLACE_KEY];
     struct store_look look = {.fetches = fetches, .fetch_count = partitions + 1, .snapshot = true};
 
     *ret = (struct live){.numeric = true};
@@ -59,8 +59,7 @@ int live_read(struct store *s, unsigned partitions, struct slice key, struct sli
                                       .row = row_value,
                                       .record = ret};
     for (unsigned p = 0; p < partitions; p++) {
-        snprintf(keys[p], sizeof keys[p], "offset:%u", p);
-        fetches[p + 1] = (struct store_fetch){.key = slice_of(keys[p]),
+        fetches[p + 1] = (struct store_fetch){.key = place_key(p, keys[p]),
                                               .kind = FETCH_HASH,
                                               .fields = fields,
                                               .field_count = 2,

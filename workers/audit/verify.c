@@ -357,15 +357,10 @@ static int settle(struct verify *v, struct verify_result *r)
 }
 
 /* ---- places ---- */
-static struct slice place_key(unsigned p, char room[32])
-{
-    return slice_make(room, (size_t)snprintf(room, 32, "offset:%u", p));
-}
-
 static int places_look(struct verify *v, struct compare *c, const struct difference ***ret,
                        size_t *ret_count)
 {
-    char room[32];
+    char room[PLACE_KEY];
     int error;
 
     for (unsigned p = 0; p < v->partitions; p++)
