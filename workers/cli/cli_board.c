@@ -9,7 +9,6 @@
 #include "workers/cli/board_print.h"
 #include "workers/cli/cli.h"
 #include "workers/cli/cli_out.h"
-#include "workers/group.h"
 #include "workers/table_text.h"
 
 #include <stdlib.h>
@@ -40,15 +39,6 @@ static const struct argp_option option_table[] = {
     {"progress", KEY_PROGRESS, 0, 0, "tell of progress also when standard error is no terminal", 0},
     {0}};
 
-static void set_period(struct board_verb *v, char *arg, struct argp_state *state)
-{
-    date_days last;
-
-    v->ask.period = slice_of(arg);
-    if (!period_last_day(v->ask.period, &last))
-        argp_error(state, "--period takes a year such as 2026 or a month such as 2026-03");
-}
-
 static error_t option_parse(int key, char *arg, struct argp_state *state)
 {
     struct board_verb *v = state->input;
@@ -58,7 +48,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = &v->site;
         return 0;
     case 'p':
-        set_period(v, arg, state);
+        v->ask.period = cli_period(arg, state);
         return 0;
     case 'g':
         name_list_add(&v->ask.groups, slice_of(arg));

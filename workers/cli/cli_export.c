@@ -3,7 +3,6 @@
 #include "workers/audit/moment.h"
 #include "workers/cli/cli.h"
 #include "workers/cli/cli_out.h"
-#include "workers/group.h"
 #include "workers/progress.h"
 #include "workers/view/dictionary.h"
 #include "workers/view/export.h"
@@ -48,15 +47,6 @@ static void set_kind(struct export_verb *v, const char *name, struct argp_state 
     argp_error(state, "--kind: there is no kind %s", name);
 }
 
-static void add_period(struct export_verb *v, const char *name, struct argp_state *state)
-{
-    date_days last;
-
-    if (!period_last_day(slice_of(name), &last))
-        argp_error(state, "--period takes a year such as 2026 or a month such as 2026-03");
-    name_list_add(&v->ask.periods, slice_of(name));
-}
-
 static error_t filter_parse(int key, char *arg, struct export_verb *v)
 {
     struct name_list *list = key == 'm'   ? &v->ask.members
@@ -83,7 +73,7 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
         set_kind(v, arg, state);
         return 0;
     case 'p':
-        add_period(v, arg, state);
+        name_list_add(&v->ask.periods, cli_period(arg, state));
         return 0;
     case KEY_DICTIONARY:
         v->dictionary = true;

@@ -6,6 +6,7 @@
 #include "proto/program.h"
 #include "workers/audit/moment.h"
 #include "workers/cli/cli.h"
+#include "workers/group.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -43,6 +44,15 @@ int64_t cli_moment(const char *option, const char *arg, struct argp_state *state
     if (moment_parse(slice_of(arg), now_ms, &ms) < 0)
         argp_error(state, "%s takes a time: " MOMENT_FORMS, option);
     return ms < now_ms ? ms : now_ms;
+}
+
+struct slice cli_period(const char *arg, struct argp_state *state)
+{
+    date_days last;
+
+    if (!period_last_day(slice_of(arg), &last))
+        argp_error(state, "--period takes a year such as 2026 or a month such as 2026-03");
+    return slice_of(arg);
 }
 
 int cli_flush(const char *verb)

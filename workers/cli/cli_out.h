@@ -22,6 +22,9 @@ int64_t cli_number(const char *option, const char *arg, int64_t least, int64_t m
 /* The moment that an option's TIME says, of the future: now; what is none ends the program. */
 int64_t cli_moment(const char *option, const char *arg, struct argp_state *state);
 
+/* The period that --period says; what is none ends the program. */
+struct slice cli_period(const char *arg, struct argp_state *state);
+
 /* Writes the text to standard output and forgets it.  EX_OK; or EX_IOERR after a sentence on
  * standard error, unless it is a pipe that nobody reads any more: then silently. */
 int cli_write(const char *verb, struct buffer *text);
