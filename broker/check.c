@@ -233,19 +233,12 @@ static int copy_check(const char *path, uint64_t *ret_events)
     return status;
 }
 
-static void folder_of(const char *path, char folder[PATH_BYTES])
-{
-    const char *slash = strrchr(path, '/');
-
-    snprintf(folder, PATH_BYTES, "%.*s/", slash ? (int)(slash - path) : 1, slash ? path : ".");
-}
-
 /* A name is on disk when its folder is. */
 static int name_sync(const char *path)
 {
     char folder[PATH_BYTES];
 
-    folder_of(path, folder);
+    file_folder(path, folder, sizeof folder);
     return file_sync_folder(folder) < 0 ? complain(folder, strerror(errno), EX_IOERR) : EX_OK;
 }
 
@@ -255,7 +248,7 @@ static bool lies_in_journal(const char *file, const char *dir)
     char folder[PATH_BYTES], journal[PATH_BYTES];
     struct stat a, b;
 
-    folder_of(file, folder);
+    file_folder(file, folder, sizeof folder);
     snprintf(journal, sizeof journal, "%s/journal", dir);
     return stat(folder, &a) == 0 && stat(journal, &b) == 0 && a.st_dev == b.st_dev &&
            a.st_ino == b.st_ino;

@@ -60,7 +60,7 @@ int file_write_at(int fd, uint64_t place, struct slice bytes)
     return 0;
 }
 
-static void folder_of(const char *path, char *out, size_t size)
+void file_folder(const char *path, char *out, size_t size)
 {
     const char *end = strrchr(path, '/');
 
@@ -126,7 +126,7 @@ static int file_put(const char *path, struct slice text, mode_t mode, bool repla
     char *beside = NULL, folder[4096];
     int fd, r, saved;
 
-    folder_of(path, folder, sizeof folder);
+    file_folder(path, folder, sizeof folder);
     if (asprintf(&beside, "%s.XXXXXX", path) < 0)
         abort();
     fd = mkostemp(beside, O_CLOEXEC);

@@ -13,6 +13,9 @@ int file_read(const char *path, size_t most, struct buffer *out, struct stat *re
 /* All of the bytes.  ERR_IO and errno; some of them may have been written. */
 int file_write_at(int fd, uint64_t place, struct slice bytes);
 
+/* The folder that the path's file is in: "." when it names none. */
+void file_folder(const char *path, char *out, size_t size);
+
 /* What is in the folder is there under its name after a power cut, too: a file whose name is not on
  * disk is not on disk, whatever was synced into it.  ERR_IO and errno. */
 int file_sync_folder(const char *folder);
