@@ -48,11 +48,6 @@ void event_decoder_reset(struct event_decoder *d)
     arena_reset(&d->lists, LISTS_KEEP);
 }
 
-static int refuse_whole(struct refusal *why, enum refusal_code code, const char *reason)
-{
-    return refusal_set(why, code, slice_make(NULL, 0), "%s", reason);
-}
-
 static int refuse_size(struct refusal *why, size_t size)
 {
     return refusal_set(why, REFUSAL_TOO_LARGE, slice_make(NULL, 0),
@@ -92,7 +87,7 @@ static int key_pass_unknown(struct pass *p, const struct head *h)
     if (r < 0)
         return r;
     if (h->kind != PACK_STR)
-        return refuse_whole(p->d->why, REFUSAL_MALFORMED, "a key that is not a string");
+        return refusal_malformed(p->d->why, "a key that is not a string");
     if (key.size < 1 || key.size > EVENT_MAX_KEY)
         return refusal_set(p->d->why, REFUSAL_OUT_OF_RANGE, key,
                            "a key of %zu bytes; expected 1 to %d", key.size, EVENT_MAX_KEY);
@@ -174,7 +169,7 @@ static int map_pass(struct decoding *d, struct slice bytes)
     struct head h;
 
     if (!head_read(bytes, &h) || h.kind != PACK_MAP)
-        return refuse_whole(d->why, REFUSAL_MALFORMED, "expected a map");
+        return refusal_malformed(d->why, "expected a map");
     if (h.number > EVENT_MAX_KEYS)
         return refusal_set(d->why, REFUSAL_TOO_LARGE, slice_make(NULL, 0),
                            "%u keys; expected at most %d", (unsigned)h.number, EVENT_MAX_KEYS);
@@ -247,7 +242,7 @@ static int refuse_bytes(struct slice bytes, bool whole, struct refusal *why)
     if (size > EVENT_MAX_BYTES)
         return refuse_size(why, size);
     if (whole && size != bytes.size)
-        return refuse_whole(why, REFUSAL_MALFORMED, "bytes after the event");
+        return refusal_malformed(why, "bytes after the event");
     return ERR_REFUSED;
 }
 

@@ -142,24 +142,21 @@ static uint64_t head_items(const struct head *h)
 
 /* ---- the bounded check ---- */
 
-static int malformed(struct refusal *why, const char *reason)
-{
-    return refusal_set(why, REFUSAL_MALFORMED, slice_make(NULL, 0), "%s", reason);
-}
-
 /* One value without what it contains: takes it off *rest and checks its lengths and text. */
 static int check_value(struct slice *rest, struct head *h, struct refusal *why)
 {
     if (!head_read(*rest, h))
-        return malformed(why, "the msgpack ends too early or has a byte that msgpack never uses");
+        return refusal_malformed(
+            why, "the msgpack ends too early or has a byte that msgpack never uses");
     rest->at += h->size;
     rest->size -= h->size;
     if (head_items(h) > rest->size)
-        return malformed(why, "an array or map claims more items than there are bytes left");
+        return refusal_malformed(why,
+                                 "an array or map claims more items than there are bytes left");
     if (!head_has_body(h))
         return 0;
     if (h->number > rest->size)
-        return malformed(why, "a length points beyond the end");
+        return refusal_malformed(why, "a length points beyond the end");
     if (h->kind == PACK_STR && !utf8_valid(slice_make(rest->at, h->number)))
         return refusal_set(why, REFUSAL_BAD_UTF8, slice_make(NULL, 0), "text that is not UTF-8");
     rest->at += h->number;

@@ -73,3 +73,8 @@ int refusal_set(struct refusal *r, enum refusal_code code, struct slice field, c
     copy_printable(r->reason, REFUSAL_REASON, slice_of(reason));
     return ERR_REFUSED;
 }
+
+int refusal_malformed(struct refusal *r, const char *reason)
+{
+    return refusal_set(r, REFUSAL_MALFORMED, slice_make(NULL, 0), "%s", reason);
+}

@@ -44,4 +44,7 @@ bool refusal_can_retry(enum refusal_code code);
 int refusal_set(struct refusal *r, enum refusal_code code, struct slice field, const char *format,
                 ...) __attribute__((format(printf, 4, 5)));
 
+/* Likewise, of the bytes as a whole: "malformed". */
+int refusal_malformed(struct refusal *r, const char *reason);
+
 #endif
