@@ -1,7 +1,7 @@
 /* As of then: the journal's events up to a moment, counted again into a store of one's own.  The
  * live keys are neither read nor touched. */
-#ifndef WORKERS_AS_OF_H
-#define WORKERS_AS_OF_H
+#ifndef WORKERS_AUDIT_AS_OF_H
+#define WORKERS_AUDIT_AS_OF_H
 
 #include "workers/store.h"
 

@@ -5,8 +5,8 @@
  *     compare_again   looks once more at those that differed, or that were written since
  *
  * What may differ without meaning anything is said in families.h. */
-#ifndef WORKERS_COMPARE_H
-#define WORKERS_COMPARE_H
+#ifndef WORKERS_AUDIT_COMPARE_H
+#define WORKERS_AUDIT_COMPARE_H
 
 #include "workers/audit/families.h"
 #include "workers/progress.h"

@@ -10,8 +10,8 @@
  *
  * All of it happens in a store in memory.  A walk that is led along must have the runs of a
  * partition in their order. */
-#ifndef WORKERS_DIFF_H
-#define WORKERS_DIFF_H
+#ifndef WORKERS_AUDIT_DIFF_H
+#define WORKERS_AUDIT_DIFF_H
 
 #include "workers/audit/witness.h"
 #include "workers/recall.h"

@@ -1,7 +1,7 @@
 /* The inside of a diff, shared by diff.c (counting and comparing), diff_watch.c (what each event
  * moved) and diff_causes.c (which of that made a change). */
-#ifndef WORKERS_DIFF_INNER_H
-#define WORKERS_DIFF_INNER_H
+#ifndef WORKERS_AUDIT_DIFF_INNER_H
+#define WORKERS_AUDIT_DIFF_INNER_H
 
 #include "workers/apply.h"
 #include "workers/audit/diff.h"

@@ -11,8 +11,8 @@
  * Memory grows with the facts that can matter: those of one member; of a committee or a group those
  * of the period, which the notices tell that are read first.  Only who is in the group of all does
  * every fact have a say in. */
-#ifndef WORKERS_EXPLAIN_H
-#define WORKERS_EXPLAIN_H
+#ifndef WORKERS_AUDIT_EXPLAIN_H
+#define WORKERS_AUDIT_EXPLAIN_H
 
 #include "workers/audit/target.h"
 #include "workers/audit/witness.h"

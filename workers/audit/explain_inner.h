@@ -1,7 +1,7 @@
 /* The inside of an explanation, shared by explain.c (events), explain_facts.c (where facts came
  * from), explain_units.c (what contributes) and explain_group.c (who is in a group). */
-#ifndef WORKERS_EXPLAIN_INNER_H
-#define WORKERS_EXPLAIN_INNER_H
+#ifndef WORKERS_AUDIT_EXPLAIN_INNER_H
+#define WORKERS_AUDIT_EXPLAIN_INNER_H
 
 #include "workers/audit/explain.h"
 #include "workers/audit/replay.h"

@@ -1,7 +1,7 @@
 /* The families of keys: all that turnout writes into a store, and how it is compared when the
  * numbers are counted again.  KEYS.md says what they hold. */
-#ifndef WORKERS_FAMILIES_H
-#define WORKERS_FAMILIES_H
+#ifndef WORKERS_AUDIT_FAMILIES_H
+#define WORKERS_AUDIT_FAMILIES_H
 
 #include "workers/store.h"
 

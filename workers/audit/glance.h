@@ -1,6 +1,6 @@
 /* Most keys are the same in both stores: those are found out without keeping anything of them. */
-#ifndef WORKERS_GLANCE_H
-#define WORKERS_GLANCE_H
+#ifndef WORKERS_AUDIT_GLANCE_H
+#define WORKERS_AUDIT_GLANCE_H
 
 #include "workers/audit/twin.h"
 #include "workers/ledger.h"

@@ -1,7 +1,7 @@
 /* One number as it stands in the live store, and where each partition stood at that very moment:
  * so that counting to the same offsets must give the same number, whatever comes in meanwhile. */
-#ifndef WORKERS_LIVE_H
-#define WORKERS_LIVE_H
+#ifndef WORKERS_AUDIT_LIVE_H
+#define WORKERS_AUDIT_LIVE_H
 
 #include "proto/wire.h"
 #include "workers/store.h"

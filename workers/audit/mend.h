@@ -1,6 +1,6 @@
 /* Mending: what a comparison found to differ, as operations that make it what was expected. */
-#ifndef WORKERS_MEND_H
-#define WORKERS_MEND_H
+#ifndef WORKERS_AUDIT_MEND_H
+#define WORKERS_AUDIT_MEND_H
 
 #include "workers/audit/compare.h"
 

@@ -1,6 +1,6 @@
 /* Moments: points in time as people give them on the command line, and as they are shown. */
-#ifndef WORKERS_MOMENT_H
-#define WORKERS_MOMENT_H
+#ifndef WORKERS_AUDIT_MOMENT_H
+#define WORKERS_AUDIT_MOMENT_H
 
 #include "proto/date.h"
 

@@ -39,8 +39,8 @@
  * by ours.  Where the clocks disagree by more than it takes to put a copy in place, use `fresh`.
  * With `force`, or when the live keys are ahead of the journal, the history is known to be another
  * one, and nothing is gone on with. */
-#ifndef WORKERS_REBUILD_H
-#define WORKERS_REBUILD_H
+#ifndef WORKERS_AUDIT_REBUILD_H
+#define WORKERS_AUDIT_REBUILD_H
 
 #include "workers/reader.h"
 #include "workers/rules.h"

@@ -1,6 +1,6 @@
 /* Counting again: the journal's events applied to a store of one's own, beside the live one. */
-#ifndef WORKERS_RECOUNT_H
-#define WORKERS_RECOUNT_H
+#ifndef WORKERS_AUDIT_RECOUNT_H
+#define WORKERS_AUDIT_RECOUNT_H
 
 #include "workers/apply.h"
 #include "workers/rules.h"

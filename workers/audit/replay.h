@@ -3,8 +3,8 @@
  * Every record counts as loaded and complete from the first event on, because all events that bear
  * on it come by: so facts are all that is kept, and what they come to is tallied once at the end,
  * by whoever replays.  Memory grows with the facts. */
-#ifndef WORKERS_REPLAY_H
-#define WORKERS_REPLAY_H
+#ifndef WORKERS_AUDIT_REPLAY_H
+#define WORKERS_AUDIT_REPLAY_H
 
 #include "workers/recall.h"
 #include "workers/walk.h"

@@ -2,8 +2,8 @@
  * that people can read.
  *
  *     vote|ISO/TC 207|DIS 14001|KE    approve P comments=2 */
-#ifndef WORKERS_SUBJECT_H
-#define WORKERS_SUBJECT_H
+#ifndef WORKERS_AUDIT_SUBJECT_H
+#define WORKERS_AUDIT_SUBJECT_H
 
 #include "workers/fact.h"
 

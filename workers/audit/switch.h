@@ -1,7 +1,7 @@
 /* The steps of a rebuild that touch many keys at once: wiping what was built, and switching the
  * live keys over to it. */
-#ifndef WORKERS_SWITCH_H
-#define WORKERS_SWITCH_H
+#ifndef WORKERS_AUDIT_SWITCH_H
+#define WORKERS_AUDIT_SWITCH_H
 
 #include "workers/hold.h"
 

@@ -5,8 +5,8 @@
  *     ballot:ISO/TC 1|B7  p.approve           the tally of one ballot
  *
  * Pure: text in, a struct out. */
-#ifndef WORKERS_TARGET_H
-#define WORKERS_TARGET_H
+#ifndef WORKERS_AUDIT_TARGET_H
+#define WORKERS_AUDIT_TARGET_H
 
 #include "workers/ledger.h"
 

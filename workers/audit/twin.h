@@ -1,6 +1,6 @@
 /* A key of two stores that are compared, and what came of the last look at it. */
-#ifndef WORKERS_TWIN_H
-#define WORKERS_TWIN_H
+#ifndef WORKERS_AUDIT_TWIN_H
+#define WORKERS_AUDIT_TWIN_H
 
 #include "proto/table.h"
 #include "workers/audit/compare.h"

@@ -1,7 +1,7 @@
 /* What the last verification came to, in `turnout:verified`: so that a board can say when its
  * numbers were counted again. */
-#ifndef WORKERS_VERIFIED_H
-#define WORKERS_VERIFIED_H
+#ifndef WORKERS_AUDIT_VERIFIED_H
+#define WORKERS_AUDIT_VERIFIED_H
 
 #include "workers/store.h"
 

@@ -9,8 +9,8 @@
  *                user of Redis who may only read holds nothing, and looks until nothing has moved
  *     compare    what differed, and what was counted since
  *     mend       in one commit, and compare once more */
-#ifndef WORKERS_VERIFY_H
-#define WORKERS_VERIFY_H
+#ifndef WORKERS_AUDIT_VERIFY_H
+#define WORKERS_AUDIT_VERIFY_H
 
 #include "workers/audit/compare.h"
 #include "workers/reader.h"

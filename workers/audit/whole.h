@@ -8,8 +8,8 @@
  * All that was written of a partition is in the store at once or, when it is more than WHOLE_OPS
  * operations, in several commits.  Between them the partition stands at WHOLE_HALF: more than any
  * journal holds, so that nobody takes it for something to go on with. */
-#ifndef WORKERS_WHOLE_H
-#define WORKERS_WHOLE_H
+#ifndef WORKERS_AUDIT_WHOLE_H
+#define WORKERS_AUDIT_WHOLE_H
 
 #include "workers/progress.h"
 #include "workers/reader.h"

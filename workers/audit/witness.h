@@ -1,7 +1,7 @@
 /* Witnesses: one version of a fact as it stands in the journal, and how it is told to people and
  * programs: what it is about, what it states, and where it came from. */
-#ifndef WORKERS_WITNESS_H
-#define WORKERS_WITNESS_H
+#ifndef WORKERS_AUDIT_WITNESS_H
+#define WORKERS_AUDIT_WITNESS_H
 
 #include "workers/fact.h"
 

@@ -1,6 +1,6 @@
 /* The board on paper: pure formatting of what board.h loaded. */
-#ifndef WORKERS_BOARD_PRINT_H
-#define WORKERS_BOARD_PRINT_H
+#ifndef WORKERS_CLI_BOARD_PRINT_H
+#define WORKERS_CLI_BOARD_PRINT_H
 
 #include "workers/view/board.h"
 

@@ -1,6 +1,6 @@
 /* The verbs of the command line. */
-#ifndef WORKERS_CLI_H
-#define WORKERS_CLI_H
+#ifndef WORKERS_CLI_CLI_H
+#define WORKERS_CLI_CLI_H
 
 #include "workers/site.h"
 

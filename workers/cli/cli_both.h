@@ -1,7 +1,7 @@
 /* Verbs that need the broker and Redis at once: both opened, and what to say when one of them does
  * not answer. */
-#ifndef WORKERS_CLI_BOTH_H
-#define WORKERS_CLI_BOTH_H
+#ifndef WORKERS_CLI_CLI_BOTH_H
+#define WORKERS_CLI_CLI_BOTH_H
 
 #include "workers/cli/cli.h"
 

@@ -1,7 +1,7 @@
 /* How verbs are asked and answer: options that several of them have, what they print, and what they
  * say when they cannot. */
-#ifndef WORKERS_CLI_OUT_H
-#define WORKERS_CLI_OUT_H
+#ifndef WORKERS_CLI_CLI_OUT_H
+#define WORKERS_CLI_CLI_OUT_H
 
 #include "proto/bytes.h"
 

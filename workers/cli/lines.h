@@ -1,7 +1,7 @@
 /* Lines of a file that may still be growing: a pipe, a terminal, `tail -f`.  Reading never blocks
  * longer than the caller says, and a line without an end never takes more memory than its limit. */
-#ifndef WORKERS_LINES_H
-#define WORKERS_LINES_H
+#ifndef WORKERS_CLI_LINES_H
+#define WORKERS_CLI_LINES_H
 
 #include "proto/bytes.h"
 

@@ -1,6 +1,6 @@
 /* Refused events on paper: as a row of a table, with the event itself, and as JSON. */
-#ifndef WORKERS_REJECTS_PRINT_H
-#define WORKERS_REJECTS_PRINT_H
+#ifndef WORKERS_CLI_REJECTS_PRINT_H
+#define WORKERS_CLI_REJECTS_PRINT_H
 
 #include "proto/wire.h"
 #include "workers/table_text.h"

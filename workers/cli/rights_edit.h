@@ -1,6 +1,6 @@
 /* Changes of the rights file's text, which leave all else in it as it is. */
-#ifndef WORKERS_RIGHTS_EDIT_H
-#define WORKERS_RIGHTS_EDIT_H
+#ifndef WORKERS_CLI_RIGHTS_EDIT_H
+#define WORKERS_CLI_RIGHTS_EDIT_H
 
 #include "proto/rights.h"
 

@@ -1,6 +1,6 @@
 /* What turnout top shows at a moment, and how: a screen, or one line. */
-#ifndef WORKERS_TOP_VIEW_H
-#define WORKERS_TOP_VIEW_H
+#ifndef WORKERS_CLI_TOP_VIEW_H
+#define WORKERS_CLI_TOP_VIEW_H
 
 #include "workers/lag.h"
 #include "workers/view/board.h"

@@ -1,6 +1,6 @@
 /* The watch list on paper: pure formatting of what watch_list.h loaded. */
-#ifndef WORKERS_WATCH_PRINT_H
-#define WORKERS_WATCH_PRINT_H
+#ifndef WORKERS_CLI_WATCH_PRINT_H
+#define WORKERS_CLI_WATCH_PRINT_H
 
 #include "workers/view/watch_list.h"
 

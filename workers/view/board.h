@@ -4,8 +4,8 @@
  *     board_print_*  as text, CSV or JSON (board_print.h)
  *
  * What has no data is told apart from what is zero, all the way. */
-#ifndef WORKERS_BOARD_H
-#define WORKERS_BOARD_H
+#ifndef WORKERS_VIEW_BOARD_H
+#define WORKERS_VIEW_BOARD_H
 
 #include "workers/store.h"
 #include "workers/view/name_list.h"

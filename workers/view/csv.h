@@ -1,7 +1,7 @@
 /* Comma-separated values as RFC 4180 has them: fields with a comma, a quote or a line break stand
  * in quotes, quotes in them are doubled, and every record ends with CR LF. */
-#ifndef WORKERS_CSV_H
-#define WORKERS_CSV_H
+#ifndef WORKERS_VIEW_CSV_H
+#define WORKERS_VIEW_CSV_H
 
 #include "proto/bytes.h"
 

@@ -1,6 +1,6 @@
 /* The data dictionary: what every field of the exported keys means, and in what unit it counts. */
-#ifndef WORKERS_DICTIONARY_H
-#define WORKERS_DICTIONARY_H
+#ifndef WORKERS_VIEW_DICTIONARY_H
+#define WORKERS_VIEW_DICTIONARY_H
 
 #include "proto/bytes.h"
 

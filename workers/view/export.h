@@ -5,8 +5,8 @@
  *     export_next    some keys' records, again and again until there are no more
  *
  * Each key is read at one moment; different keys may be of different ones while events come in. */
-#ifndef WORKERS_EXPORT_H
-#define WORKERS_EXPORT_H
+#ifndef WORKERS_VIEW_EXPORT_H
+#define WORKERS_VIEW_EXPORT_H
 
 #include "workers/store.h"
 #include "workers/view/name_list.h"

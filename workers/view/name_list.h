@@ -1,6 +1,6 @@
 /* A list of names, such as the arguments of an option that may be given again. */
-#ifndef WORKERS_NAME_LIST_H
-#define WORKERS_NAME_LIST_H
+#ifndef WORKERS_VIEW_NAME_LIST_H
+#define WORKERS_VIEW_NAME_LIST_H
 
 #include "proto/bytes.h"
 

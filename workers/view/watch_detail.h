@@ -1,6 +1,6 @@
 /* Details of the watch list: what is missing, entry by entry. */
-#ifndef WORKERS_WATCH_DETAIL_H
-#define WORKERS_WATCH_DETAIL_H
+#ifndef WORKERS_VIEW_WATCH_DETAIL_H
+#define WORKERS_VIEW_WATCH_DETAIL_H
 
 #include "workers/view/watch_list.h"
 

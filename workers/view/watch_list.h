@@ -1,8 +1,8 @@
 /* The watch list for people: the seats at risk, each with what exactly is missing and by when the
  * next ballot closes.  The list itself stands in the store; the details are read beside it, of the
  * committees concerned, and judged by the rules that count. */
-#ifndef WORKERS_WATCH_LIST_H
-#define WORKERS_WATCH_LIST_H
+#ifndef WORKERS_VIEW_WATCH_LIST_H
+#define WORKERS_VIEW_WATCH_LIST_H
 
 #include "proto/date.h"
 #include "workers/risk.h"
