@@ -54,7 +54,8 @@ void wal_image_load(struct wal_image *i, struct walk *w, const struct page_table
     uint64_t before = *w->faults;
     int tries = 0;
 
-    wal_image_clear(i);
+    i->size = 0;
+    buffer_clear(&i->value);
     i->commit = commit;
     walk_place(w, "write-ahead log");
     walk_table(w, table, WALK_KEYS, value_take, i);
@@ -67,12 +68,6 @@ void wal_image_load(struct wal_image *i, struct walk *w, const struct page_table
     else
         while (has_gap(i) && ++tries < TRIES && value_read(i, w->image))
             continue;
-}
-
-void wal_image_clear(struct wal_image *i)
-{
-    i->size = 0;
-    buffer_clear(&i->value);
 }
 
 void wal_image_close(struct wal_image *i)

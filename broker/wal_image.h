@@ -17,7 +17,6 @@ struct wal_image {
  * table, or with its head, is told. */
 void wal_image_load(struct wal_image *i, struct walk *w, const struct page_table *table,
                     uint64_t commit);
-void wal_image_clear(struct wal_image *i);
 void wal_image_close(struct wal_image *i);
 
 /* Of one that is there. */

@@ -71,7 +71,8 @@ void context_release(void)
     pthread_mutex_unlock(&context_lock);
 }
 
-int link_error(int zmq_error)
+/* The one place where ZeroMQ's errors become ours. */
+static int link_error(int zmq_error)
 {
     switch (zmq_error) {
     case EAGAIN:

@@ -34,9 +34,6 @@ struct link {
 void *context_take(void);
 void context_release(void);
 
-/* The one place where ZeroMQ's errors become ours. */
-int link_error(int zmq_error);
-
 /* The options are ours and known to every libzmq that has them, so a refusal is our bug. */
 void option_set(void *socket, int option, int value);
 
@@ -53,7 +50,6 @@ void gate_close(struct link *gate);
 /* Watches what handshakes of this socket come to.  ERR_IO: there is no room for one more socket. */
 int monitor_open(struct link *l, unsigned i);
 void monitor_close(struct link *l, unsigned i);
-void monitor_drain(struct link *l, unsigned i);
 
 /* What a connected link asks when a handshake was cut short without a word. */
 void probe_close(struct link *l);

@@ -411,7 +411,7 @@ static void state_take(struct link *l, uint16_t event, uint32_t value)
 
 /* An event is a frame of number (u16) and value (u32), and one of the endpoint.  Those are libzmq's
  * own words, of the version of events that zmq_socket_monitor has always had. */
-void monitor_drain(struct link *l, unsigned i)
+static void monitor_drain(struct link *l, unsigned i)
 {
     char bytes[MONITOR_BYTES];
     uint16_t event;

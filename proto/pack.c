@@ -302,10 +302,10 @@ double pack_read_double(struct pack_reader *r)
     return h.size == 1 + sizeof single ? (double)single : value;
 }
 
-static struct slice reader_body(struct pack_reader *r, enum pack_kind kind)
+struct slice pack_read_str(struct pack_reader *r)
 {
-    struct head h = reader_head(r, kind, kind);
-    struct slice body = slice_make(r->rest.at, h.number);
+    struct head h = reader_head(r, PACK_STR, PACK_STR);
+    struct slice text = slice_make(r->rest.at, h.number);
 
     if (r->failed || h.number > r->rest.size) {
         r->failed = true;
@@ -313,17 +313,7 @@ static struct slice reader_body(struct pack_reader *r, enum pack_kind kind)
     }
     r->rest.at += h.number;
     r->rest.size -= h.number;
-    return body;
-}
-
-struct slice pack_read_str(struct pack_reader *r)
-{
-    return reader_body(r, PACK_STR);
-}
-
-struct slice pack_read_bin(struct pack_reader *r)
-{
-    return reader_body(r, PACK_BIN);
+    return text;
 }
 
 void pack_skip(struct pack_reader *r)

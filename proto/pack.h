@@ -69,7 +69,6 @@ int64_t pack_read_int(struct pack_reader *r);
 uint64_t pack_read_uint(struct pack_reader *r);
 bool pack_read_bool(struct pack_reader *r);
 struct slice pack_read_str(struct pack_reader *r); /* borrows from `bytes` */
-struct slice pack_read_bin(struct pack_reader *r); /* likewise */
 void pack_skip(struct pack_reader *r);             /* one value of any kind */
 
 #endif

@@ -19,7 +19,7 @@ static void read_all(struct slice bytes)
         return;
     while (!r.failed && r.rest.size > 0) {
         struct pack_reader next = r;
-        switch ((unsigned char)*r.rest.at % 6) {
+        switch ((unsigned char)*r.rest.at % 5) {
         case 0:
             pack_read_array(&next);
             break;
@@ -34,9 +34,6 @@ static void read_all(struct slice bytes)
             break;
         case 4:
             pack_read_str(&next);
-            break;
-        case 5:
-            pack_read_bin(&next);
             break;
         }
         if (next.failed)
@@ -61,8 +58,9 @@ static bool is_same(struct pack_reader *r, const msgpack_object *o)
         return slice_equal(pack_read_str(r), slice_make(o->via.str.ptr, o->via.str.size)) &&
                !r->failed;
     case MSGPACK_OBJECT_BIN:
-        return slice_equal(pack_read_bin(r), slice_make(o->via.bin.ptr, o->via.bin.size)) &&
-               !r->failed;
+        pack_skip(r); /* what it leaves begins right behind the bytes */
+        return !r->failed && slice_equal(slice_make(r->rest.at - o->via.bin.size, o->via.bin.size),
+                                         slice_make(o->via.bin.ptr, o->via.bin.size));
     case MSGPACK_OBJECT_ARRAY:
         if (pack_read_array(r) != o->via.array.size)
             return false;

@@ -329,12 +329,23 @@ static void soul_tell(const struct soul *s, bool year)
         groups_effect(cast.groups, s->effective, s->duty, s->held);
 }
 
+/* Only then does the period have groups at all. */
+static bool any_counter(const struct crowd *c)
+{
+    for (size_t i = 0; i < c->count; i++)
+        for (int f = 0; f < FIELDS; f++)
+            if (c->souls[i].n[f])
+                return true;
+    return false;
+}
+
 static void crowd_check(struct crowd *c)
 {
     static const char *const names[] = {"all", "developing", "other",           "africa",
                                         "ldc", "sids",       "ldc-without-top3"};
     struct slice known[7];
     size_t compared = 0;
+    bool any = any_counter(c);
 
     people_clear(&cast.people);
     cast_period(&cast, c->period);
@@ -345,10 +356,10 @@ static void crowd_check(struct crowd *c)
     groups_write(cast.groups, known, 7, &cast.commit);
     cast_commit(&cast);
     c->expected = dump_new();
-    for (size_t i = 0; i < 7 && groups_any(cast.groups); i++)
+    for (size_t i = 0; i < 7 && any; i++)
         expect_group(c, names[i]);
     assert_int_equal(dump_compare(c->expected, cast.dump, NULL, stderr, &compared), 0);
-    assert_true(compared > 0 || !groups_any(cast.groups));
+    assert_true(compared > 0 || !any);
     dump_free(c->expected);
 }
 

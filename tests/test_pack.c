@@ -112,7 +112,8 @@ static void strings_of_every_size_are_read_back(void **state)
         assert_int_equal(pack_read(buffer_slice(&b), &reader), 0);
         assert_int_equal(pack_read_array(&reader), 3);
         assert_true(slice_equal(pack_read_str(&reader), slice_make(text, sizes[i])));
-        assert_true(slice_equal(pack_read_bin(&reader), slice_make(text, sizes[i])));
+        pack_skip(&reader); /* what it leaves begins right behind the bytes */
+        assert_memory_equal(reader.rest.at - sizes[i], text, sizes[i]);
         assert_true(pack_read_bool(&reader));
         assert_false(reader.failed);
     }
@@ -275,7 +276,6 @@ static void a_reader_that_failed_gives_nothing_more(void **state)
     assert_int_equal(pack_read_uint(&reader), 0);
     assert_false(pack_read_bool(&reader));
     assert_int_equal(pack_read_array(&reader), 0);
-    assert_int_equal(pack_read_bin(&reader).size, 0);
     pack_skip(&reader);
     assert_true(reader.failed);
 }
@@ -302,9 +302,6 @@ static bool reads_as(const char *bytes, size_t size, char kind)
     case 's':
         pack_read_str(&r);
         break;
-    case 'b':
-        pack_read_bin(&r);
-        break;
     }
     return !r.failed;
 }
@@ -324,7 +321,7 @@ static void a_reader_takes_a_value_only_as_what_it_is(void **state)
         {"\xd3\x80\0\0\0\0\0\0\0", 9, "i"},               /* -2^63 */
         {"\xc3", 1, "t"},
         {"\xa1x", 2, "s"},
-        {"\xc4\x01x", 3, "b"},
+        {"\xc4\x01x", 3, ""},
         {"\xc0", 1, ""},
         {"\x80", 1, ""},
         {"\xcb\0\0\0\0\0\0\0\0", 9, ""},
@@ -333,7 +330,7 @@ static void a_reader_takes_a_value_only_as_what_it_is(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof value / sizeof *value; i++)
-        for (const char *kind = "aiutsb"; *kind; kind++)
+        for (const char *kind = "aiuts"; *kind; kind++)
             if (reads_as(value[i].bytes, value[i].size, *kind) !=
                 (strchr(value[i].as, *kind) != NULL))
                 fail_msg("value %zu as '%c'", i, *kind);

@@ -206,11 +206,6 @@ void groups_effect(struct groups *g, int64_t effective, int64_t duty, int64_t he
     sum_add(&n[SUM_DORMANT], held, -1);
 }
 
-bool groups_any(const struct groups *g)
-{
-    return g->any;
-}
-
 /* ---- the groups ---- */
 static struct team *team_of(struct groups *g, struct slice name)
 {

@@ -28,9 +28,6 @@ void groups_counter(struct groups *g, struct slice field, int64_t value);
  * how many of them it still held on the last day. */
 void groups_effect(struct groups *g, int64_t effective, int64_t duty, int64_t held);
 
-/* True when some member has a counter: only then does the period have groups at all. */
-bool groups_any(const struct groups *g);
-
 /* Writes each group's key anew (COMMIT_DEL, then COMMIT_HSET), and those of the groups without
  * their three largest voters; removes the keys (both forms) of those in `known` that have no
  * member now, and of all of them when the period has no counter. */
