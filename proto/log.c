@@ -89,13 +89,3 @@ void log_rated(struct log_rate *rate, enum log_level level, const char *format, 
     rate->said++;
     rate->unsaid = 0;
 }
-
-bool log_again(int64_t *said_ms)
-{
-    int64_t now_ms = clock_mono_ms();
-
-    if (*said_ms && now_ms - *said_ms < LOG_AGAIN_MS)
-        return false;
-    *said_ms = now_ms;
-    return true;
-}

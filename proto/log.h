@@ -3,8 +3,9 @@
 #ifndef PROTO_LOG_H
 #define PROTO_LOG_H
 
+#include "proto/clock.h"
+
 #include <stdbool.h>
-#include <stdint.h>
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
@@ -32,7 +33,15 @@ void log_rated(struct log_rate *rate, enum log_level level, const char *format, 
 /* What a program that tries again and again would say each time: true once in LOG_AGAIN_MS.
  * *said_ms is when it was so last, 0 before. */
 #define LOG_AGAIN_MS 10000
-bool log_again(int64_t *said_ms);
+static inline bool log_again(int64_t *said_ms)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (*said_ms && now_ms - *said_ms < LOG_AGAIN_MS)
+        return false;
+    *said_ms = now_ms;
+    return true;
+}
 
 #define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_WARN, __VA_ARGS__)
