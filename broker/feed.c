@@ -280,9 +280,9 @@ static int part_add(struct feed *f, struct wire_batch *batch, size_t *bytes, uin
     return 0;
 }
 
-/* As many whole records as one BATCH holds and the credit covers, the last of them perhaps in
- * part; within a reading of the journal.  An error only if not even the first could be read: one
- * further on comes first the next time. */
+/* As many records as one BATCH holds and the credit covers, of the first perhaps only what is
+ * behind the offset; within a reading of the journal.  An error only if not even the first could be
+ * read: one further on comes first the next time. */
 static int batch_fill(struct feed *f, struct wire_batch *batch, int64_t credit, size_t *ret_bytes)
 {
     struct record record;

@@ -46,7 +46,7 @@ static uint64_t checksum_of(const char *bytes, size_t size, unsigned partition, 
 
 void record_encode(const struct record *r, unsigned partition, uint64_t offset, char *out)
 {
-    assert(r->source.size <= WIRE_NAME && r->events.size <= WIRE_MAX_PAYLOAD);
+    assert(r->source.size <= WIRE_NAME && r->events.size <= RECORD_BYTES);
     assert(r->count > 0 && r->count <= RECORD_MAX_EVENTS);
     out[AT_VERSION] = RECORD_VERSION;
     out[AT_SOURCE] = (char)r->source.size;

@@ -26,8 +26,7 @@ struct reject {
     uint32_t size;      /* of all of it; set by reject_decode */
 };
 
-/* Of the bytes, of which there are reject_size, `out` is the place; `number` is part of their
- * checksum. */
+/* Writes reject_size bytes; `number` goes into their checksum. */
 size_t reject_size(const struct reject *r);
 void reject_encode(const struct reject *r, uint64_t number, char *out);
 

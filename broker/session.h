@@ -77,7 +77,10 @@ struct session {
     /* Bytes sent to it, and of these those that it has read, by its PONG to the PING behind them.
      */
     uint64_t sent, seen, mark;
-    uint64_t pings, pongs, mark_ping; /* mark_ping: the PING at `mark`; 0: none is under way */
+    /* mark_ping: the PING at `mark`; 0: none is under way.  A session that begins anew counts from
+     * zero, as a PING may have been lost with its connection: on the same one a late PONG to a PING
+     * of before lets it have one flight more. */
+    uint64_t pings, pongs, mark_ping;
 };
 
 struct sessions {

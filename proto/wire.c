@@ -10,6 +10,7 @@
 #include "proto/pack.h"
 #include "proto/wire_inner.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 const struct slice wire_preamble = {"TRNT\x01", 5};
@@ -490,6 +491,7 @@ static void items_explain(struct slice header, enum wire_kind kind, struct curso
     struct wire_message m;
     unsigned item;
 
+    assert(kind != WIRE_UNKNOWN); /* which is not refused */
     r->in = (struct pack_reader){.rest = header};
     m.kind = kind;
     read_items(r, &m);

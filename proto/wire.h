@@ -195,7 +195,8 @@ int wire_peek(struct slice header, enum wire_kind *ret);
 int wire_decode(struct slice header, size_t payload_size, struct arena *arena,
                 struct wire_message *ret);
 
-/* Says to people what of a header it is that wire_decode refuses; items count from 1, the kind. */
+/* Says to people what is wrong with a header that wire_decode has refused; items count from 1, the
+ * kind. */
 void wire_explain(struct slice header, size_t payload_size, struct arena *arena,
                   char reason[WIRE_REASON]);
 

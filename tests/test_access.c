@@ -193,12 +193,15 @@ static void the_rest_of_an_input_is_not_the_brokers_silence(void **state)
     assert_int_equal(mkfifo(input, 0600), 0);
     program = stack_spawn(keyed, (const char *const[]){"turnout", "publish", "--timeout", "2",
                                                        "--key", key_path("resting"), input, NULL});
-    fd = open(input, O_WRONLY | O_CLOEXEC);
-    assert_true(fd >= 0);
+    end_ms = clock_mono_ms() + KEYED_LIMIT_MS;
+    while ((fd = open(input, O_WRONLY | O_NONBLOCK | O_CLOEXEC)) < 0 && clock_mono_ms() < end_ms)
+        usleep(10000);
+    assert_true(fd >= 0 && fcntl(fd, F_SETFL, O_WRONLY) == 0);
     lines_add(&few, 1, 40);
     lines_write(fd, &few);
-    while (status_number("accepted") < accepted + 40)
+    while (status_number("accepted") < accepted + 40 && clock_mono_ms() < end_ms)
         usleep(10000);
+    assert_int_equal(status_number("accepted"), accepted + 40);
     end_ms = clock_mono_ms() + 2500;
     while (clock_mono_ms() < end_ms)
         usleep(10000);

@@ -353,6 +353,25 @@ static void what_is_asked_wrongly_is_told(void **state)
     stack_free(s);
 }
 
+/* The one that is asked for is told, in a snapshot of many, too. */
+static void a_key_that_is_not_turnouts_is_damage_and_no_answer(void **state)
+{
+    struct stack *s = stack_new(1);
+    struct run r;
+
+    (void)state;
+    stack_start(s);
+    meddle(s, "SADD", "turnout:periods", "2009");
+    meddle(s, "SADD", "turnout:groups", "all");
+    meddle(s, "SET", "turnout:group:all:2009", "mine");
+    r = RUN(s, "turnout", "board", "--period", "2009");
+    assert_int_equal(r.status, 74);
+    assert_non_null(strstr(r.err.at, "redis: HGETALL turnout:group ...: WRONGTYPE"));
+    assert_non_null(strstr(r.err.at, "turnout board: Redis at "));
+    run_free(&r);
+    stack_free(s);
+}
+
 /* Committees for all partitions; one of them meets a key that is not turnout's. */
 static void a_partition_that_cannot_be_applied_does_not_stop_the_others(void **state)
 {
@@ -443,6 +462,7 @@ int main(void)
         cmocka_unit_test(a_place_that_cannot_be_read_is_named),
         cmocka_unit_test(a_closed_standard_input_is_an_empty_one),
         cmocka_unit_test(what_is_asked_wrongly_is_told),
+        cmocka_unit_test(a_key_that_is_not_turnouts_is_damage_and_no_answer),
         cmocka_unit_test(a_partition_that_cannot_be_applied_does_not_stop_the_others),
         cmocka_unit_test(a_tie_is_settled_by_the_bytes_in_the_journal),
         cmocka_unit_test(an_answer_that_cannot_be_printed_is_an_error),

@@ -1,6 +1,5 @@
 /* The broker's read endpoint: who serves which partition, and what a reader gets. */
 #include "broker/broker.h"
-#include "broker/journal.h"
 #include "broker/record.h"
 #include "proto/clock.h"
 #include "proto/error.h"

@@ -353,7 +353,7 @@ int apply_batches(struct apply *a, const struct apply_batch *batches, size_t cou
 {
     int error = decode_all(a, batches, count);
 
-    if (error == 0) { /* the store has not been asked before: the last commit's outcome may wait */
+    if (error == 0) { /* else the store was not asked, and the commit before may be unconfirmed */
         error = apply_steps(a, batches, count, now_ms);
         a->unconfirmed = error == 0;
     }

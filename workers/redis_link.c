@@ -31,12 +31,13 @@ static struct slice family_of(const struct redis_link *l, struct slice key)
     return slice_cut(&rest, ':', &family) ? slice_make(key.at, prefix.size + family.size) : key;
 }
 
-/* The command that was answered last, and its key by the family: "HGETALL turnout:group ...". */
-static const char *asked_last(struct redis_link *l, char text[96])
+/* The command so many before the one that was answered last, and its key by the family: "HGETALL
+ * turnout:group ...". */
+static const char *asked_before(struct redis_link *l, size_t before, char text[96])
 {
     struct slice words[2], family;
 
-    if (l->replies == 0 || !resp_find(l->asked, l->replies - 1, words))
+    if (l->replies <= before || !resp_find(l->asked, l->replies - 1 - before, words))
         return "a command";
     family = family_of(l, words[1]);
     snprintf(text, 96, "%.*s %.*s%s", (int)words[0].size, words[0].at, (int)family.size, family.at,
@@ -45,12 +46,12 @@ static const char *asked_last(struct redis_link *l, char text[96])
 }
 
 /* The access list forbids it. */
-static int redis_denied(struct redis_link *l)
+static int redis_denied(struct redis_link *l, size_t before)
 {
     char text[96];
 
     if (log_again(&l->denied_ms))
-        log_error("redis: user %s may not %s", user_of(l), asked_last(l, text));
+        log_error("redis: user %s may not %s", user_of(l), asked_before(l, before, text));
     return ERR_CONFIG;
 }
 
@@ -72,7 +73,7 @@ static bool is_hindrance(const char *words)
     return false;
 }
 
-int redis_link_error(struct redis_link *l, const redisReply *r)
+int redis_link_error(struct redis_link *l, const redisReply *r, size_t before)
 {
     char text[96];
 
@@ -82,7 +83,7 @@ int redis_link_error(struct redis_link *l, const redisReply *r)
         return ERR_AGAIN;
     }
     if (strncmp(r->str, "NOPERM", 6) == 0)
-        return redis_denied(l);
+        return redis_denied(l, before);
     if (strncmp(r->str, "NOAUTH", 6) == 0) {
         if (log_again(&l->refused_ms))
             log_error("redis at %s wants a user and a password: --redis-user and "
@@ -91,7 +92,7 @@ int redis_link_error(struct redis_link *l, const redisReply *r)
         return ERR_CONFIG;
     }
     if (log_again(&l->amiss_ms))
-        log_error("redis: %s: %.*s", asked_last(l, text), redis_link_words(r), r->str);
+        log_error("redis: %s: %.*s", asked_before(l, before, text), redis_link_words(r), r->str);
     return ERR_CORRUPT;
 }
 
@@ -106,7 +107,7 @@ int redis_link_take(struct redis_link *l, redisReply **ret)
     l->replies++;
     if ((*ret)->type != REDIS_REPLY_ERROR)
         return 0;
-    return redis_link_error(l, *ret);
+    return redis_link_error(l, *ret, 0);
 }
 
 int redis_link_statuses(struct redis_link *l, size_t count, const char *word)
@@ -236,7 +237,7 @@ static int redis_login(struct redis_link *l)
                  user_of(l), o->password_file);
         error = login_refused(l, reason);
     } else {
-        error = redis_link_error(l, r);
+        error = redis_link_error(l, r, 0);
     }
     return error;
 }
@@ -248,6 +249,7 @@ static int redis_connect(struct redis_link *l)
     char host[256];
     int error;
 
+    l->replies = 0; /* those of the connection before */
     if (strchr(l->options.address, '/') || !colon) {
         l->redis = redisConnectUnixWithTimeout(l->options.address, limit);
     } else {

@@ -56,7 +56,8 @@ int redis_link_queued(struct redis_link *l, size_t commands);
  * keys and fields among it, and from there on nothing may. */
 int redis_link_words(const redisReply *r);
 
-/* What an error reply means for us; logs what is not in the table of error codes. */
-int redis_link_error(struct redis_link *l, const redisReply *r);
+/* What an error reply means for us; logs what is not in the table of error codes.  It answers the
+ * command so many before the one that was answered last: 0, but for a reply within EXEC's. */
+int redis_link_error(struct redis_link *l, const redisReply *r, size_t before);
 
 #endif

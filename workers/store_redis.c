@@ -95,10 +95,12 @@ static int redis_ready(struct redis_store *s)
     return error;
 }
 
+/* The reply to a fetch, so many commands before the one that was answered last. */
 static int read_rows(struct redis_store *s, const struct store_fetch *f, const redisReply *r,
-                     void *context)
+                     size_t before, void *context)
 {
-    return r->type == REDIS_REPLY_ERROR ? redis_link_error(&s->link, r) : reply_rows(f, r, context);
+    return r->type == REDIS_REPLY_ERROR ? redis_link_error(&s->link, r, before)
+                                        : reply_rows(f, r, context);
 }
 
 static int read_fetches(struct redis_store *s, const struct store_fetch *fetches, size_t count,
@@ -112,7 +114,7 @@ static int read_fetches(struct redis_store *s, const struct store_fetch *fetches
         error = redis_link_take(&s->link, &r);
         if (error < 0)
             break;
-        error = read_rows(s, &fetches[i], r, context);
+        error = read_rows(s, &fetches[i], r, 0, context);
         if (error == 0 && fetches[i].kind == FETCH_HASH)
             know(s, fetches[i].key);
     }
@@ -135,7 +137,7 @@ static int read_snapshot(struct redis_store *s, const struct store_look *look)
     else if (r->type != REDIS_REPLY_ARRAY || r->elements != look->fetch_count)
         error = ERR_CORRUPT;
     for (size_t i = 0; i < look->fetch_count && error == 0; i++)
-        error = read_rows(s, &look->fetches[i], r->element[i], look->context);
+        error = read_rows(s, &look->fetches[i], r->element[i], r->elements - i, look->context);
     return error;
 }
 

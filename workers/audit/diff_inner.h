@@ -1,5 +1,6 @@
 /* The inside of a diff, shared by diff.c (counting and comparing), diff_watch.c (what each event
- * moved) and diff_causes.c (which of that made a change). */
+ * moved), diff_moved.c (of a member's part in a group) and diff_causes.c (which of that made a
+ * change). */
 #ifndef WORKERS_AUDIT_DIFF_INNER_H
 #define WORKERS_AUDIT_DIFF_INNER_H
 

@@ -2,8 +2,8 @@
  *
  * What is sent, asked for or confirmed ahead of its time is not forwarded: a store in memory has
  * nothing to do then. */
-#ifndef WORKERS_TAP_H
-#define WORKERS_TAP_H
+#ifndef WORKERS_AUDIT_TAP_H
+#define WORKERS_AUDIT_TAP_H
 
 #include "workers/store.h"
 

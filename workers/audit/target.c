@@ -345,8 +345,8 @@ static bool text_is(const struct target *t)
 static int refuse_quotient(struct slice field, struct slice figure, struct buffer *reason)
 {
     if (!slice_equal(field, figure))
-        return refuse(reason, "that is the median of members' own rates and no sum: ask for what "
-                              "member:M:PERIOD has of each");
+        return refuse(reason, "that is the median of members' own rates and no sum: ask for each "
+                              "member's own, member:M:PERIOD");
     buffer_add_text(reason, "that is a quotient and no sum: ask for ");
     buffer_add_slice(reason, figure);
     buffer_add_text(reason, ".num and ");

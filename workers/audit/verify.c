@@ -13,7 +13,6 @@
 #include "workers/derive.h"
 #include "workers/hold.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define REPORT_MS  10000

@@ -67,7 +67,8 @@ int cli_both_fail(const struct cli_both *b, int error)
     case ERR_TIMEOUT:
         return fail_lost(b, error);
     default:
-        fprintf(stderr, "turnout %s: %s\n", b->verb, error_text(error));
+        fprintf(stderr, "turnout %s: the broker at %s or Redis at %s: %s\n", b->verb, b->site->read,
+                b->site->redis, cli_error_text(error));
         return program_exit_status(error);
     }
 }

@@ -5,7 +5,6 @@
 #include "proto/error.h"
 #include "proto/program.h"
 #include "workers/audit/moment.h"
-#include "workers/cli/cli.h"
 #include "workers/group.h"
 
 #include <errno.h>

@@ -2,7 +2,6 @@
  * that follows from it is derived. */
 #include "proto/clock.h"
 #include "proto/error.h"
-#include "proto/program.h"
 #include "workers/cli/cli.h"
 #include "workers/cli/cli_out.h"
 #include "workers/derive.h"
@@ -15,7 +14,8 @@
 #include <time.h>
 
 #define TIMEOUT_S  60
-#define ANSWER_MS  10000
+#define BROKER_MS  10000
+#define REDIS_MS   5000
 #define LONGEST_MS 20 /* between two looks */
 
 struct sync {
@@ -59,12 +59,12 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* How long one answer is waited for. */
-static int answer_ms(const struct sync *s)
+/* How long an answer is waited for. */
+static int answer_ms(const struct sync *s, int most_ms)
 {
     int timeout_ms = s->timeout_s * 1000;
 
-    return timeout_ms < ANSWER_MS ? timeout_ms : ANSWER_MS;
+    return timeout_ms < most_ms ? timeout_ms : most_ms;
 }
 
 /* What has been acknowledged by now.  Redis is looked at first: what it stood for before must be in
@@ -74,13 +74,13 @@ static int ask_broker(struct sync *s, struct store *store)
     struct applied before[WIRE_MAX_PARTS] = {{0}};
     struct wire_report report;
     struct reader *r;
-    int error = site_connect(&s->site, answer_ms(s), &r);
+    int error = site_connect(&s->site, answer_ms(s, BROKER_MS), &r);
 
     if (error < 0)
         return error;
     if (store_applied(store, reader_partitions(r), before) < 0)
         memset(before, 0, sizeof before); /* Redis may be on its way back */
-    error = client_report(r, NULL, 0, answer_ms(s), &report);
+    error = client_report(r, NULL, 0, answer_ms(s, BROKER_MS), &report);
     if (error == 0 && applied_any_foreign(before, report.count, report.log, report.ends))
         error = ERR_FOREIGN;
     if (error == 0 && report.log.size == LOG_ID) {
@@ -192,24 +192,16 @@ static int wait_for_redis(struct sync *s, struct store *store)
     return ERR_TIMEOUT;
 }
 
-static int fail(const char *whom, const char *where, int error)
-{
-    if (error == ERR_TIMEOUT || error == ERR_LOST)
-        return cli_fail("sync", whom, where, ERR_LOST);
-    fprintf(stderr, "turnout sync: %s\n", error_text(error));
-    return program_exit_status(error);
-}
-
 static int sync_run(struct sync *s, struct store *store)
 {
     int error = ask_broker(s, store);
 
     if (error < 0)
-        return fail("the broker", s->site.read, error);
+        return cli_fail("sync", "the broker", s->site.read, error);
     error = wait_for_redis(s, store);
     if (error == ERR_TIMEOUT)
         return EX_TEMPFAIL; /* which has been told */
-    return error < 0 ? fail("Redis", s->site.redis, error) : EX_OK;
+    return error < 0 ? cli_fail("sync", "Redis", s->site.redis, error) : EX_OK;
 }
 
 int cli_sync(int argc, char **argv)
@@ -232,7 +224,7 @@ int cli_sync(int argc, char **argv)
     int status;
 
     argp_parse(&argp, argc, argv, 0, NULL, &s);
-    store = site_store(&s.site, answer_ms(&s));
+    store = site_store(&s.site, answer_ms(&s, REDIS_MS));
     status = sync_run(&s, store);
     store_free(store);
     site_free(&s.site);

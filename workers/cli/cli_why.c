@@ -176,8 +176,7 @@ static int tell(const struct ask *a, struct explain *x)
             status = cli_write("why", &out);
     }
     if (count == 0)
-        fprintf(stderr,
-                "turnout why: no fact counts there (nor would any under a mistaken name)\n");
+        fprintf(stderr, "turnout why: no fact counts there (a mistyped name looks the same)\n");
     (a->json ? sum_json : sum_text)(a, sum, &out);
     if (status == EX_OK)
         status = cli_write("why", &out);
