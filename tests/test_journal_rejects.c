@@ -1,5 +1,6 @@
 /* The refused events in the journal: kept with their reasons, within their bound, each source's
  * share safe from the others', and never two under one number. */
+#include "broker/record.h"
 #include "proto/clock.h"
 #include "proto/error.h"
 #include "proto/event.h"
@@ -229,7 +230,7 @@ static void no_number_is_given_twice(void **state)
 /* Until there is no room for a single byte. */
 static void fill(struct journal *j)
 {
-    static char events[512 * 1024];
+    static char events[RECORD_BYTES];
 
     for (size_t size = sizeof events; size > 0;) {
         struct record r = {slice_of("local"), 1, 1, slice_make(events, size)};
