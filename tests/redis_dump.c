@@ -169,9 +169,10 @@ static void dump_sorted_set(struct redis *r, struct slice key, struct dump *ret)
 
 static void dump_key(struct redis *r, struct slice key, struct dump *ret)
 {
+    const struct redis_reply *type = ask(r, "TYPE", key);
     char kind[16];
 
-    snprintf(kind, sizeof kind, "%.*s", (int)ask(r, "TYPE", key)->text.size, r->reply.text.at);
+    snprintf(kind, sizeof kind, "%.*s", (int)type->text.size, type->text.at);
     if (strcmp(kind, "hash") == 0)
         put_pairs(ret, key, ask(r, "HGETALL", key));
     else if (strcmp(kind, "set") == 0)

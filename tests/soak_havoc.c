@@ -83,9 +83,22 @@ static void limit_broker(struct havoc *h, bool limited)
         fprintf(stderr, "soak: no limit for the broker's files: %s\n", strerror(errno));
 }
 
+/* Once a sync of its append-only file has failed, Redis takes no writes until it is started again,
+ * which is what an operator does. */
+static bool is_stuck(const struct havoc *h, enum crew_member who)
+{
+    const struct fault_plan *p = h->crew->plans[who];
+
+    return who == CREW_REDIS && p->sync_errno && p->hits != h->hits[who];
+}
+
 static void heal(struct havoc *h, enum crew_member who)
 {
+    bool stuck = is_stuck(h, who);
+
     crew_heal(h->crew, who);
+    if (stuck)
+        crew_signal(h->crew, who, SIGKILL);
     h->heal_ms[who] = 0;
     if (who == CREW_BROKER && h->limited)
         limit_broker(h, false);

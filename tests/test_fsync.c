@@ -1,5 +1,6 @@
 /* A disk that fails: whatever of a commit does not reach it, the broker acknowledges nothing more
- * and ends with 74; an ordinary start has all that was acknowledged before, and goes on. */
+ * and ends with 74; an ordinary start has all that was acknowledged before, and goes on.  Redis
+ * takes no writes until it is started again, and gets them then. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +9,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "proto/file.h"
 #include "proto/turnout.h"
 #include "tests/crew.h"
 #include "tests/random.h"
@@ -148,6 +151,57 @@ static void a_short_write_ahead_is_finished(void **state)
     free(each);
 }
 
+static bool log_holds(const struct crew *c, enum crew_member who, const char *text)
+{
+    struct buffer log = {0};
+    char path[256];
+    bool holds;
+
+    snprintf(path, sizeof path, "%s/%s.log", c->dir, crew_names[who]);
+    assert_int_equal(file_read(path, 1 << 24, &log, NULL), 0);
+    buffer_add(&log, "", 1);
+    holds = strstr(log.at, text) != NULL;
+    buffer_free(&log);
+    return holds;
+}
+
+/* It would not look again by itself, however well its disk is. */
+static void a_redis_whose_sync_failed_gets_all_once_it_is_started_again(void **state)
+{
+    struct crew *c = crew_new();
+    struct fault_plan *plan = c->plans[CREW_REDIS];
+    struct turnout_producer *p;
+    struct buffer events = {0};
+    struct slice *each;
+    size_t count;
+    int left = POLLS;
+
+    (void)state;
+    world_events(random_seed("redis's sync"), EVENTS, &events);
+    count = world_split(buffer_slice(&events), &each);
+    crew_start_all(c, 1);
+    p = producer_new(c);
+    crew_redis(c); /* else it could meet the fault while it starts */
+    plan->sync_errno = EIO;
+    send_all(p, each, count / 2);
+    assert_int_equal(turnout_flush(p, 60000), 0);
+    for (; !plan->hits; pause_ms(5))
+        assert_true(left-- > 0);
+    send_all(p, each + count / 2, count - count / 2);
+    assert_int_equal(turnout_flush(p, 60000), 0);
+    for (; !log_holds(c, CREW_WORKER, "no writes until it is started again"); pause_ms(5))
+        assert_true(left-- > 0);
+    crew_heal(c, CREW_REDIS);
+    crew_kill(c, CREW_REDIS);
+    crew_start(c, CREW_REDIS);
+    turnout_producer_free(p);
+    crew_sync(c);
+    assert_true(crew_agrees(c, buffer_slice(&events)));
+    crew_free(c, false);
+    buffer_free(&events);
+    free(each);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +210,7 @@ int main(void)
         cmocka_unit_test(a_write_that_fails_ends_the_broker_and_loses_nothing),
         cmocka_unit_test(a_short_write_ends_the_broker_and_loses_nothing),
         cmocka_unit_test(a_short_write_ahead_is_finished),
+        cmocka_unit_test(a_redis_whose_sync_failed_gets_all_once_it_is_started_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

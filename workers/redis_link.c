@@ -73,13 +73,21 @@ static bool is_hindrance(const char *words)
     return false;
 }
 
+/* What the operator has to do about a hindrance; empty when it goes by. */
+static const char *advice_on(const char *words)
+{
+    if (strncmp(words, "MISCONF Errors writing to the AOF", 33) == 0)
+        return "; after a sync that failed Redis takes no writes until it is started again";
+    return "";
+}
+
 int redis_link_error(struct redis_link *l, const redisReply *r, size_t before)
 {
     char text[96];
 
     if (is_hindrance(r->str)) {
-        if (log_again(&l->hindered_ms))
-            log_warn("redis: %.200s", r->str); /* fixed words, with nothing of what was sent */
+        if (log_again(&l->hindered_ms)) /* fixed words, with nothing of what was sent */
+            log_warn("redis: %.200s%s", r->str, advice_on(r->str));
         return ERR_AGAIN;
     }
     if (strncmp(r->str, "NOPERM", 6) == 0)
