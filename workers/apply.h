@@ -25,7 +25,8 @@ struct apply;
 struct apply *apply_new(struct store *store, recall_fn recall, void *arg);
 void apply_free(struct apply *a);
 
-/* What the ledger may hold between commits, APPLY_KEEP_BYTES unless told otherwise. */
+/* What the ledger may hold between commits (see ledger_settle), APPLY_KEEP_BYTES unless told
+ * otherwise. */
 #define APPLY_KEEP_BYTES ((size_t)24 << 20) /* of the 64 MB that a worker may take */
 void apply_limit(struct apply *a, size_t keep_bytes);
 

@@ -25,6 +25,11 @@ const char *const tally_name[TALLIES] = {
 const char *const verdict_name[VERDICTS] = {"", "pass", "fail"};
 const char *const gathering_name[GATHERINGS] = {"members", "delegates", "due", "missed"};
 
+/* What is judged by is looked at again and again; a vote hardly ever, and memory that is touched
+ * for the first time costs more than to ask for a vote once more. */
+#define KEEP_PART 2
+#define MANY_PART 3
+
 /* How much of an arena's memory stays for the next batch. */
 #define BATCH_KEEP ((size_t)8 << 20)
 
@@ -95,11 +100,11 @@ static void ledger_thin(struct ledger *l)
 
 void ledger_settle(struct ledger *l, size_t keep_bytes)
 {
-    if (l->keep.used > keep_bytes / 2) {
+    if (l->keep.used > keep_bytes / KEEP_PART) {
         ledger_drop(l);
         return;
     }
-    if (l->keep.used + l->many.used > keep_bytes)
+    if (l->many.used > keep_bytes / MANY_PART)
         ledger_thin(l);
     for (size_t i = 0; i < l->touched_committees.count; i++)
         ((struct committee *)l->touched_committees.items[i])->touched = false;

@@ -176,8 +176,8 @@ void ledger_free(struct ledger *l);
 /* Forgets everything. */
 void ledger_drop(struct ledger *l);
 
-/* After a commit: forgets what it changed, and those records of which there are many, or all, when
- * they hold more than `keep_bytes`. */
+/* After a commit: forgets what it changed; of `keep_bytes`, those records of which there are many
+ * when they hold more than a third, and all when the others hold more than half. */
 void ledger_settle(struct ledger *l, size_t keep_bytes);
 
 /* Each finds the record or makes an empty one. */

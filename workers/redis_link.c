@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #define REPLIES_KEEP ((size_t)2 << 20) /* of memory, from one reply to the next */
+#define SOCKET_BYTES (1 << 20)
 
 static const char *user_of(const struct redis_link *l)
 {
@@ -250,6 +251,18 @@ static int redis_login(struct redis_link *l)
     return error;
 }
 
+/* A whole commit has room in it, so that the next one is folded while Redis reads.  Linux gives as
+ * much of it as net.core.wmem_max allows. */
+static redisContext *connect_unix(const char *path, struct timeval limit)
+{
+    redisContext *c = redisConnectUnixWithTimeout(path, limit);
+    int size = SOCKET_BYTES;
+
+    if (c && !c->err)
+        setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    return c;
+}
+
 static int redis_connect(struct redis_link *l)
 {
     struct timeval limit = {l->options.timeout_ms / 1000, l->options.timeout_ms % 1000 * 1000};
@@ -259,7 +272,7 @@ static int redis_connect(struct redis_link *l)
 
     l->replies = 0; /* those of the connection before */
     if (strchr(l->options.address, '/') || !colon) {
-        l->redis = redisConnectUnixWithTimeout(l->options.address, limit);
+        l->redis = connect_unix(l->options.address, limit);
     } else {
         snprintf(host, sizeof host, "%.*s", (int)(colon - l->options.address), l->options.address);
         l->redis = redisConnectWithTimeout(host, atoi(colon + 1), limit);
