@@ -23,8 +23,8 @@
 #include <stdlib.h>
 
 /* Two windows of each of 8 partitions are in memory at most (one in the inbox, one on its way):
- * 2 * 8 * 256 KiB = 4 MiB; a window holds some 2,000 votes. */
-#define STREAM_CREDIT ((uint64_t)256 << 10)
+ * 2 * 8 * 512 KiB = 8 MiB; a window holds some 4,000 votes. */
+#define STREAM_CREDIT ((uint64_t)512 << 10)
 /* A ballot of 165 votes is two fetches and some 25 KiB: 100 MiB. */
 #define SEAT_FETCHES 8192
 #define LOOK_MS      500 /* how often Redis is asked whether it still stands where we left it */
