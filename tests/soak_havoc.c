@@ -94,11 +94,9 @@ static bool is_stuck(const struct havoc *h, enum crew_member who)
 
 static void heal(struct havoc *h, enum crew_member who)
 {
-    bool stuck = is_stuck(h, who);
-
-    crew_heal(h->crew, who);
-    if (stuck)
+    if (is_stuck(h, who))
         crew_signal(h->crew, who, SIGKILL);
+    crew_heal(h->crew, who);
     h->heal_ms[who] = 0;
     if (who == CREW_BROKER && h->limited)
         limit_broker(h, false);

@@ -53,6 +53,16 @@ static int await_end_without_answer(struct crew *c, struct turnout_producer *p)
     return status;
 }
 
+/* All of the events are counted, once. */
+static void finish(struct crew *c, struct buffer *events, struct slice *each)
+{
+    crew_sync(c);
+    assert_true(crew_agrees(c, buffer_slice(events)));
+    crew_free(c, false);
+    buffer_free(events);
+    free(each);
+}
+
 /* `fault` is the field of the broker's plan that is to be EIO.  With an event that is refused, and
  * kept, the commit goes into the trees; without, it is written ahead. */
 static void disk_fails(const char *name, size_t fault, bool with_refused)
@@ -82,11 +92,7 @@ static void disk_fails(const char *name, size_t fault, bool with_refused)
     assert_int_equal(turnout_counts(p).accepted, count);
     assert_int_equal(turnout_counts(p).refused, with_refused);
     turnout_producer_free(p);
-    crew_sync(c);
-    assert_true(crew_agrees(c, buffer_slice(&events)));
-    crew_free(c, false);
-    buffer_free(&events);
-    free(each);
+    finish(c, &events, each);
 }
 
 #define FAULT(field) offsetof(struct fault_plan, field)
@@ -144,11 +150,7 @@ static void a_short_write_ahead_is_finished(void **state)
     crew_heal(c, CREW_BROKER);
     crew_kill(c, CREW_BROKER);
     crew_start(c, CREW_BROKER);
-    crew_sync(c);
-    assert_true(crew_agrees(c, buffer_slice(&events)));
-    crew_free(c, false);
-    buffer_free(&events);
-    free(each);
+    finish(c, &events, each);
 }
 
 static bool log_holds(const struct crew *c, enum crew_member who, const char *text)
@@ -195,11 +197,7 @@ static void a_redis_whose_sync_failed_gets_all_once_it_is_started_again(void **s
     crew_kill(c, CREW_REDIS);
     crew_start(c, CREW_REDIS);
     turnout_producer_free(p);
-    crew_sync(c);
-    assert_true(crew_agrees(c, buffer_slice(&events)));
-    crew_free(c, false);
-    buffer_free(&events);
-    free(each);
+    finish(c, &events, each);
 }
 
 int main(void)

@@ -74,10 +74,10 @@ static bool is_hindrance(const char *words)
     return false;
 }
 
-/* What the operator has to do about a hindrance; empty when it goes by. */
+/* What an operator has to know beside Redis's own words; mostly nothing. */
 static const char *advice_on(const char *words)
 {
-    if (strncmp(words, "MISCONF Errors writing to the AOF", 33) == 0)
+    if (strstr(words, "MISCONF Errors writing to the AOF"))
         return "; after a sync that failed Redis takes no writes until it is started again";
     return "";
 }
