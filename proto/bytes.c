@@ -4,6 +4,8 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 int slice_compare(struct slice a, struct slice b)
 {
@@ -121,13 +123,31 @@ bool char_misleads(uint32_t c)
            (c >= 0xe0000 && c <= 0xe007f);
 }
 
-#define KEEP_BYTES (16 * 1024 * 1024) /* a window of events */
-#define MAP_BYTES  (4 * 1024 * 1024)  /* above all that a round asks for in one piece */
+#define HUGE_PAGE  (2 * 1024 * 1024)
+#define HEAP_BYTES (64 * 1024 * 1024) /* what a worker or a broker at work needs at most */
+#define MAP_BYTES  (32 * 1024 * 1024) /* above all that a round asks for in one piece */
+
+/* Room for HEAP_BYTES behind the heap's end, which malloc gives back no more. */
+static void heap_reserve(void)
+{
+    void *volatile more;
+
+    mallopt(M_TOP_PAD, HEAP_BYTES);
+    more = malloc(HUGE_PAGE); /* more than it has left */
+    free(more);
+}
 
 void memory_keep(void)
 {
-    mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
+    uintptr_t from = (uintptr_t)sbrk(0), to;
+
+    mallopt(M_ARENA_MAX, 1);
     mallopt(M_MMAP_THRESHOLD, MAP_BYTES);
+    heap_reserve();
+    to = (uintptr_t)sbrk(0);
+    from += -from % HUGE_PAGE;
+    if (from < to) /* not so where malloc is another one */
+        madvise((void *)from, to - from, MADV_HUGEPAGE);
 }
 
 static void *memory_checked(void *p, size_t size)

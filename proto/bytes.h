@@ -98,8 +98,9 @@ struct buffer {
     size_t size, room;
 };
 
-/* For programs that work in rounds, to be called first: what one round frees is kept for the next,
- * up to a few MiB, where malloc would give it back and have it faulted in anew. */
+/* For programs that work in rounds, to be called before their first thread: all threads have one
+ * heap, which keeps up to 64 MiB of what a round frees for the next, on huge pages where the system
+ * gives them to who asks.  Else memory would be faulted in by the 4 KiB, and again each round. */
 void memory_keep(void);
 
 /* malloc, calloc and realloc that never return NULL. */

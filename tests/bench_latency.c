@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "proto/event.h"
+#include "proto/program.h"
 #include "proto/turnout.h"
 #include "tests/gauge.h"
 #include "tests/votes.h"
@@ -235,6 +236,7 @@ int main(int argc, char **argv)
 {
     struct trial t = {0};
 
+    program_begin();
     if (argc < 5 || argc > 6) {
         fprintf(stderr, "usage: bench_latency RATE SECONDS SEED FIRST [FILE]\n");
         return 64;

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "proto/program.h"
 #include "proto/turnout.h"
 #include "tests/fixtures.h"
 #include "tests/gauge.h"
@@ -245,6 +246,7 @@ int main(int argc, char **argv)
     const struct verb *verb = verb_find(argc, argv);
     struct load l = {0};
 
+    program_begin();
     if (!verb) {
         fprintf(stderr,
                 "usage: bench_publish notices|past|votes|once|random EVENTS SEED FIRST\n"

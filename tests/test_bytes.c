@@ -2,9 +2,12 @@
 #include "proto/bytes.h"
 
 #include <inttypes.h>
+#include <malloc.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include <setjmp.h>
 
@@ -305,6 +308,48 @@ static void a_refusal_is_cut_at_a_whole_character(void **state)
     assert_int_equal(strlen(r.reason), REFUSAL_REASON);
 }
 
+/* ---- memory ---- */
+#define PIECE_BYTES 65536
+#define PIECES      400
+
+static void *round_of_memory(void *arg)
+{
+    static char *pieces[PIECES];
+
+    for (int i = 0; i < PIECES; i++) {
+        pieces[i] = memory_need(PIECE_BYTES);
+        memset(pieces[i], i, PIECE_BYTES);
+    }
+    for (int i = PIECES - 1; i >= 0; i--)
+        free(pieces[i]);
+    return arg;
+}
+
+static long page_faults(void)
+{
+    struct rusage u;
+
+    getrusage(RUSAGE_SELF, &u);
+    return u.ru_minflt;
+}
+
+static void what_a_round_frees_is_kept_for_the_next_whichever_thread_asks(void **state)
+{
+    pthread_t thread;
+    long before;
+
+    (void)state;
+    memory_keep();
+    round_of_memory(NULL);
+    if (mallinfo2().arena == 0)
+        skip(); /* malloc is another one: a sanitizer's, valgrind's */
+    before = page_faults();
+    round_of_memory(NULL);
+    assert_int_equal(pthread_create(&thread, NULL, round_of_memory, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(page_faults() - before < PIECES); /* of 16 pages each */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +366,7 @@ int main(void)
         cmocka_unit_test(every_refusal_code_has_a_name_of_its_own),
         cmocka_unit_test(a_refusal_is_printable_whatever_the_field_was),
         cmocka_unit_test(a_refusal_is_cut_at_a_whole_character),
+        cmocka_unit_test(what_a_round_frees_is_kept_for_the_next_whichever_thread_asks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
