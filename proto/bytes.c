@@ -209,6 +209,13 @@ void buffer_add_int(struct buffer *b, int64_t number)
     buffer_add(b, at, (size_t)(digits + sizeof digits - at));
 }
 
+void buffer_empty(struct buffer *b, size_t keep_bytes)
+{
+    if (b->room > keep_bytes)
+        buffer_free(b);
+    b->size = 0;
+}
+
 void buffer_free(struct buffer *b)
 {
     free(b->at);

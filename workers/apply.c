@@ -14,6 +14,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define KEEP_EVENTS  4096 /* so many have room all the time */
+#define LIKELY_BYTES 100  /* of an event: if most are smaller, their room grows */
+
 struct apply {
     struct store *store;
     struct ledger *ledger;
@@ -124,17 +127,34 @@ int apply_confirm(struct apply *a)
     return error;
 }
 
+/* Folded events are not needed any more: what comes next has their room, if that is large. */
+static void events_done(struct apply *a)
+{
+    a->event_count = 0;
+    if (a->event_room <= KEEP_EVENTS)
+        return;
+    free(a->events);
+    free(a->bearings);
+    a->events = NULL;
+    a->bearings = NULL;
+    a->event_room = 0;
+}
+
+static void events_grow(struct apply *a, size_t room)
+{
+    a->event_room = room;
+    a->events = memory_grow(a->events, room * sizeof *a->events);
+    a->bearings = memory_grow(a->bearings, room * sizeof *a->bearings);
+}
+
 static int decode_batch(struct apply *a, const struct apply_batch *b)
 {
     struct slice rest = b->events;
     struct refusal why;
 
     for (uint64_t i = 0; i < b->count; i++) {
-        if (a->event_count == a->event_room) {
-            a->event_room = a->event_room ? a->event_room * 2 : 1024;
-            a->events = memory_grow(a->events, a->event_room * sizeof *a->events);
-            a->bearings = memory_grow(a->bearings, a->event_room * sizeof *a->bearings);
-        }
+        if (a->event_count == a->event_room)
+            events_grow(a, a->event_room * 2);
         if (event_next(a->decoder, &rest, EVENT_ANY_TIME, &a->events[a->event_count], &why) < 0) {
             log_error("partition %u, offset %llu: the journal holds what is no event: %s",
                       b->partition, (unsigned long long)(b->from.offset + i), why.reason);
@@ -323,8 +343,14 @@ static void note_moves(struct apply *a, const struct apply_batch *batches, size_
 
 static int decode_all(struct apply *a, const struct apply_batch *batches, size_t count)
 {
+    size_t likely = 0;
     int error = 0;
 
+    for (size_t i = 0; i < count; i++)
+        likely += batches[i].events.size / LIKELY_BYTES;
+    likely = likely > KEEP_EVENTS ? likely : KEEP_EVENTS;
+    if (likely > a->event_room)
+        events_grow(a, likely);
     for (size_t i = 0; i < count && error == 0; i++)
         error = decode_batch(a, &batches[i]);
     return error;
@@ -341,6 +367,7 @@ static int apply_steps(struct apply *a, const struct apply_batch *batches, size_
         error = account_load(&a->gather, &a->commit, a->store);
     if (error < 0)
         return error;
+    events_done(a);
     note_moves(a, batches, count, now_ms);
     flush_meta(a->ledger, &a->commit, a->partitions);
     changes_tell(a->ledger, &a->commit);

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define KEEP_OPS 16384 /* room for so many operations is kept, some 1 MiB */
+
 struct slice place_key(unsigned place, char room[PLACE_KEY])
 {
     struct buffer key = {room, 0, PLACE_KEY}; /* never grows: 17 characters at most */
@@ -34,8 +36,17 @@ bool applied_any_foreign(const struct applied *a, unsigned count, struct slice l
     return false;
 }
 
+static void ops_free(struct commit *c)
+{
+    free(c->ops);
+    c->ops = NULL;
+    c->room = 0;
+}
+
 void commit_clear(struct commit *c)
 {
+    if (c->room > KEEP_OPS)
+        ops_free(c);
     c->count = 0;
     c->move_count = 0;
 }

@@ -1,9 +1,11 @@
 /* Commands to Redis; see resp.h. */
 #include "workers/resp.h"
 
+#define KEEP_BYTES ((size_t)1 << 20) /* of the buffer; the others of a round have what is more */
+
 void resp_clear(struct resp *r)
 {
-    buffer_clear(&r->out);
+    buffer_empty(&r->out, KEEP_BYTES);
     r->commands = 0;
 }
 
