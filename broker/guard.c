@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -345,7 +344,7 @@ static uint64_t memory_held(const struct guard *g)
     uint64_t bytes = memory_own(g);
 
     if (bytes > g->config.memory_bytes) {
-        malloc_trim(0);
+        memory_trim();
         bytes = memory_own(g);
     }
     return bytes;

@@ -123,31 +123,42 @@ bool char_misleads(uint32_t c)
            (c >= 0xe0000 && c <= 0xe007f);
 }
 
-#define HUGE_PAGE  (2 * 1024 * 1024)
-#define HEAP_BYTES (64 * 1024 * 1024) /* what a worker or a broker at work needs at most */
-#define MAP_BYTES  (32 * 1024 * 1024) /* above all that a round asks for in one piece */
+#define MIB        ((size_t)1 << 20)
+#define HUGE_PAGE  (2 * MIB)
+#define HEAP_BYTES (56 * MIB)   /* what most workers and brokers need at work */
+#define KEEP_BYTES (64 * MIB)   /* free at the heap's end, that is; else it is given back */
+#define MAP_BYTES  (32 * MIB)   /* above all that a round asks for in one piece */
+#define PAD_BYTES  (128 * 1024) /* as malloc has it */
 
-/* Room for HEAP_BYTES behind the heap's end, which malloc gives back no more. */
+/* Extends the heap by HEAP_BYTES, which are not there before they are used, on huge pages.  What it
+ * grows by beyond them is as everywhere. */
 static void heap_reserve(void)
 {
-    void *volatile more;
+    uintptr_t from = (uintptr_t)sbrk(0), to;
+    void *volatile piece;
 
-    mallopt(M_TOP_PAD, HEAP_BYTES);
-    more = malloc(HUGE_PAGE); /* more than it has left */
-    free(more);
+    mallopt(M_TOP_PAD, HEAP_BYTES - MAP_BYTES / 2);
+    piece = malloc(MAP_BYTES / 2); /* more than is free anywhere in it */
+    free(piece);
+    mallopt(M_TOP_PAD, PAD_BYTES);
+    to = (uintptr_t)sbrk(0);
+    from += -from % HUGE_PAGE;
+    if (from < to) /* not so without memory, and where malloc is another one */
+        madvise((void *)from, to - from, MADV_HUGEPAGE);
 }
 
 void memory_keep(void)
 {
-    uintptr_t from = (uintptr_t)sbrk(0), to;
-
     mallopt(M_ARENA_MAX, 1);
     mallopt(M_MMAP_THRESHOLD, MAP_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
     heap_reserve();
-    to = (uintptr_t)sbrk(0);
-    from += -from % HUGE_PAGE;
-    if (from < to) /* not so where malloc is another one */
-        madvise((void *)from, to - from, MADV_HUGEPAGE);
+}
+
+void memory_trim(void)
+{
+    malloc_trim(0);
+    heap_reserve();
 }
 
 static void *memory_checked(void *p, size_t size)

@@ -99,9 +99,13 @@ struct buffer {
 };
 
 /* For programs that work in rounds, to be called before their first thread: all threads have one
- * heap, which keeps up to 64 MiB of what a round frees for the next, on huge pages where the system
- * gives them to who asks.  Else memory would be faulted in by the 4 KiB, and again each round. */
+ * heap, which keeps up to 64 MiB of what a round frees for the next, and begins with 56 MiB on huge
+ * pages where the system gives them to who asks.  Else memory would be faulted in by the 4 KiB, and
+ * again each round. */
 void memory_keep(void);
+
+/* Gives all that is free back to the system, and begins with a heap of that kind again. */
+void memory_trim(void);
 
 /* malloc, calloc and realloc that never return NULL. */
 void *memory_need(size_t size);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <setjmp.h>
 
@@ -15,6 +16,7 @@
 
 #include "proto/error.h"
 #include "proto/refusal.h"
+#include "tests/raw.h"
 #include "tests/world.h"
 
 static void slices_are_ordered_by_bytes_and_then_by_length(void **state)
@@ -333,21 +335,40 @@ static long page_faults(void)
     return u.ru_minflt;
 }
 
+static void assert_kept(void)
+{
+    long before = page_faults();
+    pthread_t thread;
+
+    round_of_memory(NULL);
+    assert_int_equal(pthread_create(&thread, NULL, round_of_memory, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(page_faults() - before < PIECES); /* of 16 pages each */
+}
+
 static void what_a_round_frees_is_kept_for_the_next_whichever_thread_asks(void **state)
 {
-    pthread_t thread;
-    long before;
-
     (void)state;
     memory_keep();
     round_of_memory(NULL);
     if (mallinfo2().arena == 0)
         skip(); /* malloc is another one: a sanitizer's, valgrind's */
-    before = page_faults();
+    assert_kept();
+}
+
+static void what_is_trimmed_goes_back_and_the_heap_begins_anew(void **state)
+{
+    uint64_t before;
+
+    (void)state;
     round_of_memory(NULL);
-    assert_int_equal(pthread_create(&thread, NULL, round_of_memory, NULL), 0);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_true(page_faults() - before < PIECES); /* of 16 pages each */
+    if (mallinfo2().arena == 0)
+        skip();
+    before = process_bytes(getpid());
+    memory_trim();
+    assert_true(process_bytes(getpid()) + PIECES * PIECE_BYTES / 2 < before);
+    round_of_memory(NULL);
+    assert_kept();
 }
 
 int main(void)
@@ -367,6 +388,7 @@ int main(void)
         cmocka_unit_test(a_refusal_is_printable_whatever_the_field_was),
         cmocka_unit_test(a_refusal_is_cut_at_a_whole_character),
         cmocka_unit_test(what_a_round_frees_is_kept_for_the_next_whichever_thread_asks),
+        cmocka_unit_test(what_is_trimmed_goes_back_and_the_heap_begins_anew),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,7 @@ void apply_free(struct apply *a);
 
 /* What the ledger may hold between commits (see ledger_settle), APPLY_KEEP_BYTES unless told
  * otherwise. */
-#define APPLY_KEEP_BYTES ((size_t)24 << 20) /* of the 64 MB that a worker may take */
+#define APPLY_KEEP_BYTES ((size_t)24 << 20) /* of the 64 MB that one of two workers takes */
 void apply_limit(struct apply *a, size_t keep_bytes);
 
 /* So many records are fetched at most for one commit's seat notices, which may bear on years of

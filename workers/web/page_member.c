@@ -172,7 +172,7 @@ static void keys(struct page *p, struct view *v, struct slice year, struct hash 
 {
     struct data *d = &p->data;
     struct slice base = data_key_of(d, "member:", p->subject, ":");
-    char text[8];
+    char text[16];
 
     h[H_YEAR].key = view_text(v, base, year);
     h[H_BEFORE].key = view_text(v, base, page_year_before(v, year));
