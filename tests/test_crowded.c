@@ -3,6 +3,7 @@
  * Redis flushed or its offsets moved, and cannot always read old events again.  In the end Redis
  * holds what counting from scratch gives. */
 #include "tests/desk.h"
+#include "tests/fixtures.h"
 #include "tests/model.h"
 #include "tests/redis_dump.h"
 #include "tests/redis_server.h"
@@ -308,11 +309,48 @@ static void who_is_overtaken_at_a_tie_meets_a_conflict(void **state)
     crowd_end(&c);
 }
 
+#define AT_C "\"time\":1767225600000,\"committee\":\"C\","
+
+/* Between its two looks the ballot was put off, as far as the second can tell: now the second
+ * notice bears on it, too. */
+static void a_ballot_that_is_put_off_between_two_looks_is_looked_at_again(void **state)
+{
+    static const char lines[] =
+        "{\"type\":\"ballot\",\"id\":\"b\"," AT_C "\"ballot\":\"B\",\"kind\":\"DIS\","
+        "\"closes\":\"2026-06-30\",\"status\":\"closed\"}\n"
+        "{\"type\":\"seat\",\"id\":\"k\"," AT_C "\"member\":\"KE\",\"from\":\"2026-01-01\","
+        "\"role\":\"P\"}\n"
+        "{\"type\":\"seat\",\"id\":\"f\"," AT_C "\"member\":\"FR\",\"from\":\"2026-03-01\","
+        "\"role\":\"P\"}\n";
+    struct buffer events = {0};
+    struct crowd c;
+
+    (void)state;
+    crowd_set(&c, 1);
+    c.calm = true;
+    lines_encode(slice_of(lines), &events);
+    desk_journal(c.desk, buffer_slice(&events));
+    assert_int_equal(hand_apply(&c, &c.hands[0], 0xff, 1), 0);
+    assert_int_equal(apply_confirm(c.hands[0].apply), 0);
+    redis_do(c.other, "HSET", "turnout:index:C", "ballot|B", "2026-02-01");
+    hand_look(&c.hands[1]);
+    assert_int_equal(hand_apply(&c, &c.hands[1], 0xff, 2), 0);
+    assert_int_equal(apply_confirm(c.hands[1].apply), 0);
+    for (int i = 0; i < 2; i++) {
+        const char *seat = i ? "turnout:seat:C|KE:2026" : "turnout:seat:C|FR:2026";
+        assert_true(
+            slice_is(redis_do(c.other, "HGET", seat, "technical.ballots.missed")->text, "1"));
+    }
+    buffer_free(&events);
+    crowd_end(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(workers_in_each_others_way_count_everything_once),
         cmocka_unit_test(who_is_overtaken_at_a_tie_meets_a_conflict),
+        cmocka_unit_test(a_ballot_that_is_put_off_between_two_looks_is_looked_at_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

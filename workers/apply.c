@@ -240,17 +240,23 @@ static void gather_events(struct apply *a)
     }
 }
 
-/* In a second round trip, what seat notices bear on. */
+/* In a second round trip, what seat notices bear on.  The store may have moved on since the first:
+ * a ballot that comes now can have a later day than its committee's dates said then, so that other
+ * notices bear on it, too, and that is asked for until there is nothing more.  The commit fails. */
 static int gather_more(struct apply *a)
 {
     const struct store_fetch *fetches;
     size_t count;
+    int error;
 
-    gather_seats(&a->gather, a->events, a->bearings, a->event_count);
-    fetches = gather_take(&a->gather, &count);
-    if (a->bound && count > a->bound && a->gather.several)
-        return ERR_LARGE;
-    return store_fetch(a->store, fetches, count, a->ledger);
+    do {
+        gather_seats(&a->gather, a->events, a->bearings, a->event_count);
+        fetches = gather_take(&a->gather, &count);
+        if (a->bound && count > a->bound && a->gather.several)
+            return ERR_LARGE;
+        error = store_fetch(a->store, fetches, count, a->ledger);
+    } while (error == 0 && count > 0);
+    return error;
 }
 
 /* The bytes of all versions that events from `first` on tie with, in one recall.  When
