@@ -147,6 +147,7 @@ static inline void buffer_add_text(struct buffer *b, const char *text)
 }
 
 void buffer_add_int(struct buffer *b, int64_t number);
+
 /* Empty again; gives back its memory when that is more than `keep_bytes`. */
 void buffer_empty(struct buffer *b, size_t keep_bytes);
 void buffer_free(struct buffer *b);

@@ -242,7 +242,7 @@ static void gather_events(struct apply *a)
 
 /* In a second round trip, what seat notices bear on.  The store may have moved on since the first:
  * a ballot that comes now can have a later day than its committee's dates said then, so that other
- * notices bear on it, too, and that is asked for until there is nothing more.  The commit fails. */
+ * notices bear on it, too, and that is asked for until there is nothing more.  The commit is then refused. */
 static int gather_more(struct apply *a)
 {
     const struct store_fetch *fetches;
@@ -347,16 +347,23 @@ static void note_moves(struct apply *a, const struct apply_batch *batches, size_
     }
 }
 
-static int decode_all(struct apply *a, const struct apply_batch *batches, size_t count)
+/* Room for so many events as there likely are. */
+static void events_expect(struct apply *a, const struct apply_batch *batches, size_t count)
 {
     size_t likely = 0;
-    int error = 0;
 
     for (size_t i = 0; i < count; i++)
         likely += batches[i].events.size / LIKELY_BYTES;
     likely = likely > KEEP_EVENTS ? likely : KEEP_EVENTS;
     if (likely > a->event_room)
         events_grow(a, likely);
+}
+
+static int decode_all(struct apply *a, const struct apply_batch *batches, size_t count)
+{
+    int error = 0;
+
+    events_expect(a, batches, count);
     for (size_t i = 0; i < count && error == 0; i++)
         error = decode_batch(a, &batches[i]);
     return error;
@@ -393,7 +400,7 @@ int apply_batches(struct apply *a, const struct apply_batch *batches, size_t cou
     for (size_t i = 0; i < a->commit.move_count && error == 0; i++)
         a->left[a->commit.moves[i].place] = a->commit.moves[i].to;
     commit_clear(&a->commit);
-    a->event_count = 0;
+    events_done(a);
     event_decoder_reset(a->decoder);
     if (error < 0)
         ledger_forget(a);

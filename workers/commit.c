@@ -36,17 +36,13 @@ bool applied_any_foreign(const struct applied *a, unsigned count, struct slice l
     return false;
 }
 
-static void ops_free(struct commit *c)
-{
-    free(c->ops);
-    c->ops = NULL;
-    c->room = 0;
-}
-
 void commit_clear(struct commit *c)
 {
-    if (c->room > KEEP_OPS)
-        ops_free(c);
+    if (c->room > KEEP_OPS) {
+        free(c->ops);
+        c->ops = NULL;
+        c->room = 0;
+    }
     c->count = 0;
     c->move_count = 0;
 }
