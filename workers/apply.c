@@ -242,7 +242,8 @@ static void gather_events(struct apply *a)
 
 /* In a second round trip, what seat notices bear on.  The store may have moved on since the first:
  * a ballot that comes now can have a later day than its committee's dates said then, so that other
- * notices bear on it, too, and that is asked for until there is nothing more.  The commit is then refused. */
+ * notices bear on it, too, and that is asked for until there is nothing more.  The commit is then
+ * refused. */
 static int gather_more(struct apply *a)
 {
     const struct store_fetch *fetches;
