@@ -30,7 +30,7 @@
 
 #define PARTS         4
 #define LIMIT         ((uint64_t)64 * 1024 * 1024)
-#define MOST          16384 /* bytes of a record, as a rule */
+#define MOST          16384 /* bytes of a record's events, as a rule */
 #define SINGLY        6     /* of so many unsynced writes each is lost alone, and kept alone */
 #define BY_CHANCE     3     /* images by chance at each moment */
 #define FIRST_COMMITS 60
@@ -518,12 +518,12 @@ static void a_power_cut_while_the_file_grows_loses_nothing(void **state)
     t.looking = false;
     t.recent_bytes = 0;
     live_open();
-    while (journal_used_bytes(t.journal) < DISK_STEP - DISK_RESERVE - (uint64_t)6 * MOST * 16)
-        commit((size_t)MOST * 16);
+    while (journal_used_bytes(t.journal) < DISK_STEP - DISK_RESERVE - (uint64_t)6 * RECORD_BYTES)
+        commit(RECORD_BYTES);
     t.looking = true;
     t.percent = 4;
     while (journal_used_bytes(t.journal) < DISK_STEP)
-        commit((size_t)MOST * 16);
+        commit(RECORD_BYTES);
     assert_true(t.images > 5);
     print_message("%llu images of a file that grows\n", (unsigned long long)t.images);
 }
