@@ -6,6 +6,7 @@
 #include "broker/check.h"
 #include "broker/guard.h"
 #include "broker/journal.h"
+#include "proto/bytes.h"
 #include "proto/error.h"
 #include "proto/log.h"
 #include "proto/program.h"
@@ -198,6 +199,8 @@ static int exit_status(int err)
     return err == ERR_CONFIG || err == ERR_VERSION || err == ERR_LOCKED ? EX_CONFIG : EX_IOERR;
 }
 
+#define TOUCH_BYTES ((size_t)16 << 20) /* what it needs at full load, but for the journal's pages */
+
 int main(int argc, char **argv)
 {
     static const struct argp argp = {
@@ -225,6 +228,7 @@ int main(int argc, char **argv)
         return backup_journal(s.broker.dir, s.backup_file);
     if (!files_reserve(&s.broker))
         return EX_CONFIG;
+    memory_touch(TOUCH_BYTES);
     stop_fd = program_stop_open();
     err = stop_fd < 0 ? ERR_IO : broker_open(&s.broker, &broker);
     if (err == 0)

@@ -155,6 +155,17 @@ void memory_keep(void)
     heap_reserve();
 }
 
+void memory_touch(size_t bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *piece = memory_need(bytes);
+    size_t skip = -(uintptr_t)piece % page;
+
+    if (bytes > skip && piece < (char *)sbrk(0)) /* else malloc is another one */
+        madvise(piece + skip, bytes - skip, MADV_POPULATE_WRITE);
+    free(piece);
+}
+
 void memory_trim(void)
 {
     malloc_trim(0);

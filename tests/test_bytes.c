@@ -356,6 +356,20 @@ static void what_a_round_frees_is_kept_for_the_next_whichever_thread_asks(void *
     assert_kept();
 }
 
+static void what_was_touched_is_there_when_it_is_used(void **state)
+{
+    long before;
+
+    (void)state;
+    if (mallinfo2().arena == 0)
+        skip();
+    memory_trim();
+    memory_touch((size_t)PIECES * (PIECE_BYTES + 64));
+    before = page_faults();
+    round_of_memory(NULL);
+    assert_in_range(page_faults() - before, 0, 4);
+}
+
 static void what_is_trimmed_goes_back_and_the_heap_begins_anew(void **state)
 {
     uint64_t before;
@@ -388,6 +402,7 @@ int main(void)
         cmocka_unit_test(a_refusal_is_printable_whatever_the_field_was),
         cmocka_unit_test(a_refusal_is_cut_at_a_whole_character),
         cmocka_unit_test(what_a_round_frees_is_kept_for_the_next_whichever_thread_asks),
+        cmocka_unit_test(what_was_touched_is_there_when_it_is_used),
         cmocka_unit_test(what_is_trimmed_goes_back_and_the_heap_begins_anew),
     };
 

@@ -1,4 +1,5 @@
 /* turnout-worker: options, signals, and the store; everything else is in worker.c. */
+#include "proto/bytes.h"
 #include "proto/error.h"
 #include "proto/log.h"
 #include "proto/program.h"
@@ -47,6 +48,8 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 /* The broker gives a silent worker 3 s: a reply that takes longer than this is lost. */
 #define REDIS_LIMIT_MS 2000
 
+#define TOUCH_BYTES ((size_t)40 << 20) /* what one of two workers needs at full load */
+
 static int work(const struct options *o, const struct rules *rules, const char *name, int stop_fd)
 {
     struct worker_config config = {
@@ -55,6 +58,7 @@ static int work(const struct options *o, const struct rules *rules, const char *
     struct worker *w = NULL;
     int error;
 
+    memory_touch(TOUCH_BYTES);
     error = worker_new(&config, store, &w);
     if (error == 0)
         error = worker_run(w, stop_fd);
