@@ -7,6 +7,7 @@
 #include "broker/disk.h"
 
 #include "broker/folder.h"
+#include "broker/mapped.h"
 #include "broker/number.h"
 #include "broker/page.h"
 #include "broker/turns.h"
@@ -45,6 +46,7 @@ struct disk {
     MDB_env *env;
     MDB_txn *write, *read;
     MDB_cursor *cursor; /* of `read` */
+    struct mapped mapped;
     struct folder folder;
     int error;    /* the first of this write transaction */
     bool changed; /* something is staged in it */
@@ -507,6 +509,7 @@ void disk_read_end(struct disk *d)
         mdb_txn_abort(d->read);
     d->cursor = NULL;
     d->read = NULL;
+    mapped_settle(&d->mapped);
 }
 
 static int disk_get(struct disk *d, MDB_cursor_op op, MDB_val *k, struct disk_item *ret)
@@ -520,6 +523,7 @@ static int disk_get(struct disk *d, MDB_cursor_op op, MDB_val *k, struct disk_it
         return ERR_CORRUPT;
     ret->key = number_get_key(k->mv_data);
     ret->value = slice_make(v.mv_data, v.mv_size);
+    mapped_read(&d->mapped, ret->value);
     return 0;
 }
 
