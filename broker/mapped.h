@@ -6,7 +6,7 @@
 
 #include "proto/bytes.h"
 
-#define MAPPED_BYTES ((size_t)16 << 20)
+#define MAPPED_BYTES ((size_t)8 << 20)
 
 /* All zero, as at first: nothing.  Of one mapping. */
 struct mapped {
