@@ -148,7 +148,7 @@ static void limit_sessions(struct broker *b, const struct broker_config *config)
 /* After the self-test of the endpoints, whose connections it would take for a peer's. */
 static int open_guard(struct broker *b, const struct broker_config *config)
 {
-    struct guard_config c = {config->memory_bytes, config->connections};
+    struct guard_config c = {config->memory_bytes, config->connections, journal_map(b->journal)};
     int err;
 
     if (c.memory_bytes == 0)
@@ -277,6 +277,7 @@ int broker_round(struct broker *b, int stop_fd, int wait_ms)
     feed_assign(b->feed);
     b->feed_state = feed_send(b->feed);
     ingest_acknowledge(b->ingest);
+    guard_settle(b->guard);
     sessions_beat(&b->producers, now_ms);
     sessions_beat(&b->readers, now_ms);
     return 0;

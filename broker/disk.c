@@ -46,7 +46,6 @@ struct disk {
     MDB_env *env;
     MDB_txn *write, *read;
     MDB_cursor *cursor; /* of `read` */
-    struct mapped mapped;
     struct folder folder;
     int error;    /* the first of this write transaction */
     bool changed; /* something is staged in it */
@@ -127,11 +126,19 @@ static int disk_open_env(struct disk *d, const char *folder, unsigned tables)
     return disk_error(DISK_OPENING, code);
 }
 
+static int disk_fd(const struct disk *d)
+{
+    int fd;
+
+    mdb_env_get_fd(d->env, &fd);
+    return fd;
+}
+
 static int disk_size(struct disk *d, int *ret_fd)
 {
     struct stat file;
 
-    mdb_env_get_fd(d->env, ret_fd);
+    *ret_fd = disk_fd(d);
     if (fstat(*ret_fd, &file) < 0)
         return disk_error("measuring", errno);
     d->allocated = (uint64_t)file.st_size;
@@ -180,6 +187,11 @@ uint64_t disk_used_bytes(const struct disk *d)
 uint64_t disk_limit_bytes(const struct disk *d)
 {
     return d->limit;
+}
+
+struct slice disk_map(const struct disk *d)
+{
+    return mapped_find(disk_fd(d));
 }
 
 /* ---- room ---- */
@@ -265,14 +277,6 @@ static int disk_agree(const struct disk *d)
     return err;
 }
 
-static int disk_settle(const struct disk *d)
-{
-    int fd;
-
-    mdb_env_get_fd(d->env, &fd);
-    return turns_settle(fd, d->page_bytes);
-}
-
 int disk_open(const char *folder, uint64_t limit_bytes, unsigned tables, struct disk **ret)
 {
     struct disk *d = memory_need(sizeof *d);
@@ -292,7 +296,7 @@ int disk_open(const char *folder, uint64_t limit_bytes, unsigned tables, struct 
     if (err == 0 && !d->empty)
         err = folder_mark(&d->folder);
     if (err == 0 && !d->empty)
-        err = disk_settle(d);
+        err = turns_settle(disk_fd(d), d->page_bytes);
     if (err == 0)
         disk_grow(d, disk_used_bytes(d) + DISK_RESERVE); /* see VALUE_MOST; if there is room */
     if (err < 0) {
@@ -468,9 +472,8 @@ static int disk_probe(struct disk *d)
 int disk_commit(struct disk *d)
 {
     struct turns before;
-    int err = d->error, fd;
+    int err = d->error, fd = disk_fd(d);
 
-    mdb_env_get_fd(d->env, &fd);
     if (err == 0 && d->write) {
         bool known = turns_read(fd, d->page_bytes, &before);
         int code = mdb_txn_commit(d->write);
@@ -509,7 +512,6 @@ void disk_read_end(struct disk *d)
         mdb_txn_abort(d->read);
     d->cursor = NULL;
     d->read = NULL;
-    mapped_settle(&d->mapped);
 }
 
 static int disk_get(struct disk *d, MDB_cursor_op op, MDB_val *k, struct disk_item *ret)
@@ -523,7 +525,6 @@ static int disk_get(struct disk *d, MDB_cursor_op op, MDB_val *k, struct disk_it
         return ERR_CORRUPT;
     ret->key = number_get_key(k->mv_data);
     ret->value = slice_make(v.mv_data, v.mv_size);
-    mapped_read(&d->mapped, ret->value);
     return 0;
 }
 
@@ -575,7 +576,7 @@ int disk_strip_find(struct disk *d, unsigned table, uint64_t key, struct disk_st
         return err;
     if (v.mv_size <= DISK_INSIDE)
         return ERR_CORRUPT;
-    mdb_env_get_fd(d->env, &ret->fd);
+    ret->fd = disk_fd(d);
     if (fstat(ret->fd, &file) < 0)
         return disk_error("measuring", errno);
     memcpy(&page, (const char *)v.mv_data - PAGE_HEAD, sizeof page);
@@ -586,9 +587,8 @@ int disk_strip_find(struct disk *d, unsigned table, uint64_t key, struct disk_st
 
 int disk_strip_write(struct disk *d, uint64_t place, struct slice bytes)
 {
-    int fd;
+    int fd = disk_fd(d);
 
-    mdb_env_get_fd(d->env, &fd);
     if (file_write_at(fd, place, bytes) < 0)
         return disk_error("writing ahead", errno);
     if (fdatasync(fd) == 0)

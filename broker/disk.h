@@ -111,4 +111,7 @@ uint64_t disk_cost(const struct disk *d, size_t size); /* of one that is appende
 uint64_t disk_used_bytes(const struct disk *d);
 uint64_t disk_limit_bytes(const struct disk *d);
 
+/* Where its file is mapped; see mapped.h. */
+struct slice disk_map(const struct disk *d);
+
 #endif

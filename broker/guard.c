@@ -5,6 +5,7 @@
  * one is cut, and comes again.  What is no socket cannot be shut down. */
 #include "broker/guard.h"
 
+#include "broker/mapped.h"
 #include "proto/clock.h"
 #include "proto/error.h"
 #include "proto/log.h"
@@ -35,8 +36,15 @@ struct connection {
     int64_t since_ms;
 };
 
+/* Resident bytes. */
+struct memory {
+    uint64_t own, shared; /* nobody else's; of files */
+};
+
 struct guard {
     struct guard_config config;
+    uint64_t code;       /* of the bytes of files, those that are always there */
+    _Atomic bool mapped; /* many more are */
     pthread_t thread;
     pthread_mutex_t lock; /* of all that follows */
     pthread_cond_t wake;
@@ -286,18 +294,19 @@ static unsigned many_cut(struct guard *g, bool all)
 
 /* ---- memory ---- */
 
-static uint64_t memory_own(const struct guard *g)
+static void memory_read(const struct guard *g, struct memory *ret)
 {
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     unsigned long long size, resident, shared;
     char line[128];
     ssize_t n = pread(g->statm, line, sizeof line - 1, 0);
 
+    *ret = (struct memory){0};
     if (n <= 0)
-        return 0;
+        return;
     line[n] = '\0';
-    if (sscanf(line, "%llu %llu %llu", &size, &resident, &shared) != 3 || resident < shared)
-        return 0;
-    return (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
+    if (sscanf(line, "%llu %llu %llu", &size, &resident, &shared) == 3 && resident >= shared)
+        *ret = (struct memory){(resident - shared) * page, shared * page};
 }
 
 /* Whether what was cut last has not helped: it had its time, or memory grows all the same. */
@@ -339,15 +348,17 @@ static void memory_relieve(struct guard *g, uint64_t bytes, int64_t now_ms)
 }
 
 /* What was freed counts until the heap is trimmed. */
-static uint64_t memory_held(const struct guard *g)
+static uint64_t memory_held(struct guard *g)
 {
-    uint64_t bytes = memory_own(g);
+    struct memory m;
 
-    if (bytes > g->config.memory_bytes) {
+    memory_read(g, &m);
+    g->mapped = m.shared > g->code + GUARD_MAPPED;
+    if (m.own > g->config.memory_bytes) {
         memory_trim();
-        bytes = memory_own(g);
+        memory_read(g, &m);
     }
-    return bytes;
+    return m.own;
 }
 
 static void memory_look(struct guard *g, int64_t now_ms)
@@ -423,6 +434,7 @@ int guard_start(const struct guard_config *config, struct guard **ret)
 {
     struct guard *g = memory_need(sizeof *g);
     pthread_condattr_t monotonic;
+    struct memory before;
 
     *g = (struct guard){.config = *config, .counts.limits = *config};
     pthread_mutex_init(&g->lock, NULL);
@@ -431,6 +443,9 @@ int guard_start(const struct guard_config *config, struct guard **ret)
     pthread_cond_init(&g->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     g->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    mapped_let_go(config->map);
+    memory_read(g, &before);
+    g->code = before.shared;
     g->files = opendir("/proc/self/fd");
     for (int fd = 0; fd < GUARD_DESCRIPTORS; fd++)
         accepted[fd] = 0; /* of an earlier guard of this process */
@@ -457,6 +472,14 @@ void guard_stop(struct guard *g)
 }
 
 /* ---- told by the loop ---- */
+
+void guard_settle(struct guard *g)
+{
+    if (!g || !g->mapped)
+        return;
+    mapped_let_go(g->config.map);
+    g->mapped = false;
+}
 
 uint64_t guard_greet(struct guard *g, int fd)
 {

@@ -24,9 +24,12 @@
  *
  * Memory is what /proc/self/statm calls resident without shared: the pages that are the process's
  * own.  The pages of the journal's map are not among them, as the kernel can drop those at any
- * time.  What is bounded piece by piece, as by default and in MiB: 32 workers at 6.25 and 32
- * clients at 3.25 (session.h) make 304, backlogs 48 (ingest.h), acknowledgements 16 (session.h),
- * 4096 connections at some 30 KiB 120, the rest of the broker 24: 512. */
+ * time; when there are more than GUARD_MAPPED guard_settle lets them go, so that the process does
+ * not look as large as its journal.  What is bounded piece by piece, as by default and in MiB: 32
+ * workers at 6.25 and 32 clients at 3.25 (session.h) make 304, backlogs 48 (ingest.h),
+ * acknowledgements 16 (session.h), 4096 connections at some 30 KiB 120, the rest of the broker 24:
+ * 512.
+ */
 #ifndef BROKER_GUARD_H
 #define BROKER_GUARD_H
 
@@ -36,6 +39,7 @@
 #define GREET_MS                3000
 #define GUARD_MEMORY            ((uint64_t)512 * 1024 * 1024)
 #define GUARD_MEMORY_LEAST      ((uint64_t)64 * 1024 * 1024)
+#define GUARD_MAPPED            ((uint64_t)8 * 1024 * 1024)
 #define GUARD_CONNECTIONS       4096
 #define GUARD_FILES             512 /* beside the connections: for what comes within GUARD_MS, */
 #define GUARD_OWN_FILES         64  /* and of these for the broker itself */
@@ -45,6 +49,7 @@
 struct guard_config {
     uint64_t memory_bytes;
     unsigned connections;
+    struct slice map; /* the journal's; stays until guard_stop.  Empty: none is let go */
 };
 
 struct guard;
@@ -59,6 +64,10 @@ static inline unsigned guard_sessions(unsigned connections)
 /* ERR_IO: no thread, or no /proc. */
 int guard_start(const struct guard_config *config, struct guard **ret);
 void guard_stop(struct guard *g); /* NULL is allowed */
+
+/* Between two rounds of the loop: lets go the pages of the map, if the last look found too many.
+ * By the thread that reads there, as another one would hinder it.  With NULL nothing. */
+void guard_settle(struct guard *g);
 
 /* Told by the loop: the connection with this file descriptor (-1: unknown) has a session.  The
  * number returned says so again when the session ends, as descriptors are used again.  With NULL

@@ -309,6 +309,11 @@ uint64_t journal_limit_bytes(const struct journal *j)
     return disk_limit_bytes(j->disk);
 }
 
+struct slice journal_map(const struct journal *j)
+{
+    return disk_map(j->disk);
+}
+
 /* ---- writing ---- */
 
 /* All recent records into the trees, in their order, and those that this round adds behind them.

@@ -54,6 +54,7 @@ uint64_t journal_end(const struct journal *j, unsigned partition);
 uint64_t journal_rejects(const struct journal *j); /* how many are kept */
 uint64_t journal_used_bytes(const struct journal *j);
 uint64_t journal_limit_bytes(const struct journal *j);
+struct slice journal_map(const struct journal *j); /* where its file is mapped; see mapped.h */
 
 /* Reading: begin, then each journal_next gives a whole record, the first being the one that holds
  * `offset`; what it gives is borrowed until journal_read_end.  One reading at a time, and only for

@@ -1,30 +1,40 @@
-/* Pages of a mapped file; see mapped.h. */
+/* Mappings of files; see mapped.h. */
 #include "broker/mapped.h"
 
+#include <stdio.h>
 #include <sys/mman.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
-/* Where it ends is not asked: in a damaged file that may be behind the mapping. */
-void mapped_read(struct mapped *m, struct slice bytes)
+/* A line of /proc/self/maps: "FROM-TO r--s OFFSET DEVICE INODE PATH". */
+static bool is_of(const char *line, const struct stat *file, struct slice *ret)
 {
-    uintptr_t at = (uintptr_t)bytes.at;
+    unsigned long long from, to, inode;
+    char rights[5];
 
-    if (m->size == 0 || at < m->low)
-        m->low = at;
-    if (at > m->high)
-        m->high = at;
-    m->size += bytes.size;
+    if (sscanf(line, "%llx-%llx %4s %*x %*s %llu", &from, &to, rights, &inode) != 4 ||
+        strcmp(rights, "r--s") != 0 || inode != file->st_ino)
+        return false;
+    *ret = slice_make((const char *)(uintptr_t)from, (size_t)(to - from));
+    return true;
 }
 
-void mapped_settle(struct mapped *m)
+struct slice mapped_find(int fd)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    struct slice found = {0};
+    struct stat file;
+    char line[4352]; /* a path and what stands before it */
+    FILE *f = fstat(fd, &file) == 0 ? fopen("/proc/self/maps", "re") : NULL;
 
-    if (m->size <= MAPPED_BYTES)
-        return;
-    m->low -= m->low % page;
-    m->high -= m->high % page;
-    if (m->low < m->high)
-        madvise((void *)m->low, m->high - m->low, MADV_DONTNEED);
-    *m = (struct mapped){0};
+    if (!f)
+        return found;
+    while (!found.size && fgets(line, sizeof line, f))
+        is_of(line, &file, &found);
+    fclose(f);
+    return found;
+}
+
+void mapped_let_go(struct slice map)
+{
+    if (map.size)
+        madvise((void *)(uintptr_t)map.at, map.size, MADV_DONTNEED);
 }

@@ -1,23 +1,17 @@
-/* What was read of a mapped file: its pages count as this process's memory until they are let go,
- * though the system may drop them at any time.  Whoever looks at the process sees how large it is,
- * not how large the file. */
+/* The mapping of a file: its pages count as this process's memory once they were looked at, until
+ * they are let go, though the system may drop them at any time.  Whoever looks at the process then
+ * sees how large it is, and not how large the file. */
 #ifndef BROKER_MAPPED_H
 #define BROKER_MAPPED_H
 
 #include "proto/bytes.h"
 
-#define MAPPED_BYTES ((size_t)8 << 20)
+/* Where this process has the file mapped, shared and not to be written; empty when it has not, or
+ * when that cannot be found out. */
+struct slice mapped_find(int fd);
 
-/* All zero, as at first: nothing.  Of one mapping. */
-struct mapped {
-    uintptr_t low, high; /* where the first and the last of it begin */
-    size_t size;
-};
-
-void mapped_read(struct mapped *m, struct slice bytes);
-
-/* When it is more than MAPPED_BYTES, its pages are let go: what is read again is still there, but
+/* Lets all its pages go, whoever reads there meanwhile: what is looked at again is still there, but
  * costs a page fault. */
-void mapped_settle(struct mapped *m);
+void mapped_let_go(struct slice map);
 
 #endif

@@ -158,10 +158,10 @@ void memory_keep(void)
 void memory_touch(size_t bytes)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    char *piece = memory_need(bytes);
+    char *piece = malloc(bytes);
     size_t skip = -(uintptr_t)piece % page;
 
-    if (bytes > skip && piece < (char *)sbrk(0)) /* else malloc is another one */
+    if (piece && bytes > skip && piece < (char *)sbrk(0)) /* else malloc is another one */
         madvise(piece + skip, bytes - skip, MADV_POPULATE_WRITE);
     free(piece);
 }

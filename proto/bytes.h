@@ -104,8 +104,9 @@ struct buffer {
  * again each round. */
 void memory_keep(void);
 
-/* So much of that heap is there from now on, instead of when it is used first: under load that
- * would come at the worst time.  Where the system cannot (Linux before 5.14), it comes then. */
+/* So much of that heap is there from now on, until memory_trim, instead of when it is used first:
+ * under load that would come at the worst time.  Where the system cannot (Linux before 5.14, or for
+ * want of memory), it comes then. */
 void memory_touch(size_t bytes);
 
 /* Gives all that is free back to the system, and begins with a heap of that kind again. */

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -356,18 +357,25 @@ static void what_a_round_frees_is_kept_for_the_next_whichever_thread_asks(void *
     assert_kept();
 }
 
+#define TOUCHED_BYTES ((size_t)40 << 20) /* what a worker asks for */
+
 static void what_was_touched_is_there_when_it_is_used(void **state)
 {
+    char *piece;
     long before;
 
     (void)state;
-    if (mallinfo2().arena == 0)
+    memory_keep();
+    if (mallinfo2().arena == 0 || madvise(NULL, 0, MADV_POPULATE_WRITE) < 0)
         skip();
     memory_trim();
-    memory_touch((size_t)PIECES * (PIECE_BYTES + 64));
+    memory_touch(TOUCHED_BYTES);
+    piece = memory_need(TOUCHED_BYTES); /* the same place */
+    assert_true(piece < (char *)sbrk(0));
     before = page_faults();
-    round_of_memory(NULL);
+    memset(piece, 1, TOUCHED_BYTES);
     assert_in_range(page_faults() - before, 0, 4);
+    free(piece);
 }
 
 static void what_is_trimmed_goes_back_and_the_heap_begins_anew(void **state)

@@ -400,7 +400,7 @@ static void one_gate_is_enough(void **state)
 static void a_guard_that_cannot_look_does_not_start(void **state)
 {
     static const char *const calls[] = {"open", "opendir", "pthread_create"};
-    struct guard_config c = {GUARD_MEMORY, GUARD_CONNECTIONS_LEAST};
+    struct guard_config c = {.memory_bytes = GUARD_MEMORY, .connections = GUARD_CONNECTIONS_LEAST};
     struct guard *g = NULL;
     unsigned before = files_open();
 

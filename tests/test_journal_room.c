@@ -1,7 +1,6 @@
 /* The journal in bad times: a full disk is no misfortune, and what was committed survives the death
  * of the process at any moment. */
 #include "broker/disk.h"
-#include "broker/mapped.h"
 #include "broker/record.h"
 #include "broker/snapshot.h"
 #include "proto/clock.h"
@@ -93,40 +92,6 @@ static void a_full_journal_keeps_nothing_half_and_goes_on_when_enlarged(void **s
     assert_int_equal(journal_commit(j), 0);
     assert_true(big_are(j, n + 1));
     shelf_expect(j, 1, "small");
-    journal_close(j);
-}
-
-/* Of files, that stand in this process's memory. */
-static uint64_t mapped_bytes(void)
-{
-    unsigned long long size, resident, shared;
-    FILE *f = fopen("/proc/self/statm", "r");
-
-    assert_non_null(f);
-    assert_int_equal(fscanf(f, "%llu %llu %llu", &size, &resident, &shared), 3);
-    fclose(f);
-    return shared * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
-static void a_journal_that_is_read_is_not_kept_in_memory(void **state)
-{
-    uint64_t before, most = 0, at, end;
-    struct journal *j;
-    struct record r;
-
-    (void)state;
-    assert_int_equal(shelf_try(5 * JOURNAL_MIN_BYTES, 8, &j), 0);
-    assert_true(fill(j) * BIG * RECORD_BYTES > 6 * MAPPED_BYTES);
-    end = journal_end(j, 0);
-    before = mapped_bytes();
-    for (uint64_t offset = 0; offset < end; offset += 1000 / BIG) {
-        assert_int_equal(journal_read_begin(j, 0, offset), 0);
-        assert_int_equal(journal_next(j, &at, &r), 0);
-        assert_int_equal(at, offset);
-        journal_read_end(j);
-        most = mapped_bytes() > most ? mapped_bytes() : most;
-    }
-    assert_true(most < before + 3 * MAPPED_BYTES);
     journal_close(j);
 }
 
@@ -399,7 +364,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_full_journal_keeps_nothing_half_and_goes_on_when_enlarged),
-        TEST(a_journal_that_is_read_is_not_kept_in_memory),
         TEST(a_file_that_cannot_grow_is_full_until_it_can),
         TEST(what_a_reader_held_is_room_again_when_it_has_gone),
         TEST(what_cannot_be_allocated_ahead_is_asked_for_once),
