@@ -188,7 +188,7 @@ static struct slice place_value(const struct place *p, char room[24])
 
 HINT void place_expect(const struct place *p)
 {
-    if (!p || p->numeric)
+    if (!p || !p->bytes)
         return;
     __builtin_prefetch(p->bytes);
     __builtin_prefetch(p->bytes + 64);
