@@ -347,31 +347,23 @@ static void memory_relieve(struct guard *g, uint64_t bytes, int64_t now_ms)
               which);
 }
 
-/* What was freed counts until the heap is trimmed. */
-static uint64_t memory_held(struct guard *g)
+static void memory_look(struct guard *g, int64_t now_ms)
 {
     struct memory m;
 
     memory_read(g, &m);
     g->mapped = m.shared > g->code + GUARD_MAPPED;
     if (m.own > g->config.memory_bytes) {
-        memory_trim();
+        memory_trim(); /* what was freed counts until then */
         memory_read(g, &m);
     }
-    return m.own;
-}
-
-static void memory_look(struct guard *g, int64_t now_ms)
-{
-    uint64_t bytes = memory_held(g);
-
-    g->counts.memory_bytes = bytes;
-    if (bytes <= g->config.memory_bytes) {
+    g->counts.memory_bytes = m.own;
+    if (m.own <= g->config.memory_bytes) {
         g->high = false;
         return;
     }
     g->counts.emergencies += !g->high;
-    memory_relieve(g, bytes, now_ms);
+    memory_relieve(g, m.own, now_ms);
 }
 
 /* ---- the thread ---- */

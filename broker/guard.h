@@ -27,9 +27,8 @@
  * time; when there are more than GUARD_MAPPED guard_settle lets them go, so that the process does
  * not look as large as its journal.  What is bounded piece by piece, as by default and in MiB: 32
  * workers at 6.25 and 32 clients at 3.25 (session.h) make 304, backlogs 48 (ingest.h),
- * acknowledgements 16 (session.h), 4096 connections at some 30 KiB 120, the rest of the broker 24:
- * 512.
- */
+ * acknowledgements 16 (session.h), 4096 connections at some 30 KiB 120, the rest of the broker 24;
+ * 512 together. */
 #ifndef BROKER_GUARD_H
 #define BROKER_GUARD_H
 

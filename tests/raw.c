@@ -115,20 +115,35 @@ bool zmtp_say(int fd, const void *header, size_t size)
 
 /* ---- the broker meanwhile ---- */
 
-uint64_t process_bytes(pid_t pid)
+/* Resident pages, and those of them that are of files; none when it is gone. */
+static void process_pages(pid_t pid, unsigned long long *ret_resident,
+                          unsigned long long *ret_shared)
 {
-    unsigned long long size = 0, resident = 0, shared = 0;
     char path[64];
     FILE *f;
 
     snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
     f = fopen(path, "r");
-    if (!f)
-        return 0;
-    if (fscanf(f, "%llu %llu %llu", &size, &resident, &shared) != 3)
-        resident = shared = 0;
-    fclose(f);
+    if (!f || fscanf(f, "%*u %llu %llu", ret_resident, ret_shared) != 2)
+        *ret_resident = *ret_shared = 0;
+    if (f)
+        fclose(f);
+}
+
+uint64_t process_bytes(pid_t pid)
+{
+    unsigned long long resident, shared;
+
+    process_pages(pid, &resident, &shared);
     return (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+uint64_t process_mapped(pid_t pid)
+{
+    unsigned long long resident, shared;
+
+    process_pages(pid, &resident, &shared);
+    return shared * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 double process_cpu_s(pid_t pid)

@@ -29,7 +29,8 @@ bool zmtp_head(int fd, int flags, uint64_t size);
 bool zmtp_frame(int fd, int flags, const void *bytes, size_t size);
 bool zmtp_say(int fd, const void *header, size_t size);
 
-uint64_t process_bytes(pid_t pid); /* of memory, its own alone: without the pages of files */
-double process_cpu_s(pid_t pid);   /* used so far */
+uint64_t process_bytes(pid_t pid);  /* of memory, its own alone: without the pages of files */
+uint64_t process_mapped(pid_t pid); /* of memory, those pages */
+double process_cpu_s(pid_t pid);    /* used so far */
 
 #endif

@@ -29,6 +29,7 @@
 #include "tests/peer.h"
 #include "tests/raw.h"
 #include "tests/stack.h"
+#include "tests/votes.h"
 #include "tests/world.h"
 
 #define LIMIT_MS 60000
@@ -434,6 +435,36 @@ static void who_sends_messages_without_end_is_cut_and_nobody_else(void **state)
     post_end(&p);
 }
 
+/* ---- what is no bound, but looks like one ---- */
+
+#define VOTES 300000 /* some 35 MB */
+
+/* The journal's pages that it has read are not kept. */
+static void a_broker_does_not_grow_with_what_is_read_of_its_journal(void **state)
+{
+    struct votes *v = votes_new(VOTES_WINDOW, 0, 1);
+    struct stack *s = stack_new(1);
+    int64_t end_ms = clock_mono_ms() + LIMIT_MS;
+    struct buffer events = {0};
+    uint64_t before;
+    pid_t broker;
+
+    (void)state;
+    for (int i = 0; i < VOTES; i++)
+        votes_next(v, &events);
+    stack_start(s);
+    broker = stack_pid(s, "broker");
+    before = process_mapped(broker);
+    stack_publish_events(s, buffer_slice(&events));
+    stack_sync(s);
+    while (process_mapped(broker) > before + 2 * GUARD_MAPPED && clock_mono_ms() < end_ms)
+        usleep(10000);
+    assert_in_range(process_mapped(broker), 1, before + 2 * GUARD_MAPPED);
+    buffer_free(&events);
+    votes_free(v);
+    stack_free(s);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, peer_setup, peer_teardown)
 
 int main(void)
@@ -445,6 +476,7 @@ int main(void)
         cmocka_unit_test(a_small_limit_of_files_makes_the_bound_smaller),
         cmocka_unit_test(messages_without_end_are_cut_and_nothing_is_lost),
         cmocka_unit_test(who_sends_messages_without_end_is_cut_and_nobody_else),
+        cmocka_unit_test(a_broker_does_not_grow_with_what_is_read_of_its_journal),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

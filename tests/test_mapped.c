@@ -3,6 +3,7 @@
 #include "broker/guard.h"
 #include "broker/mapped.h"
 #include "proto/clock.h"
+#include "tests/raw.h"
 #include "tests/shelf.h"
 
 #include <setjmp.h>
@@ -18,18 +19,6 @@
 
 #define FILE_BYTES ((size_t)64 << 20)
 #define LIMIT_MS   60000
-
-/* Of files, that stand in this process's memory. */
-static uint64_t shared_bytes(void)
-{
-    unsigned long long size, resident, shared;
-    FILE *f = fopen("/proc/self/statm", "r");
-
-    assert_non_null(f);
-    assert_int_equal(fscanf(f, "%llu %llu %llu", &size, &resident, &shared), 3);
-    fclose(f);
-    return shared * (uint64_t)sysconf(_SC_PAGESIZE);
-}
 
 /* Without a name; the last byte of each page is 'x'. */
 static int file_new(void)
@@ -98,11 +87,11 @@ static void what_is_let_go_is_still_there(void **state)
 
     (void)state;
     map = map_file(fd, PROT_READ, MAP_SHARED);
-    before = shared_bytes();
+    before = process_mapped(getpid());
     look_at(map);
-    assert_true(shared_bytes() > before + FILE_BYTES / 2);
+    assert_true(process_mapped(getpid()) > before + FILE_BYTES / 2);
     mapped_let_go(map);
-    assert_true(shared_bytes() < before + FILE_BYTES / 4);
+    assert_true(process_mapped(getpid()) < before + FILE_BYTES / 4);
     look_at(map);
     mapped_let_go((struct slice){0});
     unmap(map);
@@ -119,14 +108,14 @@ static void what_is_too_much_for_the_guard_is_let_go(void **state)
 
     (void)state;
     c.map = map_file(fd, PROT_READ, MAP_SHARED);
-    before = shared_bytes();
+    before = process_mapped(getpid());
     assert_int_equal(guard_start(&c, &guard), 0);
     look_at(c.map);
-    while (shared_bytes() > before + 2 * GUARD_MAPPED && clock_mono_ms() < end_ms) {
+    while (process_mapped(getpid()) > before + 2 * GUARD_MAPPED && clock_mono_ms() < end_ms) {
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
         guard_settle(guard);
     }
-    assert_true(shared_bytes() <= before + 2 * GUARD_MAPPED);
+    assert_true(process_mapped(getpid()) <= before + 2 * GUARD_MAPPED);
     look_at(c.map);
     guard_stop(guard);
     unmap(c.map);
