@@ -46,10 +46,10 @@ static struct table_slot *slots_new(struct table *t, size_t count)
 }
 
 /* All keys differ, so the hash alone finds a place. */
-static void table_widen(struct table *t)
+static void table_widen(struct table *t, size_t slots)
 {
     struct table_slot *old = t->slots;
-    size_t old_slots = old ? t->mask + 1 : 0, slots = old ? old_slots * 2 : FIRST_SLOTS;
+    size_t old_slots = old ? t->mask + 1 : 0;
 
     t->slots = slots_new(t, slots);
     t->mask = slots - 1;
@@ -65,10 +65,27 @@ static void table_widen(struct table *t)
         free(old);
 }
 
+static bool has_room(size_t slots, size_t count)
+{
+    return count * 4 <= slots * 3;
+}
+
+void table_reserve(struct table *t, size_t count)
+{
+    size_t slots = FIRST_SLOTS;
+
+    while (!has_room(slots, count))
+        slots *= 2;
+    if (!t->slots)
+        table_widen(t, slots);
+}
+
 void table_add_hashed(struct table *t, struct table_entry *entry, uint64_t hash)
 {
-    if (!t->slots || (t->count + 1) * 4 > (t->mask + 1) * 3)
-        table_widen(t);
+    size_t slots = t->slots ? t->mask + 1 : 0;
+
+    if (!has_room(slots, t->count + 1))
+        table_widen(t, slots ? slots * 2 : FIRST_SLOTS);
     entry->hash = hash;
     *slot_of(t, entry->key, hash) = (struct table_slot){hash, entry};
     t->count++;

@@ -50,6 +50,9 @@ HINT void table_expect_entry(const struct table *t, uint64_t hash)
         __builtin_prefetch(t->slots[hash & t->mask].entry);
 }
 
+/* Room for so many entries at once, in a table that is empty. */
+void table_reserve(struct table *t, size_t count);
+
 /* The key must not be in the table yet. */
 void table_add(struct table *t, struct table_entry *entry);
 void table_add_hashed(struct table *t, struct table_entry *entry, uint64_t hash);

@@ -6,10 +6,13 @@
 #include <cmocka.h>
 
 #include <malloc.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "proto/arena.h"
+#include "proto/error.h"
 #include "workers/audit/compare.h"
 #include "workers/audit/mend.h"
 
@@ -243,6 +246,86 @@ static void more_keys_than_one_fetch_takes_are_all_compared(void **state)
     pair_free(&p);
 }
 
+/* ---- two connections ---- */
+/* One of two connections to what is found: it counts its fetches, fails at one of them, and begins
+ * when the other one has begun, so that both are at work. */
+struct line {
+    struct store base;
+    struct store *inner;
+    atomic_uint calls;
+    unsigned fail_at; /* 0: none */
+    const struct line *awaited;
+};
+
+static int line_fetch(struct store *s, const struct store_fetch *fetches, size_t count,
+                      void *context)
+{
+    struct line *l = (struct line *)s;
+    unsigned call = atomic_fetch_add(&l->calls, 1) + 1;
+
+    for (int i = 0; l->awaited && atomic_load(&l->awaited->calls) == 0 && i < 10000; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    return call == l->fail_at ? ERR_LOST : store_fetch(l->inner, fetches, count, context);
+}
+
+static int line_keys(struct store *s, store_key_fn each, void *arg)
+{
+    return store_keys(((struct line *)s)->inner, each, arg);
+}
+
+static void line_drop(struct store *s)
+{
+    (void)s;
+}
+
+#define LINE_KEYS 1500
+
+/* Compares with a second connection, which fails at a fetch of its own. */
+static void compare_by_two(unsigned fail_at)
+{
+    static const struct store_ops ops = {.fetch = line_fetch, .keys = line_keys, .drop = line_drop};
+    struct pair p = {.expected = store_memory_new(), .found = store_memory_new()};
+    struct store *same = store_memory_new();
+    struct line first = {.base.ops = &ops, .inner = p.found};
+    struct line second = {.base.ops = &ops, .inner = same, .fail_at = fail_at, .awaited = &first};
+    uint64_t keys, fields;
+    char key[64];
+
+    first.awaited = &second;
+    p.compare = compare_new(p.expected, &first.base);
+    compare_aside(p.compare, &second.base);
+    for (int i = 0; i < LINE_KEYS; i++) {
+        snprintf(key, sizeof key, "member:M%d:2026", i);
+        put_both(&p, key, "technical.votes", i % 500 == 250 ? "2" : "1");
+        put(same, key, "technical.votes", i % 500 == 250 ? "2" : "1");
+        if (i % 500 == 250)
+            put(p.expected, key, "technical.votes", "1");
+    }
+    assert_string_equal(compare_both(&p), "member:M1250:2026 technical.votes 1 2\n"
+                                          "member:M250:2026 technical.votes 1 2\n"
+                                          "member:M750:2026 technical.votes 1 2\n");
+    compare_counts(p.compare, &keys, &fields);
+    assert_int_equal(keys, LINE_KEYS);
+    assert_int_equal(fields, LINE_KEYS);
+    assert_true(atomic_load(&first.calls) > 0);
+    assert_true(atomic_load(&second.calls) > 0);
+    pair_free(&p);
+    store_free(same);
+}
+
+static void two_connections_share_the_work(void **state)
+{
+    (void)state;
+    compare_by_two(0);
+}
+
+static void what_fails_on_the_other_connection_is_done_by_the_first(void **state)
+{
+    (void)state;
+    for (unsigned fail_at = 1; fail_at <= 5; fail_at++)
+        compare_by_two(fail_at);
+}
+
 /* ---- looking again ---- */
 static void only_what_differed_or_was_written_is_looked_at_again(void **state)
 {
@@ -371,6 +454,8 @@ int main(void)
         cmocka_unit_test(marks_that_no_commit_leaves_are_told_and_go_with_all_others),
         cmocka_unit_test(sets_may_keep_names_that_nothing_stands_for),
         cmocka_unit_test(more_keys_than_one_fetch_takes_are_all_compared),
+        cmocka_unit_test(two_connections_share_the_work),
+        cmocka_unit_test(what_fails_on_the_other_connection_is_done_by_the_first),
         cmocka_unit_test(only_what_differed_or_was_written_is_looked_at_again),
         cmocka_unit_test(many_looks_take_no_more_memory_than_a_few),
         cmocka_unit_test(what_is_kept_stays_whatever_is_looked_at_later),

@@ -10,14 +10,20 @@
 #include <stdlib.h>
 
 #define FETCH_AHEAD 32 /* fields of a key that are looked for at once */
+#define ROOM_BITS   30
+#define VALUE_BYTES (((size_t)1 << ROOM_BITS) - 1) /* of one value, at most; Redis takes 512 MB */
 
+/* There is one for each fact, so it is small; the field's name stands right behind it. */
 struct place {
     struct table_entry entry; /* by the field's name */
-    bool there;
-    bool numeric;   /* a counter: `number` is the value */
-    int64_t number; /* also a sorted set's score */
-    char *bytes;
-    size_t size, room;
+    union {
+        int64_t number; /* of a counter; also a sorted set's score */
+        char *bytes;
+    };
+    uint32_t size;
+    unsigned room : ROOM_BITS; /* for bytes */
+    unsigned there : 1, numeric : 1;
+    char name[];
 };
 
 struct container {
@@ -48,12 +54,15 @@ static enum fetch_kind kind_of(enum commit_verb verb)
 
 static struct place *place_of(struct memory_store *s, struct container *k, struct slice field)
 {
-    struct place *p = table_find(&k->places, field);
+    uint64_t hash = table_hash(field);
+    struct place *p = table_find_hashed(&k->places, field, hash);
 
     if (!p) {
-        p = arena_need(&s->arena, sizeof *p);
-        p->entry.key = arena_copy(&s->arena, field);
-        table_add(&k->places, &p->entry);
+        p = arena_need(&s->arena, sizeof *p + field.size);
+        p->entry.key = slice_make(p->name, field.size);
+        if (field.size)
+            memcpy(p->name, field.at, field.size);
+        table_add_hashed(&k->places, &p->entry, hash);
     }
     return p;
 }
@@ -75,22 +84,39 @@ static struct container *container_of(struct memory_store *s, struct slice key,
 
 static void place_set(struct memory_store *s, struct place *p, struct slice value)
 {
+    assert(value.size <= VALUE_BYTES);
     if (value.size > p->room) {
-        p->room = value.size;
+        p->room = (unsigned)value.size;
         p->bytes = (char *)(uintptr_t)arena_copy(&s->arena, value).at;
     } else if (value.size) {
         memcpy(p->bytes, value.at, value.size);
     }
-    p->size = value.size;
+    p->size = (uint32_t)value.size;
     p->there = true;
     p->numeric = false;
 }
 
+static void place_put(struct place *p, int64_t number)
+{
+    p->number = number;
+    p->room = 0;
+    p->there = p->numeric = true;
+}
+
 static void place_add(struct place *p, int64_t amount)
 {
-    p->number = (p->there ? p->number : 0) + amount;
-    p->numeric = true;
+    int64_t before = p->numeric ? p->number : 0;
+
+    if (p->there && !p->numeric)
+        slice_to_int(slice_make(p->bytes, p->size), &before);
+    place_put(p, before + amount);
     p->there = p->number != 0;
+}
+
+static void place_empty(struct place *p)
+{
+    p->room = p->numeric ? 0 : p->room;
+    p->there = p->numeric = false;
 }
 
 static void container_empty(struct memory_store *s, struct slice key)
@@ -99,7 +125,7 @@ static void container_empty(struct memory_store *s, struct slice key)
     struct place *p;
 
     for (size_t i = 0; k && (p = table_next(&k->places, &i));)
-        p->there = p->numeric = false;
+        place_empty(p);
 }
 
 /* The old name keeps the new one's places, all of them empty. */
@@ -116,12 +142,10 @@ static void container_rename(struct memory_store *s, struct slice key, struct sl
     from->places = was.places;
 }
 
-static void apply_field(struct memory_store *s, const struct commit_op *op)
+static void apply_field(struct memory_store *s, struct container *k, const struct commit_op *op)
 {
-    struct container *k = container_of(s, op->key, op->verb);
     struct place *p = place_of(s, k, op->field);
 
-    assert(k->kind == kind_of(op->verb)); /* two families of keys would be mixed up */
     switch (op->verb) {
     case COMMIT_HSET:
         place_set(s, p, op->value);
@@ -133,28 +157,38 @@ static void apply_field(struct memory_store *s, const struct commit_op *op)
         place_set(s, p, slice_make("", 0));
         break;
     case COMMIT_ZADD:
-        p->number = op->amount;
-        p->numeric = p->there = true;
+        place_put(p, op->amount);
         break;
     default:
-        p->there = p->numeric = false;
+        place_empty(p);
         break;
     }
 }
 
-static void apply(struct memory_store *s, const struct commit_op *op)
+static void apply_fields(struct memory_store *s, const struct commit_op *ops, size_t count)
 {
-    switch (op->verb) {
+    struct container *k = container_of(s, ops->key, ops->verb);
+
+    assert(k->kind == kind_of(ops->verb)); /* two families of keys would be mixed up */
+    table_reserve(&k->places, count);
+    for (size_t i = 0; i < count; i++)
+        apply_field(s, k, &ops[i]);
+}
+
+/* All of one verb and key. */
+static void apply_run(struct memory_store *s, const struct commit_op *ops, size_t count)
+{
+    switch (ops->verb) {
     case COMMIT_XADD:
         break; /* the change feed is for live readers */
     case COMMIT_DEL:
-        container_empty(s, op->key);
+        container_empty(s, ops->key);
         break;
     case COMMIT_RENAME:
-        container_rename(s, op->key, op->field);
+        container_rename(s, ops->key, ops->field);
         break;
     default:
-        apply_field(s, op);
+        apply_fields(s, ops, count);
         break;
     }
 }
@@ -181,14 +215,14 @@ static struct slice place_value(const struct place *p, char room[24])
     if (!p || !p->there)
         return (struct slice){0};
     if (!p->numeric)
-        return slice_make(p->bytes ? p->bytes : "", p->size);
+        return slice_make(p->size ? p->bytes : "", p->size);
     buffer_add_int(&digits, p->number);
     return buffer_slice(&digits);
 }
 
 HINT void place_expect(const struct place *p)
 {
-    if (!p || !p->bytes)
+    if (!p || !p->room)
         return;
     __builtin_prefetch(p->bytes);
     __builtin_prefetch(p->bytes + 64);
@@ -289,8 +323,10 @@ static int memory_commit(struct store *base, const struct commit *c)
     for (size_t i = 0; i < c->move_count; i++)
         if (!applied_same(standing_of(s, c->moves[i].place), &c->moves[i].from))
             return ERR_CONFLICT;
-    for (size_t i = 0; i < c->count; i++)
-        apply(s, &c->ops[i]);
+    for (size_t i = 0, n; i < c->count; i += n) {
+        n = commit_run(c, i);
+        apply_run(s, &c->ops[i], n);
+    }
     for (size_t i = 0; i < c->move_count; i++)
         *standing_of(s, c->moves[i].place) = c->moves[i].to;
     return 0;

@@ -15,6 +15,7 @@
 
 struct compare {
     struct store *expected, *found;
+    struct store *aside;      /* another connection to the found one; NULL: there is none */
     struct store *tap;        /* the expected one, listened to */
     struct arena arena;       /* names */
     struct arena differences; /* of the last look */
@@ -53,6 +54,11 @@ struct compare *compare_new(struct store *expected, struct store *found)
     c->found = found;
     c->tap = tap_new(expected, listen, c);
     return c;
+}
+
+void compare_aside(struct compare *c, struct store *aside)
+{
+    c->aside = aside;
 }
 
 void compare_free(struct compare *c)
@@ -332,13 +338,19 @@ static void list_due(struct compare *c, bool all)
 
 static int compare_some(struct compare *c, bool all, struct progress *progress)
 {
+    struct glance_job job = {.expected = c->expected,
+                             .found = c->found,
+                             .aside = c->aside,
+                             .twins = &c->due,
+                             .rest = &c->rest,
+                             .progress = progress};
     size_t ignored;
     int error;
 
     differences_forget(c);
     list_due(c, all);
     ignored = c->rest.count;
-    error = glance_over(c->expected, c->found, &c->due, &c->rest, progress);
+    error = glance_over(&job);
     for (size_t i = 0, n; i < c->rest.count && error == 0; i += n) {
         n = c->rest.count - i < CHUNK ? c->rest.count - i : CHUNK;
         error = compare_chunk(c, c->rest.items + i, n);

@@ -28,6 +28,10 @@ struct difference {
 struct compare *compare_new(struct store *expected, struct store *found);
 void compare_free(struct compare *c);
 
+/* Another connection to the found store, which stays the caller's: two threads compare then.  What
+ * fails on it is done by the first one. */
+void compare_aside(struct compare *c, struct store *aside);
+
 /* The expected store, as one that has the keys written through it looked at again.  Not to be
  * freed. */
 struct store *compare_store(struct compare *c);

@@ -1,15 +1,17 @@
-/* Glancing; see glance.h.  Some hundred keys are asked for at a time; while they are gone through,
- * the next are on their way.  What was found of a key is looked up in the expected store at once.
+/* Glancing; see glance.h.  Some keys are asked for at a time; while they are gone through, the
+ * next are on their way.  What was found of a key is looked up in the expected store at once.
  *
  * What can fail: the stores.  A key of another type fails the whole fetch that it is in; all of
- * these are left to be looked at. */
+ * these are left to be looked at, and so is what the other connection had in hand when it
+ * failed: the first one then does the rest. */
 #include "workers/audit/glance.h"
 
 #include "proto/error.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
-#define CHUNK 256 /* keys of one fetch */
+#define CHUNK 32 /* keys of one fetch: what a socket takes at once */
 
 struct glance {
     struct twin *twin;
@@ -23,11 +25,17 @@ struct glances {
     size_t count;
 };
 
+/* What the threads share. */
+struct desk {
+    const struct glance_job *job;
+    pthread_mutex_t lock; /* of all below, and of what the job gets */
+    size_t next;          /* of its twins */
+};
+
+/* One thread. */
 struct glancing {
-    struct store *expected, *found;
-    const struct pointers *twins;
-    struct pointers *rest;
-    size_t next; /* of the twins */
+    struct desk *desk;
+    struct store *found;
     struct glances two[2];
 
     /* of one key, as they were found */
@@ -79,7 +87,7 @@ static int done_found(void *context, void *record)
                             .field_count = g->count,
                             .row = row_same,
                             .record = one};
-    int error = g->count ? store_fetch(g->expected, &f, 1, g) : 0;
+    int error = g->count ? store_fetch(g->desk->job->expected, &f, 1, g) : 0;
 
     g->count = g->at = 0;
     return error;
@@ -108,20 +116,41 @@ static void glances_fetch(struct glances *some, store_row_fn row, store_done_fn 
 /* The next ones; none are left when there are none. */
 static int glances_ask(struct glancing *g, struct glances *some)
 {
-    for (some->count = 0; some->count < CHUNK && g->next < g->twins->count; g->next++)
-        some->all[some->count++] = (struct glance){.twin = g->twins->items[g->next]};
+    const struct pointers *twins = g->desk->job->twins;
+    size_t *next = &g->desk->next;
+
+    pthread_mutex_lock(&g->desk->lock);
+    for (some->count = 0; some->count < CHUNK && *next < twins->count; ++*next)
+        some->all[some->count++] = (struct glance){.twin = twins->items[*next]};
+    pthread_mutex_unlock(&g->desk->lock);
     glances_fetch(some, row_found, done_found);
     return store_ask(g->found, some->fetches, some->count);
 }
 
-static void glance_end(struct glancing *g, const struct glance *one)
+static bool glance_same(const struct glance *one)
 {
-    if (one->same != one->seen || one->same != one->expected) {
-        pointers_add(g->rest, one->twin);
-        return;
+    return one->same == one->seen && one->same == one->expected;
+}
+
+/* Those that are not the same are left, or all of them. */
+static void glances_end(struct glancing *g, struct glances *some, bool all)
+{
+    const struct glance_job *job = g->desk->job;
+
+    pthread_mutex_lock(&g->desk->lock);
+    for (size_t i = 0; i < some->count; i++) {
+        const struct glance *one = &some->all[i];
+        if (all || !glance_same(one)) {
+            pointers_add(job->rest, one->twin);
+            continue;
+        }
+        one->twin->fields = one->seen;
+        one->twin->differences = NULL;
     }
-    one->twin->fields = one->seen;
-    one->twin->differences = NULL;
+    if (job->progress)
+        progress_add(job->progress, some->count);
+    some->count = 0;
+    pthread_mutex_unlock(&g->desk->lock);
 }
 
 /* What was asked for behind these is lost with them when they fail, and asked for again. */
@@ -130,35 +159,57 @@ static int glances_take(struct glancing *g, struct glances *some, const struct g
     int error = store_fetch(g->found, some->fetches, some->count, g);
 
     if (error == ERR_CORRUPT) { /* one is of another type; and what was seen is of no use */
-        for (size_t i = 0; i < some->count; i++)
-            pointers_add(g->rest, some->all[i].twin);
+        glances_end(g, some, true);
         g->count = g->at = 0;
         return store_ask(g->found, next->fetches, next->count);
     }
     glances_fetch(some, row_expected, NULL);
     if (error == 0)
-        error = store_fetch(g->expected, some->fetches, some->count, g);
-    for (size_t i = 0; i < some->count && error == 0; i++)
-        glance_end(g, &some->all[i]);
+        error = store_fetch(g->desk->job->expected, some->fetches, some->count, g);
+    if (error == 0)
+        glances_end(g, some, false);
     return error;
 }
 
-int glance_over(struct store *expected, struct store *found, const struct pointers *twins,
-                struct pointers *rest, struct progress *progress)
+/* ---- one thread, and another one ---- */
+static int glance_work(struct glancing *g)
 {
-    struct glancing g = {.expected = expected, .found = found, .twins = twins, .rest = rest};
-    int error = glances_ask(&g, &g.two[0]);
+    unsigned i = 0;
+    int error = glances_ask(g, &g->two[i]);
 
-    for (unsigned i = 0; error == 0 && g.two[i].count; i = !i) {
-        error = glances_ask(&g, &g.two[!i]);
+    for (; error == 0 && g->two[i].count; i = !i) {
+        error = glances_ask(g, &g->two[!i]);
         if (error == 0)
-            error = glances_take(&g, &g.two[i], &g.two[!i]);
-        if (error == 0 && progress)
-            progress_add(progress, g.two[i].count);
+            error = glances_take(g, &g->two[i], &g->two[!i]);
     }
-    if (error < 0)
-        store_drop(found); /* and what was asked for */
-    free(g.fields);
-    free(g.values);
+    if (error < 0) {
+        store_drop(g->found); /* and what was asked for */
+        glances_end(g, &g->two[0], true);
+        glances_end(g, &g->two[1], true);
+    }
+    free(g->fields);
+    free(g->values);
+    return error;
+}
+
+static void *glance_aside(void *arg)
+{
+    glance_work(arg);
+    return NULL;
+}
+
+int glance_over(const struct glance_job *job)
+{
+    struct desk desk = {.job = job, .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct glancing own = {.desk = &desk, .found = job->found};
+    struct glancing other = {.desk = &desk, .found = job->aside};
+    pthread_t thread;
+    bool two = job->aside && job->twins->count > CHUNK &&
+               pthread_create(&thread, NULL, glance_aside, &other) == 0;
+    int error = glance_work(&own);
+
+    if (two)
+        pthread_join(thread, NULL);
+    pthread_mutex_destroy(&desk.lock);
     return error;
 }

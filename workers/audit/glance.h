@@ -5,10 +5,18 @@
 #include "workers/audit/twin.h"
 #include "workers/ledger.h"
 
+struct glance_job {
+    struct store *expected;      /* a memory store */
+    struct store *found, *aside; /* aside: another connection to the same, for a second thread;
+                                      NULL: there is none */
+    const struct pointers *twins;
+    struct pointers *rest;     /* gets those to be looked at field by field */
+    struct progress *progress; /* told of every twin; may be NULL */
+};
+
 /* Twins that have the very same fields get their number and no differences; all others are added to
- * `rest`, to be looked at field by field.  `expected` is a memory store.  0, or an error of the
- * stores; `progress`, which may be NULL, is told of every twin. */
-int glance_over(struct store *expected, struct store *found, const struct pointers *twins,
-                struct pointers *rest, struct progress *progress);
+ * `rest`.  0, or an error of the stores; one of the other connection only leaves what it had in
+ * hand. */
+int glance_over(const struct glance_job *job);
 
 #endif

@@ -510,6 +510,7 @@ int verify_run(const struct verify_options *o, struct verify_result *ret)
     memcpy(v.log, reader_log(o->reader), LOG_ID);
     v.memory = store_memory_new();
     v.compare = ret->compare = compare_new(v.memory, o->live);
+    compare_aside(v.compare, o->aside);
     ret->places = compare_new(v.memory, o->live);
     v.recount = recount_new(compare_store(v.compare), o->reader, o->endpoint);
     v.rules = o->rules;

@@ -17,10 +17,10 @@
 #include "workers/rules.h"
 
 struct verify_options {
-    struct store *live;
-    struct reader *reader; /* with a session */
-    const char *endpoint;  /* the broker's read endpoint */
-    struct rules rules;    /* of the watch list, unless the workers derived by others */
+    struct store *live, *aside; /* aside: another connection to it; NULL: there is none */
+    struct reader *reader;      /* with a session */
+    const char *endpoint;       /* the broker's read endpoint */
+    struct rules rules;         /* of the watch list, unless the workers derived by others */
     bool repair;
     bool progress; /* asked for */
 };

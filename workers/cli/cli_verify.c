@@ -15,6 +15,7 @@
 #include <sysexits.h>
 
 #define MOST_LISTED 100
+#define ASIDE_MS    60000 /* as for the first connection */
 
 enum { KEY_REPAIR = 0x200, KEY_MAX, KEY_PROGRESS };
 
@@ -239,6 +240,7 @@ static int run(struct verify_verb *v)
 
     if (status == EX_OK) {
         v->options.live = both.redis;
+        v->options.aside = site_store(&v->site, ASIDE_MS);
         v->options.reader = both.reader;
         v->options.endpoint = v->site.read;
         v->options.rules = both.config.rules;
@@ -255,6 +257,7 @@ static int run(struct verify_verb *v)
             status = noted;
     }
     verify_free(&result);
+    store_free(v->options.aside);
     cli_both_close(&both);
     return status;
 }
