@@ -74,10 +74,11 @@ void table_reserve(struct table *t, size_t count)
 {
     size_t slots = FIRST_SLOTS;
 
+    if (t->slots)
+        return;
     while (!has_room(slots, count))
         slots *= 2;
-    if (!t->slots)
-        table_widen(t, slots);
+    table_widen(t, slots);
 }
 
 void table_add_hashed(struct table *t, struct table_entry *entry, uint64_t hash)

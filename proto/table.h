@@ -50,7 +50,7 @@ HINT void table_expect_entry(const struct table *t, uint64_t hash)
         __builtin_prefetch(t->slots[hash & t->mask].entry);
 }
 
-/* Room for so many entries at once, in a table that is empty. */
+/* Room for so many entries at once; nothing for a table that has slots already. */
 void table_reserve(struct table *t, size_t count);
 
 /* The key must not be in the table yet. */

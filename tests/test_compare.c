@@ -247,14 +247,16 @@ static void more_keys_than_one_fetch_takes_are_all_compared(void **state)
 }
 
 /* ---- two connections ---- */
-/* One of two connections to what is found: it counts its fetches, fails at one of them, and begins
- * when the other one has begun, so that both are at work. */
+/* One of two connections to what is found: it counts its fetches, of which one fails, and the
+ * first waits until the other one has made so many that both have been at work. */
 struct line {
     struct store base;
     struct store *inner;
-    atomic_uint calls;
+    atomic_uint calls, drops;
     unsigned fail_at; /* 0: none */
+    int error;
     const struct line *awaited;
+    unsigned awaited_calls;
 };
 
 static int line_fetch(struct store *s, const struct store_fetch *fetches, size_t count,
@@ -263,9 +265,9 @@ static int line_fetch(struct store *s, const struct store_fetch *fetches, size_t
     struct line *l = (struct line *)s;
     unsigned call = atomic_fetch_add(&l->calls, 1) + 1;
 
-    for (int i = 0; l->awaited && atomic_load(&l->awaited->calls) == 0 && i < 10000; i++)
+    for (int i = 0; atomic_load(&l->awaited->calls) < l->awaited_calls && i < 10000; i++)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    return call == l->fail_at ? ERR_LOST : store_fetch(l->inner, fetches, count, context);
+    return call == l->fail_at ? l->error : store_fetch(l->inner, fetches, count, context);
 }
 
 static int line_keys(struct store *s, store_key_fn each, void *arg)
@@ -275,55 +277,121 @@ static int line_keys(struct store *s, store_key_fn each, void *arg)
 
 static void line_drop(struct store *s)
 {
-    (void)s;
+    atomic_fetch_add(&((struct line *)s)->drops, 1);
 }
 
 #define LINE_KEYS 1500
+#define LINE_DIFFERENCES                                                                           \
+    "member:M1250:2026 technical.votes 1 2\n"                                                      \
+    "member:M250:2026 technical.votes 1 2\n"                                                       \
+    "member:M750:2026 technical.votes 1 2\n"
 
-/* Compares with a second connection, which fails at a fetch of its own. */
-static void compare_by_two(unsigned fail_at)
+struct lines {
+    struct pair p;
+    struct store *same;
+    struct line first, second;
+};
+
+static void lines_make(struct lines *l)
 {
     static const struct store_ops ops = {.fetch = line_fetch, .keys = line_keys, .drop = line_drop};
-    struct pair p = {.expected = store_memory_new(), .found = store_memory_new()};
-    struct store *same = store_memory_new();
-    struct line first = {.base.ops = &ops, .inner = p.found};
-    struct line second = {.base.ops = &ops, .inner = same, .fail_at = fail_at, .awaited = &first};
-    uint64_t keys, fields;
     char key[64];
 
-    first.awaited = &second;
-    p.compare = compare_new(p.expected, &first.base);
-    compare_aside(p.compare, &second.base);
+    *l = (struct lines){.p = {.expected = store_memory_new(), .found = store_memory_new()},
+                        .same = store_memory_new()};
+    l->first = (struct line){
+        .base.ops = &ops, .inner = l->p.found, .awaited = &l->second, .awaited_calls = 1};
+    l->second = (struct line){.base.ops = &ops, .inner = l->same, .awaited = &l->first};
+    l->p.compare = compare_new(l->p.expected, &l->first.base);
+    compare_aside(l->p.compare, &l->second.base);
     for (int i = 0; i < LINE_KEYS; i++) {
+        const char *found = i % 500 == 250 ? "2" : "1";
         snprintf(key, sizeof key, "member:M%d:2026", i);
-        put_both(&p, key, "technical.votes", i % 500 == 250 ? "2" : "1");
-        put(same, key, "technical.votes", i % 500 == 250 ? "2" : "1");
-        if (i % 500 == 250)
-            put(p.expected, key, "technical.votes", "1");
+        put(l->p.expected, key, "technical.votes", "1");
+        put(l->p.found, key, "technical.votes", found);
+        put(l->same, key, "technical.votes", found);
     }
-    assert_string_equal(compare_both(&p), "member:M1250:2026 technical.votes 1 2\n"
-                                          "member:M250:2026 technical.votes 1 2\n"
-                                          "member:M750:2026 technical.votes 1 2\n");
-    compare_counts(p.compare, &keys, &fields);
+}
+
+static void lines_free(struct lines *l)
+{
+    pair_free(&l->p);
+    store_free(l->same);
+}
+
+static void assert_all_compared(struct lines *l)
+{
+    uint64_t keys, fields;
+
+    assert_string_equal(compare_both(&l->p), LINE_DIFFERENCES);
+    compare_counts(l->p.compare, &keys, &fields);
     assert_int_equal(keys, LINE_KEYS);
     assert_int_equal(fields, LINE_KEYS);
-    assert_true(atomic_load(&first.calls) > 0);
-    assert_true(atomic_load(&second.calls) > 0);
-    pair_free(&p);
-    store_free(same);
 }
 
 static void two_connections_share_the_work(void **state)
 {
+    struct lines l;
+
     (void)state;
-    compare_by_two(0);
+    lines_make(&l);
+    l.first.awaited_calls = 3;
+    assert_all_compared(&l);
+    assert_true(l.second.calls >= 3);
+    assert_int_equal(l.first.drops + l.second.drops, 0);
+    lines_free(&l);
 }
 
+/* It is not asked again, in later looks either. */
 static void what_fails_on_the_other_connection_is_done_by_the_first(void **state)
 {
     (void)state;
-    for (unsigned fail_at = 1; fail_at <= 5; fail_at++)
-        compare_by_two(fail_at);
+    for (unsigned fail_at = 1; fail_at <= 5; fail_at++) {
+        struct lines l;
+        lines_make(&l);
+        l.second.fail_at = l.first.awaited_calls = fail_at;
+        l.second.error = ERR_LOST;
+        assert_all_compared(&l);
+        assert_all_compared(&l);
+        assert_int_equal(l.second.calls, fail_at);
+        assert_int_equal(l.second.drops, 1);
+        lines_free(&l);
+    }
+}
+
+static void what_fails_on_the_first_connection_ends_the_look(void **state)
+{
+    (void)state;
+    for (unsigned fail_at = 1; fail_at <= 5; fail_at++) {
+        struct lines l;
+        lines_make(&l);
+        l.first.fail_at = l.second.awaited_calls = fail_at;
+        l.first.error = ERR_LOST;
+        assert_int_equal(compare_keys(l.p.compare), 0);
+        assert_int_equal(compare_all(l.p.compare, NULL), ERR_LOST);
+        assert_int_equal(l.first.drops, 1);
+        assert_all_compared(&l);
+        lines_free(&l);
+    }
+}
+
+/* As when one of the keys is of another type: all that came with it are looked at once more. */
+static void what_is_of_another_type_on_either_connection_is_looked_at_again(void **state)
+{
+    (void)state;
+    for (unsigned at = 1; at <= 6; at++) {
+        struct lines l;
+        struct line *failing;
+        lines_make(&l);
+        failing = at % 2 ? &l.first : &l.second;
+        failing->fail_at = at / 2 + 1;
+        failing->error = ERR_CORRUPT;
+        l.first.awaited_calls = 5;
+        assert_all_compared(&l);
+        assert_true(failing->calls > failing->fail_at);
+        assert_int_equal(l.first.drops + l.second.drops, 0);
+        lines_free(&l);
+    }
 }
 
 /* ---- looking again ---- */
@@ -456,6 +524,8 @@ int main(void)
         cmocka_unit_test(more_keys_than_one_fetch_takes_are_all_compared),
         cmocka_unit_test(two_connections_share_the_work),
         cmocka_unit_test(what_fails_on_the_other_connection_is_done_by_the_first),
+        cmocka_unit_test(what_fails_on_the_first_connection_ends_the_look),
+        cmocka_unit_test(what_is_of_another_type_on_either_connection_is_looked_at_again),
         cmocka_unit_test(only_what_differed_or_was_written_is_looked_at_again),
         cmocka_unit_test(many_looks_take_no_more_memory_than_a_few),
         cmocka_unit_test(what_is_kept_stays_whatever_is_looked_at_later),

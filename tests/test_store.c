@@ -110,7 +110,7 @@ static struct slice pick(struct random *r, const char *family, unsigned n)
 
 static void random_operation(struct random *r, struct commit *c)
 {
-    switch (random_below(r, 8)) {
+    switch (random_below(r, 10)) {
     case 0:
         commit_hset(c, pick(r, "votes:", 3), pick(r, "f", 5), pick(r, "v", 100));
         break;
@@ -132,6 +132,12 @@ static void random_operation(struct random *r, struct commit *c)
         break;
     case 6:
         commit_del(c, pick(r, "votes:", 3));
+        break;
+    case 7:
+        commit_hset(c, pick(r, "member:", 4), pick(r, "f", 4), pick(r, "1", 30));
+        break;
+    case 8:
+        commit_hdel(c, pick(r, "member:", 4), pick(r, "f", 4));
         break;
     default:
         commit_zrem(c, slice_of("ballots:open"), pick(r, "b", 9));

@@ -163,6 +163,33 @@ static void a_table_in_an_arena_finds_all_and_nothing_else(void **state)
     arena_free(&a);
 }
 
+/* Exactly as many as grow by and by, and not once more while they are added. */
+static void a_table_with_room_for_all_does_not_grow(void **state)
+{
+    struct thing thing[193] = {0};
+
+    (void)state;
+    for (size_t count = 1; count <= sizeof thing / sizeof *thing; count++) {
+        struct table reserved = {0}, grown = {0};
+        struct table_slot *slots;
+        table_reserve(&reserved, count);
+        slots = reserved.slots;
+        for (size_t i = 0; i < count; i++) {
+            snprintf(thing[i].key, sizeof thing[i].key, "%zu", i);
+            thing[i].entry.key = slice_of(thing[i].key);
+            table_add(&reserved, &thing[i].entry);
+            table_add(&grown, &thing[i].entry);
+        }
+        table_reserve(&reserved, THINGS); /* it has slots */
+        assert_ptr_equal(reserved.slots, slots);
+        assert_int_equal(reserved.mask, grown.mask);
+        for (size_t i = 0; i < count; i++)
+            assert_ptr_equal(table_find(&reserved, thing[i].entry.key), &thing[i]);
+        table_free(&reserved);
+        table_free(&grown);
+    }
+}
+
 static void keys_of_any_bytes_are_kept_apart(void **state)
 {
     static const char bytes[] = "a\0b\0\0c";
@@ -188,6 +215,7 @@ int main(void)
         cmocka_unit_test(a_copy_in_an_arena_is_the_same_and_an_absent_one_stays_absent),
         cmocka_unit_test(a_table_on_the_heap_finds_all_and_nothing_else),
         cmocka_unit_test(a_table_in_an_arena_finds_all_and_nothing_else),
+        cmocka_unit_test(a_table_with_room_for_all_does_not_grow),
         cmocka_unit_test(keys_of_any_bytes_are_kept_apart),
     };
 

@@ -46,12 +46,17 @@ static const char *asked_before(struct redis_link *l, size_t before, char text[9
     return text;
 }
 
+static bool says(const struct redis_link *l, int64_t *said_ms)
+{
+    return !l->options.aside && log_again(said_ms);
+}
+
 /* The access list forbids it. */
 static int redis_denied(struct redis_link *l, size_t before)
 {
     char text[96];
 
-    if (log_again(&l->denied_ms))
+    if (says(l, &l->denied_ms))
         log_error("redis: user %s may not %s", user_of(l), asked_before(l, before, text));
     return ERR_CONFIG;
 }
@@ -87,20 +92,20 @@ int redis_link_error(struct redis_link *l, const redisReply *r, size_t before)
     char text[96];
 
     if (is_hindrance(r->str)) {
-        if (log_again(&l->hindered_ms)) /* fixed words, with nothing of what was sent */
+        if (says(l, &l->hindered_ms)) /* fixed words, with nothing of what was sent */
             log_warn("redis: %.200s%s", r->str, advice_on(r->str));
         return ERR_AGAIN;
     }
     if (strncmp(r->str, "NOPERM", 6) == 0)
         return redis_denied(l, before);
     if (strncmp(r->str, "NOAUTH", 6) == 0) {
-        if (log_again(&l->refused_ms))
+        if (says(l, &l->refused_ms))
             log_error("redis at %s wants a user and a password: --redis-user and "
                       "--redis-password-file",
                       l->options.address);
         return ERR_CONFIG;
     }
-    if (log_again(&l->amiss_ms))
+    if (says(l, &l->amiss_ms))
         log_error("redis: %s: %.*s", asked_before(l, before, text), redis_link_words(r), r->str);
     return ERR_CORRUPT;
 }
@@ -218,7 +223,7 @@ static int redis_check(struct redis_link *l)
 /* Redis does not let us in.  Once it has, somebody is changing the password just now. */
 static int login_refused(struct redis_link *l, const char *reason)
 {
-    if (log_again(&l->refused_ms))
+    if (says(l, &l->refused_ms))
         log_error("redis at %s: %s", l->options.address, reason);
     return l->let_in ? ERR_AGAIN : ERR_CONFIG;
 }
@@ -319,7 +324,7 @@ void redis_link_open(struct redis_link *l, const struct redis_options *options)
     l->options.user = text_copy(options->user);
     l->options.password_file = text_copy(options->password_file);
     l->out.prefix = slice_of(l->options.prefix);
-    if (options->password_file && login_is_open(options->password_file))
+    if (options->password_file && !options->aside && login_is_open(options->password_file))
         log_warn("%s can be opened by others on this machine: chmod 600 it",
                  options->password_file);
 }

@@ -90,6 +90,7 @@ struct redis_options {
     const char *user;          /* of its access list; NULL: "default" */
     const char *password_file; /* read at each connect; NULL: there is no password */
     int timeout_ms;            /* of a connect, and of a reply */
+    bool aside;                /* beside another connection, which logs what there is to say */
 };
 
 /* Connects at the first use.  The options are copied.

@@ -115,7 +115,6 @@ static void place_add(struct place *p, int64_t amount)
 
 static void place_empty(struct place *p)
 {
-    p->room = p->numeric ? 0 : p->room;
     p->there = p->numeric = false;
 }
 

@@ -351,6 +351,7 @@ static int compare_some(struct compare *c, bool all, struct progress *progress)
     list_due(c, all);
     ignored = c->rest.count;
     error = glance_over(&job);
+    c->aside = job.aside;
     for (size_t i = 0, n; i < c->rest.count && error == 0; i += n) {
         n = c->rest.count - i < CHUNK ? c->rest.count - i : CHUNK;
         error = compare_chunk(c, c->rest.items + i, n);

@@ -28,8 +28,8 @@ struct difference {
 struct compare *compare_new(struct store *expected, struct store *found);
 void compare_free(struct compare *c);
 
-/* Another connection to the found store, which stays the caller's: two threads compare then.  What
- * fails on it is done by the first one. */
+/* Another connection to the found store, which stays the caller's: two threads compare then.  Once
+ * it fails, the first one does the rest. */
 void compare_aside(struct compare *c, struct store *aside);
 
 /* The expected store, as one that has the keys written through it looked at again.  Not to be

@@ -27,7 +27,7 @@ struct glances {
 
 /* What the threads share. */
 struct desk {
-    const struct glance_job *job;
+    struct glance_job *job;
     pthread_mutex_t lock; /* of all below, and of what the job gets */
     size_t next;          /* of its twins */
 };
@@ -194,11 +194,22 @@ static int glance_work(struct glancing *g)
 
 static void *glance_aside(void *arg)
 {
-    glance_work(arg);
+    struct glancing *g = arg;
+
+    if (glance_work(g) < 0)
+        g->desk->job->aside = NULL;
     return NULL;
 }
 
-int glance_over(const struct glance_job *job)
+/* Nobody takes any more of them. */
+static void glance_stop(struct desk *d)
+{
+    pthread_mutex_lock(&d->lock);
+    d->next = d->job->twins->count;
+    pthread_mutex_unlock(&d->lock);
+}
+
+int glance_over(struct glance_job *job)
 {
     struct desk desk = {.job = job, .lock = PTHREAD_MUTEX_INITIALIZER};
     struct glancing own = {.desk = &desk, .found = job->found};
@@ -208,6 +219,8 @@ int glance_over(const struct glance_job *job)
                pthread_create(&thread, NULL, glance_aside, &other) == 0;
     int error = glance_work(&own);
 
+    if (error < 0)
+        glance_stop(&desk);
     if (two)
         pthread_join(thread, NULL);
     pthread_mutex_destroy(&desk.lock);

@@ -15,7 +15,7 @@
 #include <sysexits.h>
 
 #define MOST_LISTED 100
-#define ASIDE_MS    60000 /* as for the first connection */
+#define ASIDE_MS    3000 /* then the first connection does without the second */
 
 enum { KEY_REPAIR = 0x200, KEY_MAX, KEY_PROGRESS };
 
@@ -232,6 +232,15 @@ static int fail(const struct cli_both *b, int error)
     return EX_TEMPFAIL;
 }
 
+static struct store *store_aside(const struct site *site)
+{
+    struct redis_options options = site_redis(site);
+
+    options.timeout_ms = ASIDE_MS;
+    options.aside = true;
+    return store_redis_new(&options);
+}
+
 static int run(struct verify_verb *v)
 {
     struct verify_result result = {0};
@@ -240,7 +249,7 @@ static int run(struct verify_verb *v)
 
     if (status == EX_OK) {
         v->options.live = both.redis;
-        v->options.aside = site_store(&v->site, ASIDE_MS);
+        v->options.aside = store_aside(&v->site);
         v->options.reader = both.reader;
         v->options.endpoint = v->site.read;
         v->options.rules = both.config.rules;
