@@ -22,7 +22,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define DEFAULT_BATCH   512
+#define DEFAULT_BATCH   2048  /* a message wakes threads on both sides: fewer are cheaper */
+#define WINDOW_BATCHES  4     /* so many batches fit into a window at least */
 #define HELLO_MS        500   /* between two HELLOs without an answer */
 #define PING_MS         250   /* waiting this long without a word: ask */
 #define DEATHS          3     /* heartbeats of silence that mean the connection is dead, */
@@ -427,6 +428,15 @@ static bool options_hold(const struct turnout_options *o)
            name.size <= WIRE_NAME && utf8_valid(name);
 }
 
+static uint32_t batch_of(const struct turnout_options *o)
+{
+    if (o->batch_events)
+        return o->batch_events;
+    if (o->window_events == 0 || o->window_events >= DEFAULT_BATCH * WINDOW_BATCHES)
+        return DEFAULT_BATCH;
+    return (o->window_events - 1) / WINDOW_BATCHES + 1;
+}
+
 /* The endpoint and the key; TURNOUT_CONFIG when there is none of either that could do. */
 static int take_address(struct turnout_producer *p, const struct turnout_options *o)
 {
@@ -448,7 +458,7 @@ int turnout_producer_new(const struct turnout_options *options, struct turnout_p
         return TURNOUT_CONFIG;
     struct turnout_producer *p = memory_need(sizeof *p);
     *p = (struct turnout_producer){
-        .batch_events = options->batch_events ? options->batch_events : DEFAULT_BATCH,
+        .batch_events = batch_of(options),
         .own_window = options->window_events,
         .listener = {options->accepted, options->refused, options->arg},
         .send_timeout_ms = -1,

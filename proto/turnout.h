@@ -61,7 +61,8 @@ struct turnout_options {
     const char *key_file;         /* for tcp:// endpoints with keys; NULL: no key */
     const char *name;             /* shown in the broker's status; default: "libturnout" */
     uint32_t window_events;       /* most events unacknowledged; 0: as many as the broker allows */
-    uint32_t batch_events;        /* most events of one batch; 0: 512 */
+    uint32_t batch_events;        /* most events of one batch; 0: 2,048, or a
+                                     quarter of a smaller window_events */
     turnout_accepted_fn accepted; /* may be NULL */
     turnout_refused_fn refused;   /* may be NULL: refusals are then only counted */
     void *arg;                    /* given to both */

@@ -95,6 +95,32 @@ static void looking_leaves_what_is_collected_for_the_acknowledgement(void **stat
     expect_looking(2, 2);
 }
 
+static void a_batch_is_of_2048_events(void **state)
+{
+    (void)state;
+    session_start(0, 0);
+    send_events(1, 5000);
+    broker_expect_publish(&broker, 1, 1);
+    broker_expect_publish(&broker, 2, 2047); /* the first one was its beginning */
+    broker_expect_publish(&broker, 2049, 2048);
+    assert_payload(&broker);
+    turnout_poll(broker.producer, 1);
+    broker_expect_publish(&broker, 4097, 904);
+}
+
+static void a_batch_is_a_quarter_of_a_small_window(void **state)
+{
+    (void)state;
+    session_start(10, 0);
+    send_events(1, 10);
+    broker_expect_publish(&broker, 1, 1);
+    broker_expect_publish(&broker, 2, 2);
+    broker_expect_publish(&broker, 4, 3);
+    broker_expect_publish(&broker, 7, 3);
+    turnout_poll(broker.producer, 1);
+    broker_expect_publish(&broker, 10, 1);
+}
+
 static void a_batch_keeps_to_the_limits_of_the_welcome(void **state)
 {
     (void)state;
@@ -377,6 +403,8 @@ int main(void)
         test(events_collect_only_while_something_is_under_way),
         test(polling_sends_what_is_collected),
         test(looking_leaves_what_is_collected_for_the_acknowledgement),
+        test(a_batch_is_of_2048_events),
+        test(a_batch_is_a_quarter_of_a_small_window),
         test(a_batch_keeps_to_the_limits_of_the_welcome),
         test(large_events_make_payloads_below_the_limit),
         test(a_ping_is_answered),
