@@ -71,7 +71,7 @@ static unsigned waits; /* how often a viewer had nothing to read */
 static struct watcher watcher_new(const char *last)
 {
     return (struct watcher){
-        .viewer = viewer_new(live, last ? slice_of(last) : (struct slice){0}, no_wake, &waits)};
+        .viewer = viewer_new(live, last ? slice_of(last) : (struct slice){0}, -1, no_wake, &waits)};
 }
 
 static void watcher_free(struct watcher *w)

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #define PATIENCE_MS 60000
+#define GONE_MS     10000 /* of the two seconds that it should take */
 
 static struct stack *stack;
 static unsigned port, votes;
@@ -480,6 +481,46 @@ static void test_only_users_may_look(void **state)
     assert_int_equal(status_with("/members", wrong[1]), 401);
 }
 
+/* ---- many of one address ---- */
+#define FEW 8
+
+static int setup_few(void **state)
+{
+    (void)state;
+    start("--per-address 8");
+    return 0;
+}
+
+static int status_of_members(void)
+{
+    struct reply r = http_get(port, "/members", NULL);
+    int status = r.status;
+
+    reply_free(&r);
+    return status;
+}
+
+/* Whoever goes from page to page leaves a viewer behind at each. */
+static void test_viewers_that_are_gone_make_room_soon(void **state)
+{
+    struct stream viewers[FEW];
+    int64_t end_ms;
+
+    (void)state;
+    for (int i = 0; i < FEW; i++) {
+        viewers[i] = stream_open(port, "/events", NULL);
+        assert_true(stream_await(&viewers[i], "event: state", PATIENCE_MS));
+    }
+    assert_int_equal(status_of_members(), 0);
+    for (int i = 0; i < FEW; i++)
+        stream_close(&viewers[i]);
+    end_ms = clock_mono_ms() + GONE_MS;
+    while (status_of_members() != 200) {
+        assert_true(clock_mono_ms() < end_ms);
+        usleep(100000);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest live[] = {
@@ -498,7 +539,9 @@ int main(void)
         cmocka_unit_test(test_a_redis_of_another_journal_is_told_of),
     };
     const struct CMUnitTest auth[] = {cmocka_unit_test(test_only_users_may_look)};
+    const struct CMUnitTest few[] = {cmocka_unit_test(test_viewers_that_are_gone_make_room_soon)};
     int failed = cmocka_run_group_tests(live, setup, teardown);
 
-    return failed + cmocka_run_group_tests(auth, setup_auth, teardown);
+    failed += cmocka_run_group_tests(auth, setup_auth, teardown);
+    return failed + cmocka_run_group_tests(few, setup_few, teardown);
 }

@@ -203,12 +203,15 @@ static void events_end(void *viewer)
 
 static enum MHD_Result send_events(struct exchange *x)
 {
+    const union MHD_ConnectionInfo *about;
     struct viewer *v;
     struct MHD_Response *r;
 
     if (x->head)
         return send_words(x, MHD_HTTP_OK, "");
-    v = viewer_new(x->http->web->live, header(x, "Last-Event-ID"), connection_wake, x->connection);
+    about = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    v = viewer_new(x->http->web->live, header(x, "Last-Event-ID"), about ? about->connect_fd : -1,
+                   connection_wake, x->connection);
     r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, EVENT_BLOCK, events_read, v,
                                           events_end);
     MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, "text/event-stream");

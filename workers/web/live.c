@@ -4,7 +4,8 @@
  *                which stands for all entries since: however many there are, viewers cost the same
  *     tell       puts the event into the ring and wakes those who wait
  *
- * A keep-alive comes from the same thread, so that a connection that is gone is noticed. */
+ * The same thread looks for connections that were closed at the other end: who only waits for it
+ * is not told by libmicrohttpd.  A keep-alive is for all between that cut what is silent. */
 #include "workers/web/live.h"
 
 #include "proto/clock.h"
@@ -12,6 +13,7 @@
 #include "workers/web/digest.h"
 #include "workers/web/ring.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +22,7 @@
 #define PACE_MS  250
 #define BLOCK_MS 500
 #define KEEP_MS  15000
+#define GONE_MS  1000
 #define REMEMBER 200   /* entries read at the start, for viewers of the process before this one */
 #define MOST     10000 /* entries of one read: all that the stream keeps */
 #define RETRY_MS 200
@@ -30,7 +33,8 @@ struct viewer {
     uint64_t place;
     viewer_wake_fn wake;
     void *owner;
-    bool waiting, missed, keep, greeted;
+    int fd; /* the connection; -1: none */
+    bool waiting, missed, keep, greeted, gone;
     char *text; /* what is being sent */
     size_t size, sent;
 };
@@ -47,19 +51,24 @@ struct live {
 
     struct change_feed *feed; /* from here on the thread's own */
     struct digest digest;
-    int64_t told_ms, kept_ms;
+    int64_t told_ms, kept_ms, looked_ms;
     bool reset_due; /* viewers have to be told that they may have missed something */
 };
 
 /* ---- telling; with the lock held ---- */
+static void rouse(struct viewer *v)
+{
+    if (!v->waiting)
+        return;
+    v->waiting = false;
+    v->wake(v->owner);
+}
+
 static void wake_all(struct live *l, bool keep)
 {
     for (struct viewer *v = l->viewers; v; v = v->next) {
         v->keep |= keep;
-        if (v->waiting) {
-            v->waiting = false;
-            v->wake(v->owner);
-        }
+        rouse(v);
     }
 }
 
@@ -157,6 +166,31 @@ static void keep_alive(struct live *l)
     pthread_mutex_unlock(&l->lock);
 }
 
+/* The connection of one who waits is open at our end. */
+static bool is_gone(const struct viewer *v)
+{
+    struct pollfd p = {.fd = v->fd, .events = POLLRDHUP};
+
+    return v->waiting && poll(&p, 1, 0) > 0;
+}
+
+/* Who goes from page to page leaves a viewer behind at each, and may have only so many. */
+static void look_for_gone(struct live *l)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (now_ms - l->looked_ms < GONE_MS)
+        return;
+    l->looked_ms = now_ms;
+    pthread_mutex_lock(&l->lock);
+    for (struct viewer *v = l->viewers; v; v = v->next)
+        if (is_gone(v)) {
+            v->gone = true;
+            rouse(v);
+        }
+    pthread_mutex_unlock(&l->lock);
+}
+
 struct remembering {
     struct digest *digest;
     struct change_id first;
@@ -246,6 +280,7 @@ static void *follow(void *arg)
             pause_ms(RETRY_MS);
             keep_alive(l);
         }
+        look_for_gone(l);
     }
     change_feed_free(l->feed);
     return NULL;
@@ -307,12 +342,13 @@ bool live_well(struct live *l)
 }
 
 /* ---- viewers ---- */
-struct viewer *viewer_new(struct live *l, struct slice last, viewer_wake_fn wake, void *owner)
+struct viewer *viewer_new(struct live *l, struct slice last, int fd, viewer_wake_fn wake,
+                          void *owner)
 {
     struct viewer *v = memory_need(sizeof *v);
     struct change_id id;
 
-    *v = (struct viewer){.live = l, .wake = wake, .owner = owner};
+    *v = (struct viewer){.live = l, .fd = fd, .wake = wake, .owner = owner};
     pthread_mutex_lock(&l->lock);
     v->place = l->ring.next;
     if (last.size && (!change_id_parse(last, &id) || !ring_resume(&l->ring, id, &v->place)))
@@ -416,7 +452,7 @@ ssize_t viewer_read(struct viewer *v, char *to, size_t size, void (*wait)(void *
     ssize_t n = 0;
 
     pthread_mutex_lock(&l->lock);
-    if (l->stopping) {
+    if (l->stopping || v->gone) {
         n = -1;
     } else if (v->sent < v->size || text_next(v)) {
         v->keep = false;

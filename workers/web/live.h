@@ -32,8 +32,11 @@ struct live_counts live_counts(struct live *l);
 /* Whether the feed can be read. */
 bool live_well(struct live *l);
 
-/* `last` is what Last-Event-ID says; absent: from now on. */
-struct viewer *viewer_new(struct live *l, struct slice last, viewer_wake_fn wake, void *owner);
+/* `last` is what Last-Event-ID says; absent: from now on.  `fd` is its connection, open as long as
+ * it waits: within two seconds after the other end has closed that, it is woken and comes to its
+ * end.  -1: there is none. */
+struct viewer *viewer_new(struct live *l, struct slice last, int fd, viewer_wake_fn wake,
+                          void *owner);
 void viewer_free(struct viewer *v);
 
 /* Copies at most `size` bytes of what is to be sent.  0: nothing now; `wait` was called with the
