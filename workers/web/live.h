@@ -1,6 +1,7 @@
 /* Live: one thread follows the change feed; any number of viewers follow the ring.
  *
- * A viewer that waits costs its connection and 48 bytes; nothing is stored for one that is slow. */
+ * A viewer that waits costs its connection and some hundred bytes; nothing is stored for one that
+ * is slow. */
 #ifndef WORKERS_WEB_LIVE_H
 #define WORKERS_WEB_LIVE_H
 
