@@ -68,6 +68,13 @@ static int frail_keys(struct store *s, store_key_fn each, void *arg)
     CALL(f, store_keys(f->inner, each, arg));
 }
 
+static int frail_fault(struct store *s, char ret[STORE_FAULT])
+{
+    struct frail *f = frail_of(s);
+
+    CALL(f, store_fault(f->inner, ret));
+}
+
 static void frail_drop(struct store *s)
 {
     store_drop(frail_of(s)->inner);
@@ -87,6 +94,7 @@ struct frail *frail_new(struct store *inner)
                                          .commit = frail_commit,
                                          .confirm = frail_confirm,
                                          .keys = frail_keys,
+                                         .fault = frail_fault,
                                          .drop = frail_drop,
                                          .free = frail_free};
     struct frail *f = memory_need(sizeof *f);

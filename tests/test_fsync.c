@@ -15,6 +15,7 @@
 #include "proto/turnout.h"
 #include "tests/crew.h"
 #include "tests/random.h"
+#include "tests/redis_server.h"
 #include "tests/world.h"
 
 #define EVENTS 400 /* half of them before the disk fails */
@@ -167,6 +168,16 @@ static bool log_holds(const struct crew *c, enum crew_member who, const char *te
     return holds;
 }
 
+static void assert_redis_says(struct crew *c, const char *expected)
+{
+    struct store *s = store_at(c->redis, STORE_PREFIX, 2000);
+    char fault[STORE_FAULT];
+
+    assert_int_equal(store_fault(s, fault), 0);
+    assert_string_equal(fault, expected);
+    store_free(s);
+}
+
 /* It would not look again by itself, however well its disk is. */
 static void a_redis_whose_sync_failed_gets_all_once_it_is_started_again(void **state)
 {
@@ -193,6 +204,7 @@ static void a_redis_whose_sync_failed_gets_all_once_it_is_started_again(void **s
     assert_int_equal(turnout_flush(p, 60000), 0);
     for (; !log_holds(c, CREW_WORKER, "no writes until it is started again"); pause_ms(5))
         assert_true(left-- > 0);
+    assert_redis_says(c, "takes no writes: its append-only file could not be written");
     crew_heal(c, CREW_REDIS);
     crew_kill(c, CREW_REDIS);
     crew_start(c, CREW_REDIS);

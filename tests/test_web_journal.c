@@ -6,6 +6,7 @@
 #include "tests/asked.h"
 #include "tests/frail.h"
 #include "tests/keyed.h"
+#include "tests/redis_dump.h"
 #include "tests/redis_server.h"
 #include "tests/stack.h"
 #include "workers/audit/verified.h"
@@ -350,16 +351,40 @@ static void test_health_tells_of_a_redis_that_fails(void **state)
     json_t *page, *row;
 
     (void)state;
-    frail_fail(frail, 1, ERR_LOST, FRAIL_BEFORE);
+    for (unsigned at = 1; at <= 2; at++) { /* where it stands, and what it tells of itself */
+        frail_fail(frail, at, ERR_LOST, FRAIL_BEFORE);
+        page = asks_json(&hand, "/api/v1/health");
+        row = asked_row(page, "parts", "part", "redis");
+        assert_cell(row, "state", "down");
+        assert_cell(row, "says", error_text(ERR_LOST));
+        assert_cell(first_row(page, "numbers"), "lag.events", "null");
+        json_decref(page);
+    }
+    frail_fail(frail, 3, ERR_LOST, FRAIL_BEFORE); /* the last verification is not known then */
+    page = asks_json(&hand, "/api/v1/health");
+    assert_int_equal(json_array_size(json_object_get(page, "verified")), 0);
+    json_decref(page);
+}
+
+static void test_health_tells_of_a_redis_that_takes_nothing(void **state)
+{
+    struct redis *redis = redis_open(stack_path(stack, "redis.sock"));
+    json_t *page, *row;
+
+    (void)state;
+    redis_do(redis, "CONFIG", "SET", "maxmemory", "1000");
     page = asks_json(&hand, "/api/v1/health");
     row = asked_row(page, "parts", "part", "redis");
     assert_cell(row, "state", "down");
-    assert_cell(row, "says", error_text(ERR_LOST));
-    assert_cell(first_row(page, "numbers"), "lag.events", "null");
+    assert_non_null(strstr(asked_cell(row, "says"), "takes no writes: "));
+    assert_cell(first_row(page, "numbers"), "lag.events", "0");
     json_decref(page);
-    frail_fail(frail, 2, ERR_LOST, FRAIL_BEFORE); /* the last verification is not known then */
+    redis_do(redis, "CONFIG", "SET", "maxmemory", "0");
+    redis_close(redis);
     page = asks_json(&hand, "/api/v1/health");
-    assert_int_equal(json_array_size(json_object_get(page, "verified")), 0);
+    row = asked_row(page, "parts", "part", "redis");
+    assert_cell(row, "state", "ok");
+    assert_cell(row, "says", "");
     json_decref(page);
 }
 
@@ -479,6 +504,7 @@ int main(void)
         cmocka_unit_test(test_not_all_that_was_refused_is_counted),
         cmocka_unit_test(test_health_tells_of_the_last_verification),
         cmocka_unit_test(test_health_tells_of_a_redis_that_fails),
+        cmocka_unit_test(test_health_tells_of_a_redis_that_takes_nothing),
         cmocka_unit_test(test_a_redis_that_fails_leaves_no_sum),
         cmocka_unit_test(test_a_sum_of_too_many_facts_is_given_up),
         cmocka_unit_test(test_health_tells_how_far_redis_is_behind),

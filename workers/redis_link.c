@@ -4,6 +4,7 @@
 #include "proto/error.h"
 #include "proto/log.h"
 #include "workers/login.h"
+#include "workers/redis_info.h"
 #include "workers/reply.h"
 #include "workers/reply_arena.h"
 
@@ -178,31 +179,16 @@ void redis_link_put_off(struct redis_link *l)
     l->out.prefix = l->before.prefix;
 }
 
-/* A value of INFO, up to the end of its line; absent when it is not there. */
-static struct slice info_value(struct slice info, const char *name)
-{
-    struct slice line, value;
-
-    while (slice_cut(&info, '\n', &line)) {
-        value = line;
-        if (slice_cut(&value, ':', &line) && slice_is(line, name))
-            return slice_make(value.at, value.size && value.at[value.size - 1] == '\r'
-                                            ? value.size - 1
-                                            : value.size);
-    }
-    return (struct slice){0};
-}
-
-static int redis_check(struct redis_link *l)
+int redis_link_info(struct redis_link *l, const char *section, struct slice *ret)
 {
     redisReply *r;
-    struct slice policy, most;
     int error;
 
     resp_clear(&l->out);
-    resp_command(&l->out, 2);
+    resp_command(&l->out, section ? 2 : 1);
     resp_text(&l->out, "INFO");
-    resp_text(&l->out, "memory");
+    if (section)
+        resp_text(&l->out, section);
     error = redis_link_send(l);
     if (error == 0)
         error = redis_link_take(l, &r);
@@ -210,8 +196,19 @@ static int redis_check(struct redis_link *l)
         return error;
     if (r->type != REDIS_REPLY_STRING)
         return ERR_CORRUPT;
-    policy = info_value(slice_make(r->str, r->len), "maxmemory_policy");
-    most = info_value(slice_make(r->str, r->len), "maxmemory");
+    *ret = slice_make(r->str, r->len);
+    return 0;
+}
+
+static int redis_check(struct redis_link *l)
+{
+    struct slice info, policy, most;
+    int error = redis_link_info(l, "memory", &info);
+
+    if (error < 0)
+        return error;
+    policy = redis_info_value(info, "maxmemory_policy");
+    most = redis_info_value(info, "maxmemory");
     if (policy.at && !slice_is(policy, "noeviction") && !slice_is(most, "0")) {
         log_error("redis: maxmemory-policy is %.*s and would throw counters away: set noeviction",
                   (int)policy.size, policy.at);

@@ -45,6 +45,10 @@ void redis_link_answers(struct redis_link *l, bool before);
 /* One reply, good until the next one is taken.  An error reply is an error. */
 int redis_link_take(struct redis_link *l, redisReply **ret);
 
+/* What Redis tells of itself, of one section or (NULL) as much as it tells by itself; good until
+ * the next reply is taken. */
+int redis_link_info(struct redis_link *l, const char *section, struct slice *ret);
+
 /* `count` times the same word, as Redis gives to commands that have nothing to tell.  Anything else
  * would mean that replies and commands are no longer in step. */
 int redis_link_statuses(struct redis_link *l, size_t count, const char *word);

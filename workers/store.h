@@ -23,6 +23,10 @@
 
 struct store;
 
+#define STORE_PREFIX "turnout:"
+#define STORE_SCHEMA 3
+#define STORE_FAULT  256 /* bytes of a sentence about it */
+
 /* Gets each field asked for; value.at is NULL when there is none.  Both are borrowed for the
  * call.  An error ends the fetch. */
 typedef int (*store_row_fn)(void *context, void *record, struct slice field, struct slice value);
@@ -72,6 +76,7 @@ struct store_ops {
     int (*commit)(struct store *s, const struct commit *c);
     int (*confirm)(struct store *s); /* NULL: commit always waits */
     int (*keys)(struct store *s, store_key_fn each, void *arg);
+    int (*fault)(struct store *s, char ret[STORE_FAULT]); /* NULL: there is none, ever */
     void (*drop)(struct store *s);
     void (*free)(struct store *s);
 };
@@ -79,9 +84,6 @@ struct store_ops {
 struct store {
     const struct store_ops *ops;
 };
-
-#define STORE_PREFIX "turnout:"
-#define STORE_SCHEMA 3
 
 /* Where Redis is, and as whom to use it. */
 struct redis_options {
@@ -160,6 +162,14 @@ static inline int store_confirm(struct store *s)
 static inline int store_keys(struct store *s, store_key_fn each, void *arg)
 {
     return s->ops->keys(s, each, arg);
+}
+
+/* Why the store takes no commits though it answers, for an operator: "takes no writes: ...", or ""
+ * as a rule.  It is what the store says of itself; a commit is the test. */
+static inline int store_fault(struct store *s, char ret[STORE_FAULT])
+{
+    *ret = '\0';
+    return s->ops->fault ? s->ops->fault(s, ret) : 0;
 }
 
 /* Gives up the connection, whatever state it is in; the next call makes a new one. */

@@ -16,6 +16,7 @@
 #include "proto/log.h"
 #include "proto/table.h"
 #include "proto/wire.h"
+#include "workers/redis_info.h"
 #include "workers/redis_link.h"
 #include "workers/reply.h"
 #include "workers/resp_commit.h"
@@ -490,6 +491,21 @@ static int redis_keys(struct store *base, store_key_fn each, void *arg)
     return error;
 }
 
+static int redis_fault(struct store *base, char ret[STORE_FAULT])
+{
+    struct redis_store *s = (struct redis_store *)base;
+    struct slice info;
+    int error = redis_settled(s);
+
+    if (error == 0)
+        error = redis_link_info(&s->link, NULL, &info);
+    if (error < 0)
+        redis_drop(base);
+    else
+        redis_info_fault(info, ret, STORE_FAULT);
+    return error;
+}
+
 static void redis_free(struct store *base)
 {
     struct redis_store *s = (struct redis_store *)base;
@@ -510,6 +526,7 @@ struct store *store_redis_new(const struct redis_options *options)
                                          .commit = redis_commit,
                                          .confirm = redis_confirm,
                                          .keys = redis_keys,
+                                         .fault = redis_fault,
                                          .drop = redis_drop,
                                          .free = redis_free};
     struct redis_store *s = memory_zeroed(sizeof *s);

@@ -24,7 +24,8 @@ struct status {
     struct wire_report report;
     struct applied applied[WIRE_MAX_PARTS];
     struct lag lag;
-    bool faulty; /* groups and seats at risk cannot be derived */
+    bool faulty;             /* groups and seats at risk cannot be derived */
+    char fault[STORE_FAULT]; /* Redis answers, but; "": it is well */
 };
 
 static const struct argp_option option_table[] = {{"json", 'j', 0, 0, "as one JSON object", 0},
@@ -62,7 +63,7 @@ static int ask_redis(struct status *s, struct store *store, unsigned count)
         return error;
     error = derive_faulty(store, &s->faulty);
     s->faulty |= error == ERR_CORRUPT;
-    return error == ERR_CORRUPT ? 0 : error;
+    return error == 0 || error == ERR_CORRUPT ? store_fault(store, s->fault) : error;
 }
 
 /* Redis first, so that the broker can say how old the first unapplied events are. */
@@ -165,10 +166,10 @@ static void print_json(const struct status *s)
                                 "bytes", (json_int_t)r->journal_bytes, "limit_bytes",
                                 (json_int_t)r->journal_limit, "full", client_full(r), "rejects",
                                 (json_int_t)r->rejects, "partitions", partitions_json(s));
-    json_t *all =
-        json_pack("{s:o,s:o,s:{s:b,s:b,s:b},s:o,s:o}", "broker", broker, "journal", journal,
-                  "redis", "reachable", s->redis, "foreign", s->lag.foreign, "underivable",
-                  s->faulty, "workers", workers_json(r), "lag", lag_json(s));
+    json_t *all = json_pack("{s:o,s:o,s:{s:b,s:b,s:b,s:s?},s:o,s:o}", "broker", broker, "journal",
+                            journal, "redis", "reachable", s->redis, "foreign", s->lag.foreign,
+                            "underivable", s->faulty, "fault", *s->fault ? s->fault : NULL,
+                            "workers", workers_json(r), "lag", lag_json(s));
 
     json_line(all, &out);
     fwrite(out.at, 1, out.size, stdout);
@@ -219,6 +220,8 @@ static void print_table(const struct status *s)
         printf("          FULL: events are refused until its disk, or a larger --journal-size, has "
                "room\n");
     printf("redis     %s: %s\n", s->site.redis, redis_state(s));
+    if (*s->fault)
+        printf("          %s\n", s->fault);
     if (s->faulty)
         printf("          groups and seats at risk STAND STILL: a key holds what turnout did not "
                "write (the workers' logs say which); turnout verify --repair\n");
@@ -250,9 +253,10 @@ int cli_status(int argc, char **argv)
         option_table,
         option_parse,
         NULL,
-        "Tells how broker, journal and workers do, and how far Redis is behind.  Exit status: 0 "
-        "broker and Redis answer, 64 usage, 69 one of them does not, 74 the output cannot be "
-        "written, 78 Redis belongs to another journal, or does not let us in.",
+        "Tells how broker, journal, Redis and workers do, and how far Redis is behind; of a Redis "
+        "that answers but takes no writes, why.  Exit status: 0 broker and Redis answer, 64 usage, "
+        "69 one of them does not, 74 the output cannot be written, 78 Redis belongs to another "
+        "journal, or does not let us in.",
         children,
         NULL,
         NULL};

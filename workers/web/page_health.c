@@ -65,6 +65,7 @@ struct health {
     struct applied applied[WIRE_MAX_PARTS];
     uint64_t offsets[WIRE_MAX_PARTS];
     int redis_error;
+    char redis_fault[STORE_FAULT];
     bool denied; /* something; the broker may say so of more that was asked for */
     struct sheet *feeds;
 };
@@ -123,6 +124,15 @@ static void worker_sheet(struct health *h, const struct wire_report *r)
     }
 }
 
+/* Its row says why it is not well: that it cannot be used, or what it tells of itself. */
+static void redis_row(struct health *h, struct sheet *parts, int error)
+{
+    const char *says = error ? error_text(error) : h->redis_fault;
+
+    part_row(h->view, parts, "redis", T_REDIS, *says == '\0',
+             arena_copy(h->view->arena, slice_of(says)));
+}
+
 static void report_sheets(struct health *h, const struct wire_report *r)
 {
     struct view *v = h->view;
@@ -135,7 +145,7 @@ static void report_sheets(struct health *h, const struct wire_report *r)
     numbers->tiles = true;
     part_row(v, parts, "broker", T_BROKER, !full,
              full ? slice_of(error_text(ERR_FULL)) : arena_copy(v->arena, r->server));
-    part_row(v, parts, "redis", T_REDIS, redis == 0, slice_of(redis ? error_text(redis) : ""));
+    redis_row(h, parts, redis);
     part_row(v, parts, "workers", T_WORKERS, r->worker_count > 0, slice_of(""));
     number_cells(r, redis == 0 ? &lag : NULL, sheet_row(v, numbers));
     partition_sheet(h, r);
@@ -262,6 +272,8 @@ static int look(struct health *h)
         return error;
     count = reader_partitions(r);
     h->redis_error = store_applied(h->page->data.store, count, h->applied);
+    if (h->redis_error == 0)
+        h->redis_error = store_fault(h->page->data.store, h->redis_fault);
     for (unsigned p = 0; p < count; p++)
         h->offsets[p] = h->applied[p].offset;
     error = client_report(r, h->offsets, count, JOURNAL_ANSWER_MS, &report);
