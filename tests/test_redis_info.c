@@ -56,7 +56,9 @@ static void what_keeps_redis_from_writing_is_told(void **state)
         {"used_memory:x\r\nmaxmemory:12\r\n", ""},
         {"rdb_last_bgsave_status:ok\r\naof_last_write_status:ok\r\n", ""},
         {"rdb_last_bgsave_status:err\r\naof_last_write_status:ok\r\n", NO_SNAPSHOT},
-        {"rdb_last_bgsave_status:err\r\naof_last_write_status:err\r\n",
+        {"aof_enabled:0\r\naof_last_write_status:err\r\n", ""},
+        {"aof_enabled:1\r\naof_last_write_status:ok\r\n", ""},
+        {"rdb_last_bgsave_status:err\r\naof_enabled:1\r\naof_last_write_status:err\r\n",
          "takes no writes: its append-only file could not be written"},
     };
     char fault[STORE_FAULT], little[8];

@@ -31,13 +31,19 @@ static bool has_failed(struct slice info, const char *name)
     return slice_is(redis_info_value(info, name), "err");
 }
 
+/* What became of the last write stays there when the file is given up. */
+static bool log_has_failed(struct slice info)
+{
+    return number_of(info, "aof_enabled") && has_failed(info, "aof_last_write_status");
+}
+
 void redis_info_fault(struct slice info, char *ret, size_t size)
 {
     int64_t most = number_of(info, "maxmemory");
     int64_t used = number_of(info, "used_memory") - number_of(info, "mem_not_counted_for_evict");
 
     *ret = '\0';
-    if (has_failed(info, "aof_last_write_status"))
+    if (log_has_failed(info))
         snprintf(ret, size, "takes no writes: its append-only file could not be written");
     else if (most > 0 && used > most)
         snprintf(ret, size,
