@@ -68,11 +68,11 @@ static int frail_keys(struct store *s, store_key_fn each, void *arg)
     CALL(f, store_keys(f->inner, each, arg));
 }
 
-static int frail_fault(struct store *s, char ret[STORE_FAULT])
+static int frail_hindrance(struct store *s, struct hindrance *ret)
 {
     struct frail *f = frail_of(s);
 
-    CALL(f, store_fault(f->inner, ret));
+    CALL(f, store_hindrance(f->inner, ret));
 }
 
 static void frail_drop(struct store *s)
@@ -94,7 +94,7 @@ struct frail *frail_new(struct store *inner)
                                          .commit = frail_commit,
                                          .confirm = frail_confirm,
                                          .keys = frail_keys,
-                                         .fault = frail_fault,
+                                         .hindrance = frail_hindrance,
                                          .drop = frail_drop,
                                          .free = frail_free};
     struct frail *f = memory_need(sizeof *f);

@@ -17,10 +17,14 @@
 
 #define LIMIT_MS 2000
 #define PATIENCE 1000 /* looks, 5 ms apart */
+#define MIB      ((size_t)1 << 20)
 
 #define NO_SNAPSHOT                                                                                \
-    "takes no writes unless stop-writes-on-bgsave-error is off: its last snapshot could not be "   \
-    "written"
+    "may take no writes (with save points and stop-writes-on-bgsave-error): its last snapshot "    \
+    "could not be written"
+#define NO_LOG                                                                                     \
+    "takes no writes: its append-only file could not be written; if its disk has room and this "   \
+    "stays, start it again"
 
 static const struct slice no_input;
 
@@ -45,31 +49,44 @@ static void a_value_ends_with_its_line(void **state)
 static void what_keeps_redis_from_writing_is_told(void **state)
 {
     static const struct {
-        const char *info, *fault;
+        const char *info;
+        struct hindrance h;
     } cases[] = {
-        {"", ""},
-        {"used_memory:12\r\nmaxmemory:0\r\n", ""},
-        {"used_memory:12\r\nmaxmemory:12\r\n", ""},
-        {"used_memory:13\r\nmaxmemory:12\r\n",
-         "takes no writes: 13 bytes of memory of 12 (maxmemory) are used"},
-        {"used_memory:13\r\nmaxmemory:12\r\nmem_not_counted_for_evict:1\r\n", ""},
-        {"used_memory:x\r\nmaxmemory:12\r\n", ""},
-        {"rdb_last_bgsave_status:ok\r\naof_last_write_status:ok\r\n", ""},
-        {"rdb_last_bgsave_status:err\r\naof_last_write_status:ok\r\n", NO_SNAPSHOT},
-        {"aof_enabled:0\r\naof_last_write_status:err\r\n", ""},
-        {"aof_enabled:1\r\naof_last_write_status:ok\r\n", ""},
+        {"", {0}},
+        {"used_memory:12\r\nmaxmemory:0\r\n", {0}},
+        {"used_memory:12\r\nmaxmemory:16\r\n", {0}},
+        {"used_memory:16\r\nmaxmemory:16\r\n",
+         {false, "may take no writes: 16 bytes of memory of 16 (maxmemory) are used"}},
+        {"used_memory:17\r\nmaxmemory:16\r\n",
+         {true, "takes no writes: 17 bytes of memory of 16 (maxmemory) are used"}},
+        {"used_memory:17\r\nmaxmemory:16\r\nmem_not_counted_for_evict:5\r\n", {0}},
+        {"used_memory:x\r\nmaxmemory:16\r\n", {0}},
+        {"rdb_last_bgsave_status:ok\r\naof_last_write_status:ok\r\n", {0}},
+        {"rdb_last_bgsave_status:err\r\naof_last_write_status:ok\r\n", {false, NO_SNAPSHOT}},
+        {"aof_enabled:0\r\naof_last_write_status:err\r\n", {0}},
+        {"aof_enabled:1\r\naof_last_write_status:ok\r\n", {0}},
         {"rdb_last_bgsave_status:err\r\naof_enabled:1\r\naof_last_write_status:err\r\n",
-         "takes no writes: its append-only file could not be written"},
+         {true, NO_LOG}},
+        {"used_memory:16\r\nmaxmemory:16\r\naof_enabled:1\r\naof_last_write_status:err\r\n",
+         {true, NO_LOG}},
     };
-    char fault[STORE_FAULT], little[8];
+    struct hindrance h;
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        redis_info_fault(slice_of(cases[i].info), fault, sizeof fault);
-        assert_string_equal(fault, cases[i].fault);
+        redis_info_hindrance(slice_of(cases[i].info), &h);
+        assert_string_equal(h.says, cases[i].h.says);
+        assert_int_equal(h.sure, cases[i].h.sure);
     }
-    redis_info_fault(slice_of("rdb_last_bgsave_status:err\r\n"), little, sizeof little);
-    assert_string_equal(little, "takes n");
+}
+
+/* ---- Redis ---- */
+static void config_set(struct redis_server *server, const char *name, const char *value)
+{
+    struct redis *redis = redis_open(server->socket);
+
+    assert_int_equal(redis_do(redis, "CONFIG", "SET", name, value)->kind, '+');
+    redis_close(redis);
 }
 
 /* In a folder that is there no more. */
@@ -86,37 +103,98 @@ static void let_snapshot_fail(struct redis_server *server)
     redis_close(redis);
 }
 
+/* A commit of one field of so many bytes: not the same as the last one. */
+static int commit_bytes(struct store *s, size_t size)
+{
+    unsigned place = 0;
+    struct applied applied;
+    struct store_look look = {.places = &place, .watched = 1, .count = 1, .ret_applied = &applied};
+    struct commit c = {0};
+    char *value = memory_need(size), field[16];
+    static unsigned fields;
+    int error = store_begin(s, &look);
+
+    memset(value, 'x', size);
+    snprintf(field, sizeof field, "%u", ++fields);
+    commit_hset(&c, slice_of("profile:KE"), slice_of(field), slice_make(value, size));
+    if (error == 0)
+        error = store_commit(s, &c);
+    commit_free(&c);
+    free(value);
+    return error;
+}
+
+static void assert_hindered(struct store *s, bool sure, const char *says)
+{
+    struct hindrance h;
+
+    assert_int_equal(store_hindrance(s, &h), 0);
+    assert_int_equal(h.sure, sure);
+    if (*says)
+        assert_non_null(strstr(h.says, says));
+    else
+        assert_string_equal(h.says, "");
+}
+
 static void a_redis_whose_snapshot_failed_says_so(void **state)
 {
     struct redis_server *server = redis_server_new("--enable-protected-configs", "yes");
     struct store *s = store_at(server->socket, STORE_PREFIX, LIMIT_MS);
     struct timespec pause = {0, 5000000};
-    char fault[STORE_FAULT] = "x";
+    struct hindrance h = {0};
 
     (void)state;
-    assert_int_equal(store_fault(s, fault), 0);
-    assert_string_equal(fault, "");
+    assert_hindered(s, false, "");
     let_snapshot_fail(server);
-    for (int i = 0; i < PATIENCE && !*fault; i++) {
-        assert_int_equal(store_fault(s, fault), 0);
+    for (int i = 0; i < PATIENCE && !*h.says; i++) {
+        assert_int_equal(store_hindrance(s, &h), 0);
         nanosleep(&pause, NULL);
     }
-    assert_string_equal(fault, NO_SNAPSHOT);
+    assert_hindered(s, false, NO_SNAPSHOT);
+    assert_int_equal(commit_bytes(s, 1), 0); /* it has no save points */
+    config_set(server, "save", "3600 1");
+    assert_hindered(s, false, NO_SNAPSHOT);
+    assert_int_equal(commit_bytes(s, 1), ERR_AGAIN);
     redis_server_kill(server);
-    assert_int_equal(store_fault(s, fault), ERR_LOST);
-    assert_string_equal(fault, "");
+    assert_int_equal(store_hindrance(s, &h), ERR_LOST);
+    assert_string_equal(h.says, "");
     store_free(s);
     redis_server_free(server);
 }
 
-static void a_store_in_memory_has_no_faults(void **state)
+/* Redis refuses a commit that does not fit; what it would have taken is free again. */
+static void a_redis_with_little_memory_left_says_so(void **state)
 {
-    struct store *s = store_memory_new();
-    char fault[STORE_FAULT] = "x";
+    struct redis_server *server = redis_server_new(NULL, NULL);
+    struct store *s = store_at(server->socket, STORE_PREFIX, LIMIT_MS);
+    struct hindrance h = {0};
 
     (void)state;
-    assert_int_equal(store_fault(s, fault), 0);
-    assert_string_equal(fault, "");
+    config_set(server, "maxmemory", "32mb");
+    assert_hindered(s, false, "");
+    for (int i = 0; i < 32 && !*h.says; i++) {
+        assert_int_equal(commit_bytes(s, MIB), 0);
+        store_drop(s); /* and with it what Redis keeps for the connection */
+        assert_int_equal(store_hindrance(s, &h), 0);
+    }
+    assert_hindered(s, false, "may take no writes: ");
+    assert_int_equal(commit_bytes(s, 16 * MIB), ERR_AGAIN);
+    assert_hindered(s, false, "may take no writes: ");
+    config_set(server, "maxmemory", "16mb");
+    assert_hindered(s, true, "takes no writes: ");
+    config_set(server, "maxmemory", "0");
+    assert_hindered(s, false, "");
+    assert_int_equal(commit_bytes(s, 16 * MIB), 0);
+    store_free(s);
+    redis_server_free(server);
+}
+
+static void nothing_is_in_the_way_of_a_store_in_memory(void **state)
+{
+    struct store *s = store_memory_new();
+
+    (void)state;
+    assert_hindered(s, false, "");
     store_free(s);
 }
 
@@ -140,13 +218,13 @@ static void the_status_tells_why_redis_takes_nothing(void **state)
 
     (void)state;
     stack_start(s);
-    assert_status(s, "\"fault\":null", "redis.sock: answers\nworker ");
+    assert_status(s, "\"hindrance\":null", "redis.sock: answers\nworker ");
     redis = redis_open(stack_path(s, "redis.sock"));
     redis_do(redis, "CONFIG", "SET", "maxmemory", "1000");
     assert_status(
-        s, "\"fault\":\"takes no writes: ", "redis.sock: answers\n          takes no writes: ");
+        s, "\"hindrance\":\"takes no writes: ", "redis.sock: answers\n          takes no writes: ");
     redis_do(redis, "CONFIG", "SET", "maxmemory", "0");
-    assert_status(s, "\"fault\":null", "redis.sock: answers\nworker ");
+    assert_status(s, "\"hindrance\":null", "redis.sock: answers\nworker ");
     redis_close(redis);
     stack_free(s);
 }
@@ -157,7 +235,8 @@ int main(void)
         cmocka_unit_test(a_value_ends_with_its_line),
         cmocka_unit_test(what_keeps_redis_from_writing_is_told),
         cmocka_unit_test(a_redis_whose_snapshot_failed_says_so),
-        cmocka_unit_test(a_store_in_memory_has_no_faults),
+        cmocka_unit_test(a_redis_with_little_memory_left_says_so),
+        cmocka_unit_test(nothing_is_in_the_way_of_a_store_in_memory),
         cmocka_unit_test(the_status_tells_why_redis_takes_nothing),
     };
 

@@ -70,6 +70,13 @@ static int seam_keys(struct store *s, store_key_fn each, void *arg)
     return code ? code : store_keys(inner_of(s), each, arg);
 }
 
+static int seam_hindrance(struct store *s, struct hindrance *ret)
+{
+    int code = fails(s, "store_hindrance");
+
+    return code ? code : store_hindrance(inner_of(s), ret);
+}
+
 static void seam_drop(struct store *s)
 {
     store_drop(inner_of(s));
@@ -90,6 +97,7 @@ struct store *__wrap_store_redis_new(const struct redis_options *options)
                                          .fetch = seam_fetch,
                                          .commit = seam_commit,
                                          .keys = seam_keys,
+                                         .hindrance = seam_hindrance,
                                          .drop = seam_drop,
                                          .free = seam_free};
     struct seam *s = memory_need(sizeof *s);

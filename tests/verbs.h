@@ -1,6 +1,6 @@
 /* Verbs of the command line in the test's own process, with a store whose calls fail on demand, by
- * the names "store_begin", "store_fetch", "store_commit" and "store_keys"; see calls.h.  The linker
- * puts it between (--wrap, see the Makefile). */
+ * the names "store_begin", "store_fetch", "store_commit", "store_keys" and "store_hindrance"; see
+ * calls.h.  The linker puts it between (--wrap, see the Makefile). */
 #ifndef TESTS_VERBS_H
 #define TESTS_VERBS_H
 

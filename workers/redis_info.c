@@ -37,20 +37,33 @@ static bool log_has_failed(struct slice info)
     return number_of(info, "aof_enabled") && has_failed(info, "aof_last_write_status");
 }
 
-void redis_info_fault(struct slice info, char *ret, size_t size)
+/* Redis refuses what comes while more is used, a commit under way counted, whose memory is free
+ * again when it has been refused: so a limit that is near may be one that is met. */
+static void look_at_memory(struct slice info, struct hindrance *ret)
 {
     int64_t most = number_of(info, "maxmemory");
     int64_t used = number_of(info, "used_memory") - number_of(info, "mem_not_counted_for_evict");
 
-    *ret = '\0';
+    if (most <= 0 || used <= most / 4 * 3)
+        return;
+    ret->sure = used > most;
+    snprintf(ret->says, sizeof ret->says,
+             "%s no writes: %" PRId64 " bytes of memory of %" PRId64 " (maxmemory) are used",
+             ret->sure ? "takes" : "may take", used, most);
+}
+
+void redis_info_hindrance(struct slice info, struct hindrance *ret)
+{
+    *ret = (struct hindrance){0};
+    look_at_memory(info, ret);
+    if (ret->sure)
+        return;
     if (log_has_failed(info))
-        snprintf(ret, size, "takes no writes: its append-only file could not be written");
-    else if (most > 0 && used > most)
-        snprintf(ret, size,
-                 "takes no writes: %" PRId64 " bytes of memory of %" PRId64 " (maxmemory) are used",
-                 used, most);
-    else if (has_failed(info, "rdb_last_bgsave_status"))
-        snprintf(ret, size,
-                 "takes no writes unless stop-writes-on-bgsave-error is off: its last "
-                 "snapshot could not be written");
+        *ret = (struct hindrance){true, "takes no writes: its append-only file could not be "
+                                        "written; if its disk has room and this stays, start it "
+                                        "again"};
+    else if (!*ret->says && has_failed(info, "rdb_last_bgsave_status"))
+        *ret = (struct hindrance){false, "may take no writes (with save points and "
+                                         "stop-writes-on-bgsave-error): its last snapshot could "
+                                         "not be written"};
 }

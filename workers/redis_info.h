@@ -2,13 +2,12 @@
 #ifndef WORKERS_REDIS_INFO_H
 #define WORKERS_REDIS_INFO_H
 
-#include "proto/bytes.h"
+#include "workers/store.h"
 
 /* The value of that name, up to the end of its line; absent when it is not there. */
 struct slice redis_info_value(struct slice info, const char *name);
 
-/* Why Redis takes no writes though it answers, for an operator; "" when nothing is in the way.
- * Cut off where `size` ends.  A replica is none of these: who looks at one knows it. */
-void redis_info_fault(struct slice info, char *ret, size_t size);
+/* What of it is in the way of writes.  That it is a replica is not: who looks at one knows it. */
+void redis_info_hindrance(struct slice info, struct hindrance *ret);
 
 #endif

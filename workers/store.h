@@ -25,7 +25,6 @@ struct store;
 
 #define STORE_PREFIX "turnout:"
 #define STORE_SCHEMA 3
-#define STORE_FAULT  256 /* bytes of a sentence about it */
 
 /* Gets each field asked for; value.at is NULL when there is none.  Both are borrowed for the
  * call.  An error ends the fetch. */
@@ -67,6 +66,12 @@ struct store_look {
 /* Gets the name of each key. */
 typedef int (*store_key_fn)(void *arg, struct slice key);
 
+/* What is in the way of commits though the store answers, as it says of itself, for an operator. */
+struct hindrance {
+    bool sure;      /* nothing is taken; else, perhaps not */
+    char says[200]; /* "takes no writes: ..."; "" as a rule: nothing is in the way */
+};
+
 struct store_ops {
     int (*send)(struct store *s, const struct store_look *look); /* NULL: nothing */
     int (*begin)(struct store *s, const struct store_look *look);
@@ -76,7 +81,7 @@ struct store_ops {
     int (*commit)(struct store *s, const struct commit *c);
     int (*confirm)(struct store *s); /* NULL: commit always waits */
     int (*keys)(struct store *s, store_key_fn each, void *arg);
-    int (*fault)(struct store *s, char ret[STORE_FAULT]); /* NULL: there is none, ever */
+    int (*hindrance)(struct store *s, struct hindrance *ret); /* NULL: there is none, ever */
     void (*drop)(struct store *s);
     void (*free)(struct store *s);
 };
@@ -164,12 +169,10 @@ static inline int store_keys(struct store *s, store_key_fn each, void *arg)
     return s->ops->keys(s, each, arg);
 }
 
-/* Why the store takes no commits though it answers, for an operator: "takes no writes: ...", or ""
- * as a rule.  It is what the store says of itself; a commit is the test. */
-static inline int store_fault(struct store *s, char ret[STORE_FAULT])
+static inline int store_hindrance(struct store *s, struct hindrance *ret)
 {
-    *ret = '\0';
-    return s->ops->fault ? s->ops->fault(s, ret) : 0;
+    *ret = (struct hindrance){0};
+    return s->ops->hindrance ? s->ops->hindrance(s, ret) : 0;
 }
 
 /* Gives up the connection, whatever state it is in; the next call makes a new one. */

@@ -6,6 +6,7 @@
  *     commit   MULTI, HSET HDEL HINCRBY SADD ZADD ZREM XADD ..., HSET offset:P ..., EXEC
  *              (behind an unawaited one UNWATCH, WATCH and HMGET of its begin once more)
  *     keys     SCAN
+ *     hindrance INFO
  *
  * each in one write and one run of replies.  What is asked for is sent, and read by its fetch.  An
  * unawaited commit is sent and its replies left to be read before those of what follows, so that
@@ -491,7 +492,7 @@ static int redis_keys(struct store *base, store_key_fn each, void *arg)
     return error;
 }
 
-static int redis_fault(struct store *base, char ret[STORE_FAULT])
+static int redis_hindrance(struct store *base, struct hindrance *ret)
 {
     struct redis_store *s = (struct redis_store *)base;
     struct slice info;
@@ -502,7 +503,7 @@ static int redis_fault(struct store *base, char ret[STORE_FAULT])
     if (error < 0)
         redis_drop(base);
     else
-        redis_info_fault(info, ret, STORE_FAULT);
+        redis_info_hindrance(info, ret);
     return error;
 }
 
@@ -526,7 +527,7 @@ struct store *store_redis_new(const struct redis_options *options)
                                          .commit = redis_commit,
                                          .confirm = redis_confirm,
                                          .keys = redis_keys,
-                                         .fault = redis_fault,
+                                         .hindrance = redis_hindrance,
                                          .drop = redis_drop,
                                          .free = redis_free};
     struct redis_store *s = memory_zeroed(sizeof *s);

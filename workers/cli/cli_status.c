@@ -24,8 +24,8 @@ struct status {
     struct wire_report report;
     struct applied applied[WIRE_MAX_PARTS];
     struct lag lag;
-    bool faulty;             /* groups and seats at risk cannot be derived */
-    char fault[STORE_FAULT]; /* Redis answers, but; "": it is well */
+    bool faulty; /* groups and seats at risk cannot be derived */
+    struct hindrance hindrance;
 };
 
 static const struct argp_option option_table[] = {{"json", 'j', 0, 0, "as one JSON object", 0},
@@ -63,7 +63,7 @@ static int ask_redis(struct status *s, struct store *store, unsigned count)
         return error;
     error = derive_faulty(store, &s->faulty);
     s->faulty |= error == ERR_CORRUPT;
-    return error == 0 || error == ERR_CORRUPT ? store_fault(store, s->fault) : error;
+    return error == 0 || error == ERR_CORRUPT ? store_hindrance(store, &s->hindrance) : error;
 }
 
 /* Redis first, so that the broker can say how old the first unapplied events are. */
@@ -166,10 +166,11 @@ static void print_json(const struct status *s)
                                 "bytes", (json_int_t)r->journal_bytes, "limit_bytes",
                                 (json_int_t)r->journal_limit, "full", client_full(r), "rejects",
                                 (json_int_t)r->rejects, "partitions", partitions_json(s));
-    json_t *all = json_pack("{s:o,s:o,s:{s:b,s:b,s:b,s:s?},s:o,s:o}", "broker", broker, "journal",
-                            journal, "redis", "reachable", s->redis, "foreign", s->lag.foreign,
-                            "underivable", s->faulty, "fault", *s->fault ? s->fault : NULL,
-                            "workers", workers_json(r), "lag", lag_json(s));
+    json_t *all =
+        json_pack("{s:o,s:o,s:{s:b,s:b,s:b,s:s?},s:o,s:o}", "broker", broker, "journal", journal,
+                  "redis", "reachable", s->redis, "foreign", s->lag.foreign, "underivable",
+                  s->faulty, "hindrance", *s->hindrance.says ? s->hindrance.says : NULL, "workers",
+                  workers_json(r), "lag", lag_json(s));
 
     json_line(all, &out);
     fwrite(out.at, 1, out.size, stdout);
@@ -220,8 +221,8 @@ static void print_table(const struct status *s)
         printf("          FULL: events are refused until its disk, or a larger --journal-size, has "
                "room\n");
     printf("redis     %s: %s\n", s->site.redis, redis_state(s));
-    if (*s->fault)
-        printf("          %s\n", s->fault);
+    if (*s->hindrance.says)
+        printf("          %s\n", s->hindrance.says);
     if (s->faulty)
         printf("          groups and seats at risk STAND STILL: a key holds what turnout did not "
                "write (the workers' logs say which); turnout verify --repair\n");

@@ -35,6 +35,8 @@ static void stack_metrics(const struct state_look *l, struct buffer *out)
     metric(out, "turnout_up", "gauge", "Whether Redis and the broker answer.",
            l->redis && l->broker);
     metric(out, "turnout_redis_up", "gauge", "Whether Redis answers.", l->redis);
+    metric(out, "turnout_redis_hindered", "gauge",
+           "Whether Redis takes no writes, or may not: turnout status says why.", l->hindered);
     metric(out, "turnout_broker_up", "gauge", "Whether the broker answers.", l->broker);
     metric(out, "turnout_workers", "gauge", "Workers that the broker knows.", l->workers);
     if (l->redis && l->broker && !l->lag.foreign) {

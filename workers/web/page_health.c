@@ -65,7 +65,7 @@ struct health {
     struct applied applied[WIRE_MAX_PARTS];
     uint64_t offsets[WIRE_MAX_PARTS];
     int redis_error;
-    char redis_fault[STORE_FAULT];
+    struct hindrance hindrance;
     bool denied; /* something; the broker may say so of more that was asked for */
     struct sheet *feeds;
 };
@@ -127,10 +127,9 @@ static void worker_sheet(struct health *h, const struct wire_report *r)
 /* Its row says why it is not well: that it cannot be used, or what it tells of itself. */
 static void redis_row(struct health *h, struct sheet *parts, int error)
 {
-    const char *says = error ? error_text(error) : h->redis_fault;
+    const char *says = error ? error_text(error) : h->hindrance.says;
 
-    part_row(h->view, parts, "redis", T_REDIS, *says == '\0',
-             arena_copy(h->view->arena, slice_of(says)));
+    part_row(h->view, parts, "redis", T_REDIS, !error && !h->hindrance.sure, slice_of(says));
 }
 
 static void report_sheets(struct health *h, const struct wire_report *r)
@@ -273,7 +272,7 @@ static int look(struct health *h)
     count = reader_partitions(r);
     h->redis_error = store_applied(h->page->data.store, count, h->applied);
     if (h->redis_error == 0)
-        h->redis_error = store_fault(h->page->data.store, h->redis_fault);
+        h->redis_error = store_hindrance(h->page->data.store, &h->hindrance);
     for (unsigned p = 0; p < count; p++)
         h->offsets[p] = h->applied[p].offset;
     error = client_report(r, h->offsets, count, JOURNAL_ANSWER_MS, &report);

@@ -92,12 +92,14 @@ static struct state_look look(struct state *s)
     static const struct state_look nothing;
     struct applied *applied = memory_need(WIRE_MAX_PARTS * sizeof *applied);
     struct state_look l = nothing;
+    struct hindrance h;
 
     memset(applied, 0, WIRE_MAX_PARTS * sizeof *applied);
     l.looked = true;
     l.redis_error = store_applied(s->store, 1, applied);
     l.redis = l.redis_error == 0;
     broker_look(s, &l, applied);
+    l.hindered = l.redis && store_hindrance(s->store, &h) == 0 && *h.says;
     l.word = word_of(&l);
     free(applied);
     return l;

@@ -21,6 +21,7 @@ extern const char *const state_name[STATE_WORDS]; /* "ok", "redis-down" ... */
 struct state_look {
     enum state_word word;
     bool looked, redis, broker, full; /* full: the journal, so that events are refused */
+    bool hindered;                    /* Redis takes no writes, or may not */
     int redis_error;
     unsigned workers;
     struct lag lag; /* once both answered */
