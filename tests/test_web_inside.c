@@ -3,6 +3,7 @@
 #include "proto/clock.h"
 #include "proto/error.h"
 #include "tests/http_client.h"
+#include "tests/redis_dump.h"
 #include "tests/redis_server.h"
 #include "workers/web/http.h"
 
@@ -163,6 +164,19 @@ static void test_without_a_broker_metrics_say_what_is_known(void **state)
     assert_null(strstr(r.body.at, "turnout_applied_timestamp_seconds"));
     assert_null(strstr(r.body.at, "turnout_web_resident_bytes 0\n"));
     reply_free(&r);
+}
+
+static void test_metrics_tell_of_a_redis_that_takes_nothing(void **state)
+{
+    struct redis *client = redis_open(redis->socket);
+
+    (void)state;
+    await_words("/metrics", 200, "\nturnout_redis_hindered 0\n");
+    redis_do(client, "CONFIG", "SET", "maxmemory", "1000");
+    await_words("/metrics", 200, "\nturnout_redis_hindered 1\n");
+    redis_do(client, "CONFIG", "SET", "maxmemory", "0");
+    await_words("/metrics", 200, "\nturnout_redis_hindered 0\n");
+    redis_close(client);
 }
 
 static void test_without_redis_it_is_not_ready(void **state)
@@ -412,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_files_of_users_that_are_none_are_refused),
         cmocka_unit_test(test_a_right_password_is_remembered),
         cmocka_unit_test(test_what_is_no_login_is_refused),
+        cmocka_unit_test(test_metrics_tell_of_a_redis_that_takes_nothing),
         cmocka_unit_test(test_without_redis_it_is_not_ready),
     };
 
