@@ -345,20 +345,27 @@ static void test_health_tells_of_the_last_verification(void **state)
     assert_says("2026-03-01T12:00:00.000Z,12,34,3");
 }
 
+/* What health tells of Redis now, and how far it says that Redis is behind. */
+static void assert_redis_is(const char *expected_state, const char *says, const char *lag)
+{
+    json_t *page = asks_json(&hand, "/api/v1/health");
+    json_t *row = asked_row(page, "parts", "part", "redis");
+
+    assert_cell(row, "state", expected_state);
+    assert_cell(row, "says", says);
+    assert_cell(first_row(page, "numbers"), "lag.events", lag);
+    json_decref(page);
+}
+
 /* The broker answers; what Redis does is told of, and no number is made up. */
 static void test_health_tells_of_a_redis_that_fails(void **state)
 {
-    json_t *page, *row;
+    json_t *page;
 
     (void)state;
     for (unsigned at = 1; at <= 2; at++) { /* where it stands, and what it tells of itself */
         frail_fail(frail, at, ERR_LOST, FRAIL_BEFORE);
-        page = asks_json(&hand, "/api/v1/health");
-        row = asked_row(page, "parts", "part", "redis");
-        assert_cell(row, "state", "down");
-        assert_cell(row, "says", error_text(ERR_LOST));
-        assert_cell(first_row(page, "numbers"), "lag.events", "null");
-        json_decref(page);
+        assert_redis_is("down", error_text(ERR_LOST), "null");
     }
     frail_fail(frail, 3, ERR_LOST, FRAIL_BEFORE); /* the last verification is not known then */
     page = asks_json(&hand, "/api/v1/health");
@@ -381,11 +388,7 @@ static void test_health_tells_of_a_redis_that_takes_nothing(void **state)
     json_decref(page);
     redis_do(redis, "CONFIG", "SET", "maxmemory", "1gb"); /* much more than is used */
     redis_close(redis);
-    page = asks_json(&hand, "/api/v1/health");
-    row = asked_row(page, "parts", "part", "redis");
-    assert_cell(row, "state", "ok");
-    assert_cell(row, "says", "");
-    json_decref(page);
+    assert_redis_is("ok", "", "0");
 }
 
 static void test_a_redis_that_fails_leaves_no_sum(void **state)
@@ -444,7 +447,6 @@ static void test_health_tells_how_far_redis_is_behind(void **state)
 static void test_a_redis_of_another_journal_is_told_of(void **state)
 {
     struct commit c = {0};
-    json_t *page, *row;
     char key[32];
 
     (void)state;
@@ -457,12 +459,7 @@ static void test_a_redis_of_another_journal_is_told_of(void **state)
     }
     assert_int_equal(store_commit(hand.store, &c), 0);
     commit_free(&c);
-    page = asks_json(&hand, "/api/v1/health");
-    row = asked_row(page, "parts", "part", "redis");
-    assert_cell(row, "state", "down");
-    assert_cell(row, "says", error_text(ERR_FOREIGN));
-    assert_cell(first_row(page, "numbers"), "lag.events", "null");
-    json_decref(page);
+    assert_redis_is("down", error_text(ERR_FOREIGN), "null");
     assert_int_equal(asks(&hand, why_missed), 503);
     assert_says("\"error\":\"foreign\"");
 }

@@ -23,9 +23,6 @@
 
 struct store;
 
-#define STORE_PREFIX "turnout:"
-#define STORE_SCHEMA 3
-
 /* Gets each field asked for; value.at is NULL when there is none.  Both are borrowed for the
  * call.  An error ends the fetch. */
 typedef int (*store_row_fn)(void *context, void *record, struct slice field, struct slice value);
@@ -89,6 +86,9 @@ struct store_ops {
 struct store {
     const struct store_ops *ops;
 };
+
+#define STORE_PREFIX "turnout:"
+#define STORE_SCHEMA 3
 
 /* Where Redis is, and as whom to use it. */
 struct redis_options {
